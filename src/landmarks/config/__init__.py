@@ -1,0 +1,22 @@
+"""Typed settings: read from YAML, overridden on the command line, refused when unknown."""
+
+from landmarks.config.chain import Chain, InsertSettings, SortSettings, chain_names
+from landmarks.config.load import load_config
+from landmarks.config.settings import (
+    Config,
+    DatasetSettings,
+    ExtractSettings,
+    ModelSettings,
+    PhotosSettings,
+    RunSettings,
+    SampleSettings,
+    SearchSettings,
+    TrainSettings,
+    WhitenSettings,
+)
+
+__all__ = [
+    "Chain", "Config", "DatasetSettings", "ExtractSettings", "InsertSettings", "ModelSettings", "PhotosSettings",
+    "RunSettings", "SampleSettings", "SearchSettings", "SortSettings", "TrainSettings", "WhitenSettings",
+    "chain_names", "load_config",
+]

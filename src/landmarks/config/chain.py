@@ -1,0 +1,34 @@
+"""The settings of the re-ranking steps, and the chain they form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from landmarks.config.base import Settings
+
+
+class SortSettings(Settings):
+    """Images whose label is the query's come first (Yokoo et al., section 3.3)."""
+
+    step: Literal["sort"]
+    neighbours: int = Field(3, ge=1, description="nearest training images that vote for an image's label")
+
+
+class InsertSettings(Settings):
+    """Index images of the query's label that were not retrieved come after those that were (Yokoo et al., section 3.3)."""
+
+    step: Literal["insert"]
+    neighbours: int = Field(3, ge=1, description="nearest training images that vote for an image's label")
+    threshold: float = Field(0.6, description="inserted where query score + image score exceeds this")
+
+
+Step = Annotated[SortSettings | InsertSettings, Field(discriminator="step")]
+Chain = tuple[Step, ...]
+
+
+def chain_names(chain: Chain) -> list[str]:
+    """The name of every prefix of `chain`: knn, then the steps so far joined with "+"."""
+    steps = [step.step for step in chain]
+    return ["knn"] + ["+".join(steps[: n + 1]) for n in range(len(steps))]

@@ -1,0 +1,110 @@
+"""YAML file + key=value overrides -> Config, with errors that name the key and the nearest known one."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from landmarks.config.base import Settings
+from landmarks.config.chain import InsertSettings, SortSettings
+from landmarks.config.settings import Config, ModelSettings
+from landmarks.errors import UserError
+
+_STEPS = {model.model_fields["step"].annotation.__args__[0]: model for model in (SortSettings, InsertSettings)}
+
+
+def load_config(path: Path | str | None, overrides: list[str] | tuple[str, ...] = ()) -> Config:
+    """Read `path`, apply `overrides` ("train.epochs=3"; the value is YAML) and check everything.
+
+    Raises UserError for a missing or malformed file, an unknown key or a value out of range.
+    """
+    tree = _read_yaml(Path(path)) if path is not None else {}
+    for override in overrides:
+        _apply(tree, override)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        source = "the command line" if path is None else f"{path} and the command line"
+        problems = [_explain(problem) for problem in error.errors()]
+        raise UserError("; ".join(problems), where=source, next="python -m landmarks config  (prints every key)") from None
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        known = sorted(str(p) for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        raise UserError(f"cannot read the configuration: {error.strerror}", where=path,
+                        next=f"--config with one of {', '.join(known)}" if known else "check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"not valid YAML: {error}", where=path, next="mend the file") from None
+    if not isinstance(tree, dict | None):
+        raise UserError("the configuration must be a mapping of keys", where=path, next="see configs/sample.yaml")
+    return tree or {}
+
+
+def _apply(tree: dict, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"'{override}' is not an override", where="the command line", next="write key=value, such as train.epochs=3")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"the value of {key} is not valid YAML: {error}", where="the command line", next="quote the value") from None
+    *parents, last = key.split(".")
+    node: Any = tree
+    for name in parents:
+        if node.get(name) is None:
+            node[name] = {}
+        node = node[name]
+        if not isinstance(node, dict):
+            raise UserError(f"{key} reaches into {name}, which has no keys of its own", where="the command line",
+                            next=f"set {name} as a whole")
+    node[last] = value
+
+
+def _explain(problem: dict) -> str:
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key}{_nearest(location)}"
+    if problem["type"] == "union_tag_invalid":
+        step = problem["ctx"]["tag"]
+        guess = get_close_matches(step, _STEPS, n=1, cutoff=0.3)
+        return f"unknown step '{step}' in {key}; the steps are {', '.join(_STEPS)}" + (f"; did you mean {guess[0]}?" if guess else "")
+    if problem["type"] == "union_tag_not_found":
+        return f"{key} names no step: write {{step: NAME}}, with one of {', '.join(_STEPS)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}, not {problem['input']!r}" if key else message
+
+
+def _nearest(location: list[str]) -> str:
+    """The known key most like an unknown one: among its neighbours first, then anywhere."""
+    *parents, name = location
+    if parents and parents[0] == "rerank":
+        neighbours = [key for key in _STEPS[parents[2]].model_fields] if len(parents) > 2 else []
+        guess = get_close_matches(name, neighbours, n=1, cutoff=0.3)
+        return f"; did you mean {guess[0]}?" if guess else ""
+    model = parents[1] if len(parents) > 1 and parents[0] == "models" else "NAME"
+    keys = {key.replace("models.NAME", f"models.{model}"): key for key in known_keys()}
+    full = ".".join(location)
+    guess = get_close_matches(full, keys, n=1, cutoff=0.75) or [k for k in keys if k.rsplit(".", 1)[-1] == name][:1]
+    guess = guess or get_close_matches(full, keys, n=1, cutoff=0.4)
+    return f"; did you mean {guess[0]}?" if guess else ""
+
+
+def known_keys(settings: type[Settings] = Config, prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> pydantic field, for every setting; a model's keys stand under models.NAME."""
+    keys: dict[str, Any] = {}
+    for name, field in settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            keys |= known_keys(field.annotation, f"{prefix}{name}.")
+        elif name == "models":
+            keys |= known_keys(ModelSettings, "models.NAME.")
+        else:
+            keys[prefix + name] = field
+    return keys

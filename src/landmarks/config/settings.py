@@ -1,0 +1,128 @@
+"""Every setting, its default and what it means. Defaults are the published recipe of Yokoo et al. where there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from landmarks.config.base import Settings
+from landmarks.config.chain import Chain
+
+
+class DatasetSettings(Settings):
+    source: Literal["folder", "sample", "photos"] = Field(
+        "folder", description="folder: GLDv2 layout, or tables with .npy descriptors; sample: rendered; photos: label/photo.jpg")
+    folder: Path = Field(Path("inputs/gldv2"), description="where the dataset lies, or is rendered to")
+    train_table: str = Field("train.csv", description="train.csv (id,landmark_id) or train_clean.csv (landmark_id,images)")
+    solution: str | None = Field(None, description="solution file in the folder; unset: the only retrieval_solution*.csv, if any")
+
+
+class SampleSettings(Settings):
+    landmarks: int = Field(72, ge=4, description="landmarks in the rendered world")
+    longest_side: int = Field(192, ge=64, le=1024, description="pixels of a photo's longest side")
+    seed: int = Field(0, ge=0, description="another seed, another world")
+
+
+class PhotosSettings(Settings):
+    held_out: float = Field(0.25, ge=0, lt=1, description="share of landmarks kept out of train")
+    train_share: float = Field(0.5, gt=0, lt=1, description="share of a landmark's photos that go to train")
+    test_share: float = Field(0.15, gt=0, lt=1, description="share of a landmark's photos that become queries")
+    public_share: float = Field(1 / 3, ge=0, le=1, description="share of the queries scored as Public; the others are Private")
+    near_duplicate_bits: int = Field(
+        3, ge=-1, le=16, description="photos whose 64-bit perceptual hashes differ in at most this many bits count once; -1 keeps all")
+    seed: int = Field(0, ge=0, description="another seed, another split")
+
+    @model_validator(mode="after")
+    def _leaves_room_for_index(self):
+        if self.train_share + self.test_share >= 1:
+            raise ValueError("train_share + test_share must leave photos for the index: make their sum less than 1")
+        return self
+
+
+class ModelSettings(Settings):
+    backbone: str = Field("resnet101", description="any timm architecture with a stride-32 map")
+    pretrained: bool = Field(True, description="start from ImageNet weights")
+    dimensions: int = Field(512, ge=0, description="descriptor size; 0 = no head: the pooled map itself")
+    gem_power: float = Field(3.0, gt=0, description="p of generalised-mean pooling at the start (trained)")
+    weight: float = Field(1.0, gt=0, description="weight in the ensemble (acts squared in the similarity)")
+
+
+class TrainSettings(Settings):
+    loss: Literal["arcface", "cosface"] = Field("arcface", description="margin on the angle, or on the cosine")
+    margin: float = Field(0.3, ge=0, lt=1.5, description="margin: radians for arcface, cosine for cosface")
+    scale: float = Field(30.0, gt=0, description="the cosines are multiplied by this before the softmax")
+    epochs: int = Field(5, ge=0, description="passes over the training images; 0 = keep the starting weights")
+    image_size: int = Field(448, ge=32, description="side of the training crops, pixels")
+    batch_size: int = Field(32, ge=2, description="images a step, all processes and accumulated parts together")
+    accumulate: int = Field(1, ge=1, description="parts that a process computes one after the other for one step")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has momentum 0.9")
+    learning_rate: float = Field(1e-3, gt=0, description="at its highest")
+    head_learning_rate_factor: float = Field(1.0, gt=0, description="the head and classifier learn this much faster than the backbone")
+    final_learning_rate: float = Field(3e-6, ge=0, description="at the end of the cosine")
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
+    weight_decay: float = Field(1e-5, ge=0, description="L2 penalty (sgd) or decoupled decay (adamw)")
+    clip_norm: float = Field(10.0, gt=0, description="gradients are scaled down to this norm")
+    freeze_batchnorm: bool = Field(False, description="the backbone's BatchNorm keeps its pretrained statistics")
+    augmentation: Literal["none", "soft", "middle"] = Field("soft", description="recipes of Yokoo et al., section 2")
+    crop_scale: float = Field(0.2, ge=0, lt=1, description="a random crop keeps at least 1 - this of the area")
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU")
+    workers: int = Field(2, ge=0, description="processes that decode images, for each training process")
+    checkpoint_minutes: float = Field(10.0, ge=0, description="a checkpoint to resume from at least this often; 0 = every step")
+    log_steps: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
+    seed: int = Field(0, ge=0, description="order, augmentation and starting weights derive from it")
+
+
+class ExtractSettings(Settings):
+    longest_side: int = Field(800, ge=32, description="pixels of the longest side at scale 1")
+    scales: tuple[float, ...] = Field((0.75, 1.0, 1.25), min_length=1, description="descriptors at these scales are averaged")
+    batch_size: int = Field(32, ge=1, description="images a batch; changes speed only")
+    shard_images: int = Field(2048, ge=1, description="images a shard: the unit of resuming and of sharing work")
+    on_error: Literal["stop", "skip"] = Field("stop", description="an unreadable image stops the run, or is listed in the manifest")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU")
+    workers: int = Field(2, ge=0, description="processes that decode images, for each extracting process")
+
+
+class WhitenSettings(Settings):
+    dimensions: int = Field(0, ge=0, description="PCA whitening learned on train keeps at most this many; 0 = none")
+
+
+class SearchSettings(Settings):
+    neighbours: int = Field(100, ge=1, description="index images kept for each query")
+    train_neighbours: int = Field(3, ge=1, description="training images kept for each query and index image, for label votes")
+
+
+class RunSettings(Settings):
+    folder: Path = Field(Path("outputs/gldv2"), description="everything that is made goes here")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: every GPU there is, else the CPU")
+    processes: int = Field(0, ge=0, description="processes that train and extract; 0 = one a GPU, or one")
+    overwrite: bool = Field(False, description="allow a model or descriptors made with other settings to be replaced")
+
+
+class Config(Settings):
+    dataset: DatasetSettings = DatasetSettings()
+    sample: SampleSettings = SampleSettings()
+    photos: PhotosSettings = PhotosSettings()
+    models: dict[str, ModelSettings] = Field({}, description="name -> model; none: descriptors are read from <dataset.folder>/<split>.npy")
+    train: TrainSettings = TrainSettings()
+    extract: ExtractSettings = ExtractSettings()
+    whiten: WhitenSettings = WhitenSettings()
+    search: SearchSettings = SearchSettings()
+    rerank: Chain = Field((), description="the chain of re-ranking steps, in order")
+    run: RunSettings = RunSettings()
+
+    @property
+    def tables_folder(self) -> Path:
+        """Where the GLDv2-layout tables lie: photos are imported into the run folder, the user's own stays untouched."""
+        return self.run.folder / "dataset" if self.dataset.source == "photos" else self.dataset.folder
+
+    @model_validator(mode="after")
+    def _votes_are_searched_for(self):
+        for step in self.rerank:
+            if step.neighbours > self.search.train_neighbours:
+                raise ValueError(f"the step {step.step} votes with {step.neighbours} neighbours, "
+                                 f"but search.train_neighbours={self.search.train_neighbours}: raise it")
+        return self

@@ -1,0 +1,28 @@
+"""What the person at the terminal sees while a stage works."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from tqdm import tqdm
+
+
+def say(message: str) -> None:
+    """Print one line, above any progress bar that is running."""
+    with tqdm.external_write_mode():
+        print(message, flush=True)
+
+
+def progress(items: Iterable | None, what: str, unit: str, *, total: int | None = None, done: int = 0,
+             hidden: bool = False) -> tqdm:
+    """A progress bar with rate and time left, on standard error; in a log file it prints one line every 10 s.
+
+    items   what to iterate over, or None to move the bar by hand with `.update(n)`
+    done    how many of `total` an earlier run had finished
+    hidden  no bar: for all processes but the first
+    """
+    interactive = sys.stderr.isatty()
+    return tqdm(items, desc=what, unit=unit, total=total, initial=done, disable=hidden, leave=interactive,
+                delay=0 if interactive else 2, mininterval=0.2 if interactive else 10, dynamic_ncols=interactive,
+                smoothing=0.1)

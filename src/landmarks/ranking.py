@@ -1,0 +1,53 @@
+"""The result type of search and of every re-ranking step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """For each query its ranked index images, best first.
+
+    query_ids  (n_query,) strings
+    index_ids  (n_index,) strings
+    indices    (n_query, k) int32 into index_ids, -1 = none, no index twice in a row; -1 only at the end of a row
+    scores     (n_query, k) float32, non-increasing along a row (-inf where indices is -1),
+               comparable only within a row
+    """
+
+    query_ids: np.ndarray
+    index_ids: np.ndarray
+    indices: np.ndarray
+    scores: np.ndarray
+
+    def __post_init__(self):
+        indices, scores = self.indices, self.scores
+        if indices.shape != scores.shape or indices.ndim != 2 or len(indices) != len(self.query_ids):
+            raise ValueError(f"indices {indices.shape}, scores {scores.shape} and {len(self.query_ids)} queries disagree")
+        if indices.dtype != np.int32 or scores.dtype != np.float32:
+            raise ValueError(f"indices must be int32 and scores float32, not {indices.dtype} and {scores.dtype}")
+        if indices.size == 0:
+            return
+        if indices.min() < -1 or indices.max() >= len(self.index_ids):
+            raise ValueError(f"indices outside -1..{len(self.index_ids) - 1}")
+        none = indices < 0
+        if (none[:, :-1] & ~none[:, 1:]).any():
+            raise ValueError("-1 before the end of a row")
+        if not (scores[:, :-1] >= scores[:, 1:]).all():  # also catches NaN
+            raise ValueError("scores increase along a row, or are not numbers")
+        ordered = np.sort(indices, axis=1)
+        if ((ordered[:, :-1] == ordered[:, 1:]) & (ordered[:, 1:] >= 0)).any():
+            raise ValueError("an index image twice in one row")
+
+    def with_order(self, indices: np.ndarray) -> Ranking:
+        """The same queries with re-ordered `indices` (n_query, k) int32.
+
+        The new scores say the place only: k for the first, 1 for the last, -inf for none. A re-ordering by
+        labels or inliers has no similarity of its own to offer.
+        """
+        places = np.arange(indices.shape[1], 0, -1, dtype=np.float32)
+        scores = np.where(indices >= 0, places, np.float32(-np.inf)).astype(np.float32, copy=False)
+        return replace(self, indices=indices, scores=scores)

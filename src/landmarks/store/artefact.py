@@ -1,0 +1,114 @@
+"""What a stage made, from which settings and which inputs: the manifest that lets a stage be skipped or resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from landmarks.errors import UserError
+from landmarks.store.files import write_json
+
+MANIFEST, RECIPE = "manifest.json", "recipe.json"
+FORMAT = 1  # raise it when a stage's output changes for the same settings: old artefacts are then made again
+
+
+def fingerprint_of_file(path: Path) -> str:
+    """The digest of a file's bytes, for inputs that no stage made."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    except FileNotFoundError:
+        raise UserError("missing file", where=path, next="check dataset.folder, or run the stage that makes it") from None
+
+
+class Artefact:
+    """A folder that one stage makes.
+
+    folder    where it lies; `manifest.json` in it, written last, says that it is whole
+    stage     the name of the stage that makes it
+    settings  the configuration keys that shape it (JSON values)
+    inputs    name -> fingerprint of what it is made from
+    """
+
+    def __init__(self, folder: Path, stage: str, settings: dict[str, Any], inputs: dict[str, str]):
+        self.folder, self.stage = Path(folder), stage
+        self.recipe = json.loads(json.dumps({"stage": stage, "format": FORMAT, "settings": settings, "inputs": inputs}))
+        self.fingerprint = hashlib.blake2b(json.dumps(self.recipe, sort_keys=True).encode(), digest_size=16).hexdigest()
+        self._started = time.perf_counter()
+
+    def is_complete(self) -> bool:
+        """Whether it lies there whole, made by this very recipe."""
+        manifest = _read_json(self.folder / MANIFEST)
+        return manifest is not None and manifest.get("fingerprint") == self.fingerprint
+
+    def begin(self, *, precious: bool = False, overwrite: bool = False) -> None:
+        """Make the folder ready to be filled: keep partial work of the same recipe, clear anything of another.
+
+        precious: what another recipe made took long, so it is cleared only when `overwrite` allows it.
+        Raises UserError for a precious artefact, and for a folder with files that no stage made.
+        """
+        self._started = time.perf_counter()
+        earlier = _read_json(self.folder / RECIPE)
+        if earlier is None and self.folder.is_dir() and any(self.folder.iterdir()):
+            raise UserError(f"the folder holds files that {self.stage} did not make", where=self.folder,
+                            next="name another folder, or move the files away")
+        if earlier is not None and earlier != self.recipe:
+            if precious and not overwrite:
+                raise UserError(f"made with other settings: {_difference(earlier, self.recipe)}", where=self.folder,
+                                next="run.folder=ANOTHER to keep both, or run.overwrite=true to make it again")
+            (self.folder / MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(self.folder)
+        (self.folder / MANIFEST).unlink(missing_ok=True)
+        write_json(self.folder / RECIPE, self.recipe)
+
+    def finish(self, **facts: Any) -> None:
+        """Seal it: the manifest holds the recipe, library versions, seconds and the given facts (counts and the like)."""
+        seconds = round(time.perf_counter() - self._started, 3)
+        write_json(self.folder / MANIFEST, {"fingerprint": self.fingerprint, "seconds": seconds, **facts,
+                                            "versions": library_versions(), **self.recipe})
+
+    def facts(self) -> dict[str, Any]:
+        return read_manifest(self.folder)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished artefact. Raises UserError where it is not finished."""
+    manifest = _read_json(Path(folder) / MANIFEST)
+    if manifest is None:
+        raise UserError("not there, or not finished", where=folder, next="run the stage that makes it")
+    return manifest
+
+
+def library_versions() -> dict[str, str]:
+    versions = {}
+    for name in ("landmarks", "torch", "timm", "faiss-gpu", "faiss-cpu", "numpy", "pandas"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except json.JSONDecodeError as error:
+        raise UserError(f"not valid JSON: {error}", where=path, next="delete the folder it lies in and run again") from None
+
+
+def _difference(before: dict, after: dict, prefix: str = "") -> str:
+    changes = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            changes.append(_difference(old, new, f"{prefix}{key}."))
+        elif old != new:
+            changes.append(f"{prefix}{key} {old!r} -> {new!r}")
+    return ", ".join(change for change in changes if change)

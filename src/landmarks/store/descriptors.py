@@ -1,0 +1,81 @@
+"""Global descriptors on disk: shards of float16 rows, resumed and shared out shard by shard."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from landmarks.errors import UserError
+from landmarks.store.artefact import read_manifest
+from landmarks.store.files import read_array, write_array, write_json
+from landmarks.store.tables import positions, read_ids, write_csv
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """ids (n,) strings; matrix (n, dimensions) floating point, one row an id."""
+
+    ids: np.ndarray
+    matrix: np.ndarray
+
+    def of(self, ids: np.ndarray) -> Descriptors:
+        """Those of `ids` that are here, in the order of `ids` (skipped images are not)."""
+        if len(ids) == len(self.ids) and (ids == self.ids).all():
+            return self
+        found = positions(ids, self.ids)
+        return Descriptors(ids[found >= 0], self.matrix[found[found >= 0]])
+
+
+def shard_path(folder: Path, shard: int) -> Path:
+    return folder / f"{shard:05d}.npy"
+
+
+def write_shard(folder: Path, shard: int, matrix: np.ndarray, skipped: dict[str, str]) -> None:
+    """Write rows (n, dimensions) as float16; `skipped` says which ids of the shard have no row, and why."""
+    if skipped:
+        write_json(shard_path(folder, shard).with_suffix(".skipped.json"), skipped)
+    write_array(shard_path(folder, shard), matrix.astype(np.float16))
+
+
+def seal_shards(folder: Path, ids: np.ndarray) -> dict[str, str]:
+    """Write ids.csv once every shard is there; returns the skipped ids with their reasons."""
+    skipped = {id: reason for path in sorted(folder.glob("*.skipped.json"))
+               for id, reason in json.loads(path.read_text(encoding="utf-8")).items()}
+    write_csv(folder / "ids.csv", pd.DataFrame({"id": [id for id in ids if id not in skipped]}))
+    return skipped
+
+
+def read_descriptors(folder: Path) -> Descriptors:
+    """Read a finished folder of shards. Raises UserError where it is not finished."""
+    read_manifest(folder)
+    ids = read_ids(folder / "ids.csv")
+    shards = [read_array(path) for path in sorted(folder.glob("[0-9]*.npy"))]
+    matrix = np.concatenate(shards) if shards else np.zeros((0, 0), np.float16)
+    return _checked(ids, matrix, folder)
+
+
+def read_user_descriptors(folder: Path, split: str, ids: np.ndarray) -> Descriptors:
+    """<folder>/<split>.npy, rows in the order of `ids`. Raises UserError where rows and ids disagree."""
+    path = folder / f"{split}.npy"
+    return _checked(ids, read_array(path), path)
+
+
+def _checked(ids: np.ndarray, matrix: np.ndarray, where: Path) -> Descriptors:
+    if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
+        raise UserError(f"descriptors must be (images, dimensions) of floating point, not {matrix.shape} of {matrix.dtype}",
+                        where=where, next="write them again with numpy.save")
+    if len(matrix) != len(ids):
+        raise UserError(f"{len(matrix)} descriptors for {len(ids)} ids", where=where,
+                        next="write one row for each row of the table, in its order")
+    for start in range(0, len(matrix), 65536):  # in blocks: a mask of the whole could be as large as the matrix
+        block = matrix[start : start + 65536]
+        bad = ~np.isfinite(block).all(axis=1) | ~block.any(axis=1)
+        if bad.any():
+            row = start + int(bad.argmax())
+            raise UserError(f"descriptor of '{ids[row]}' is zero or holds NaN or infinity", where=f"{where}, row {row}",
+                            next="extract it again, or remove the image from its table")
+    return Descriptors(ids, matrix)

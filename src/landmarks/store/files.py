@@ -1,0 +1,51 @@
+"""Files that appear under their final name only when whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landmarks.errors import UserError
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes the final name when the block ends well, and vanishes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield aside
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with written_whole(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write one .npy file."""
+    with written_whole(path) as aside, open(aside, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def read_array(path: Path, *, memory_mapped: bool = False) -> np.ndarray:
+    """Read one .npy file. Raises UserError where it is missing, cut off, or holds pickled objects."""
+    try:
+        return np.load(path, mmap_mode="r" if memory_mapped else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError("missing file", where=path, next="run the stage that makes it, or check dataset.folder") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"not a whole .npy file of numbers: {error}", where=path, next="write it again with numpy.save") from None

@@ -1,0 +1,153 @@
+"""The CSV files of Google Landmarks v2, read and checked. Ids are strings, whatever they look like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+
+from landmarks.errors import UserError
+from landmarks.store.files import written_whole
+
+USAGES = ("Public", "Private", "Ignored")
+
+
+@dataclass(frozen=True)
+class TrainTable:
+    """ids (n,) strings; landmark_ids (n,) int64 in the label space of train.csv."""
+
+    ids: np.ndarray
+    landmark_ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The three splits of a dataset, no id in two of them."""
+
+    folder: Path
+    train: TrainTable
+    index_ids: np.ndarray
+    test_ids: np.ndarray
+
+    def ids(self, split: str) -> np.ndarray:
+        return {"train": self.train.ids, "index": self.index_ids, "test": self.test_ids}[split]
+
+
+def read_tables(folder: Path, train_table: str = "train.csv") -> Tables:
+    """Read train, index and test. Raises UserError naming file, row and value of the first fault."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError("the dataset folder does not exist", where=folder,
+                        next="dataset.folder=FOLDER with index.csv and test.csv, or ./run.sh for the built-in sample")
+    index_ids, test_ids = read_ids(folder / "index.csv"), read_ids(folder / "test.csv")
+    train = read_train(folder / train_table)
+    tables = Tables(folder, train, index_ids, test_ids)
+    _refuse_shared_ids(tables, train_table)
+    return tables
+
+
+def read_ids(path: Path) -> np.ndarray:
+    """The id column of index.csv or test.csv, in file order: (n,) strings."""
+    table = read_csv(path, ["id"])
+    ids = _as_strings(table["id"])
+    _refuse_repeated(ids, path)
+    return ids
+
+
+def read_train(path: Path) -> TrainTable:
+    """train.csv (id,landmark_id; other columns are passed over) or train_clean.csv (landmark_id,images)."""
+    columns = read_csv_header(path)
+    if "images" in columns and "id" not in columns:
+        table = read_csv(path, ["landmark_id", "images"])
+        images = [text.split() for text in table["images"].to_pylist()]
+        ids = np.array([id for row in images for id in row], dtype=object)
+        landmark_ids = np.repeat(_as_integers(table["landmark_id"], path), [len(row) for row in images])
+    else:
+        table = read_csv(path, ["id", "landmark_id"])
+        ids, landmark_ids = _as_strings(table["id"]), _as_integers(table["landmark_id"], path)
+    _refuse_repeated(ids, path)
+    return TrainTable(ids, landmark_ids)
+
+
+def read_csv_header(path: Path) -> list[str]:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return [name.strip().strip('"') for name in file.readline().rstrip("\r\n").split(",")]
+    except FileNotFoundError:
+        raise UserError("missing table", where=path, next="check dataset.folder and dataset.train_table") from None
+    except UnicodeDecodeError:
+        raise UserError("not a text file", where=path, next="save it as UTF-8 CSV") from None
+
+
+def read_csv(path: Path, columns: list[str]) -> pa.Table:
+    """The named columns as strings, nothing turned into a missing value. Raises UserError for a missing column or a ragged row."""
+    header = read_csv_header(path)
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise UserError(f"no column {', '.join(missing)}; the columns are {', '.join(header)}", where=path,
+                        next=f"the header should hold {','.join(columns)}")
+    try:
+        return pa.csv.read_csv(
+            path,
+            read_options=pa.csv.ReadOptions(block_size=64 << 20),  # rows of train_clean.csv can be longer than the default block
+            convert_options=pa.csv.ConvertOptions(include_columns=columns, strings_can_be_null=False,
+                                                  column_types=dict.fromkeys(columns, pa.string())))
+    except pa.ArrowInvalid as error:
+        raise UserError(f"malformed CSV: {error}", where=path, next="mend the row") from None
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    with written_whole(path) as aside:
+        frame.to_csv(aside, index=False, lineterminator="\n")
+
+
+def positions(ids: Iterable[str], among: np.ndarray) -> np.ndarray:
+    """Where each of `ids` stands in `among`: (n,) int64, -1 = not there."""
+    return pd.Index(among, dtype=object).get_indexer(pd.Index(ids, dtype=object))
+
+
+def _as_strings(column: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(column.to_pylist(), dtype=object)
+
+
+def _as_integers(column: pa.ChunkedArray, path: Path) -> np.ndarray:
+    try:
+        return np.array(column.cast(pa.int64()))
+    except pa.ArrowInvalid:
+        values = column.to_pylist()
+        row = next(n for n, value in enumerate(values) if not value.strip().lstrip("-").isdigit())
+        raise UserError(f"landmark_id '{values[row]}' is not an integer", where=f"{path}, row {row + 2}", next="mend the row") from None
+
+
+def _refuse_repeated(ids: np.ndarray, path: Path) -> None:
+    series = pd.Series(ids, dtype=object)
+    empty = series == ""
+    if empty.any():
+        raise UserError("empty id", where=f"{path}, row {int(empty.argmax()) + 2}", next="mend the row")
+    repeated = series.duplicated()
+    if repeated.any():
+        row = int(repeated.argmax())
+        first = int((series == series[row]).argmax())
+        raise UserError(f"duplicate id '{series[row]}'", where=f"{path}, row {row + 2} (first in row {first + 2})",
+                        next="remove one of the two rows")
+
+
+def _refuse_shared_ids(tables: Tables, train_table: str) -> None:
+    for one, other in (("train", "index"), ("train", "test"), ("index", "test")):
+        found = positions(tables.ids(one), tables.ids(other))
+        shared = np.flatnonzero(found >= 0)
+        if len(shared) == 0:
+            continue
+        if one == "train" and other == "index" and len(shared) == len(found):
+            raise UserError(f"every id of {train_table} is an index image: index labels are not training labels, "
+                            "their numbers mean other landmarks", where=tables.folder / train_table,
+                            next="dataset.train_table=train.csv or train_clean.csv")
+        file = train_table if one == "train" else f"{one}.csv"
+        raise UserError(f"id '{tables.ids(one)[shared[0]]}' is in two splits, {one} and {other} ({len(shared)} such ids)",
+                        where=f"{tables.folder / file}, image {shared[0] + 1}; {tables.folder / other}.csv, row {found[shared[0]] + 2}",
+                        next="an image may be in one split only: remove it from the other")
