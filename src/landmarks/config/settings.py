@@ -95,6 +95,10 @@ class SearchSettings(Settings):
     train_neighbours: int = Field(3, ge=1, description="training images kept for each query and index image, for label votes")
 
 
+class EvaluateSettings(Settings):
+    submission: Path | None = Field(None, description="score this submission file instead of the run's rankings")
+
+
 class RunSettings(Settings):
     folder: Path = Field(Path("outputs/gldv2"), description="everything that is made goes here")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: every GPU there is, else the CPU")
@@ -112,6 +116,7 @@ class Config(Settings):
     whiten: WhitenSettings = WhitenSettings()
     search: SearchSettings = SearchSettings()
     rerank: Chain = Field((), description="the chain of re-ranking steps, in order")
+    evaluate: EvaluateSettings = EvaluateSettings()
     run: RunSettings = RunSettings()
 
     @property

@@ -55,7 +55,7 @@ def read_ids(path: Path) -> np.ndarray:
     """The id column of index.csv or test.csv, in file order: (n,) strings."""
     table = read_csv(path, ["id"])
     ids = _as_strings(table["id"])
-    _refuse_repeated(ids, path)
+    refuse_repeated(ids, path)
     return ids
 
 
@@ -70,7 +70,7 @@ def read_train(path: Path) -> TrainTable:
     else:
         table = read_csv(path, ["id", "landmark_id"])
         ids, landmark_ids = _as_strings(table["id"]), _as_integers(table["landmark_id"], path)
-    _refuse_repeated(ids, path)
+    refuse_repeated(ids, path)
     return TrainTable(ids, landmark_ids)
 
 
@@ -124,7 +124,7 @@ def _as_integers(column: pa.ChunkedArray, path: Path) -> np.ndarray:
         raise UserError(f"landmark_id '{values[row]}' is not an integer", where=f"{path}, row {row + 2}", next="mend the row") from None
 
 
-def _refuse_repeated(ids: np.ndarray, path: Path) -> None:
+def refuse_repeated(ids: np.ndarray, path: Path) -> None:
     series = pd.Series(ids, dtype=object)
     empty = series == ""
     if empty.any():

@@ -1,0 +1,65 @@
+"""The command line: python -m landmarks STAGE --config FILE key=value ..."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from landmarks.config.load import known_keys, load_config
+from landmarks.errors import UserError
+from landmarks.pipeline import STAGES, run_all, run_stage
+
+DEFAULT_CONFIG = "configs/sample.yaml"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 2 the user's to mend (a fault of ours raises, which exits with 1)."""
+    options = _parser().parse_args(arguments)
+    try:
+        config = load_config(options.config, options.overrides)
+        if options.stage == "config":
+            _print_config(config)
+        elif options.stage == "run":
+            run_all(config, ["--config", options.config, *options.overrides])
+        else:
+            run_stage(options.stage, config, ["--config", options.config, *options.overrides])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: what is finished is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m landmarks", description="Landmark retrieval, stage by stage.",
+                                     epilog="key=value overrides a setting, such as train.epochs=3; `config` prints them all.")
+    commands = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    helps = {"run": "every stage in order, then the table of results"} | {name: stage.help for name, stage in STAGES.items()}
+    for name, text in (helps | {"config": "print the merged configuration, every key with its meaning"}).items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--config", default=DEFAULT_CONFIG, metavar="FILE", help=f"YAML file (default {DEFAULT_CONFIG})")
+        command.add_argument("overrides", nargs="*", metavar="key=value", help="settings that replace those of the file")
+    return parser
+
+
+def _print_config(config) -> None:
+    """One line a key, in the form the command line takes it, with its meaning behind it."""
+    import json
+
+    meanings = {key: field.description or "" for key, field in known_keys().items()}
+    values = config.model_dump(mode="json")
+    lines = []
+    for key in meanings:
+        if key.startswith("models.NAME."):
+            lines += [(f"models.{name}.{key.rsplit('.', 1)[1]}", model[key.rsplit(".", 1)[1]], meanings[key])
+                      for name, model in values["models"].items()]
+        else:
+            value = values
+            for part in key.split("."):
+                value = value[part]
+            lines.append((key, value, meanings[key]))
+    for key, value, meaning in lines:
+        text = value if isinstance(value, str) else json.dumps(value)
+        print(f"{key + '=' + text:<48} # {meaning}")

@@ -1,0 +1,78 @@
+"""Descriptors as vectors: length one, several models in one, whitened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+BLOCK = 65536  # rows turned into float32 at a time, so that a float16 matrix is never held twice
+
+
+def l2_normalise(matrix: np.ndarray) -> np.ndarray:
+    """Rows (n, dimensions) scaled to length one, float32; a zero row stays zero."""
+    matrix = np.asarray(matrix, dtype=np.float32)
+    return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), np.float32(1e-12))
+
+
+def ensemble(matrices: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
+    """Several models' descriptors of the same images as one: each L2, times its weight, concatenated, L2.
+
+    matrices  each (n, dimensions of that model)
+    weights   one a model; a weight w acts as w^2 in the similarity
+    Returns (n, sum of dimensions) float32. Source: Yokoo et al., section 4.
+    """
+    if len(matrices) != len(weights) or not matrices:
+        raise ValueError(f"{len(matrices)} matrices and {len(weights)} weights")
+    rows = len(matrices[0])
+    combined = np.empty((rows, sum(matrix.shape[1] for matrix in matrices)), np.float32)
+    column = 0
+    for matrix, weight in zip(matrices, weights, strict=True):
+        if len(matrix) != rows:
+            raise ValueError(f"matrices of {rows} and {len(matrix)} rows")
+        for start in range(0, rows, BLOCK):
+            combined[start : start + BLOCK, column : column + matrix.shape[1]] = weight * l2_normalise(matrix[start : start + BLOCK])
+        column += matrix.shape[1]
+    return l2_normalise(combined) if len(matrices) > 1 or weights[0] != 1 else combined
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """x -> L2((x - mean) @ projection): mean (dimensions,), projection (dimensions, kept), both float32."""
+
+    mean: np.ndarray
+    projection: np.ndarray
+
+    def __call__(self, matrix: np.ndarray) -> np.ndarray:
+        """Whiten rows (n, dimensions) -> (n, kept) float32, L2-normalised."""
+        whitened = np.empty((len(matrix), self.projection.shape[1]), np.float32)
+        for start in range(0, len(matrix), BLOCK):
+            block = np.asarray(matrix[start : start + BLOCK], dtype=np.float32)
+            whitened[start : start + BLOCK] = l2_normalise((block - self.mean) @ self.projection)
+        return whitened
+
+
+def learn_whitening(matrix: np.ndarray, dimensions: int) -> Whitening:
+    """PCA whitening: project on the `dimensions` principal axes, each divided by its standard deviation.
+
+    matrix  (n, d) of the training images; at most min(d, n - 1) dimensions carry anything, and no more are kept.
+    The covariance of the projected training rows (before their L2) is the identity.
+    """
+    rows, columns = matrix.shape
+    kept = min(dimensions, columns, rows - 1)
+    if kept < 1:
+        raise ValueError(f"whitening needs two descriptors and one dimension, not {rows} and {dimensions}")
+    mean = np.zeros(columns)
+    for start in range(0, rows, BLOCK):
+        mean += matrix[start : start + BLOCK].sum(axis=0, dtype=np.float64)
+    mean /= rows
+    covariance = np.zeros((columns, columns))
+    for start in range(0, rows, BLOCK):
+        centred = (matrix[start : start + BLOCK] - mean).astype(np.float32)
+        covariance += centred.T @ centred
+    values, axes = np.linalg.eigh(covariance / rows)
+    values, axes = values[::-1][:kept], axes[:, ::-1][:, :kept]
+    # An axis along which the training images do not vary is noise: it must not be blown up to length one.
+    scale = np.where(values > 1e-10 * values[0], 1 / np.sqrt(np.maximum(values, 1e-30)), 0)
+    return Whitening(mean.astype(np.float32), (axes * scale).astype(np.float32))

@@ -1,0 +1,94 @@
+"""The stages in order, and the table at the end."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+from landmarks.config import Config
+from landmarks.errors import UserError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage's module and function (imported when run, so that --help is fast) and its line in the help."""
+
+    module: str
+    function: str
+    help: str
+    launched: bool = False  # may run as several processes under Accelerate
+
+
+STAGES = {
+    "sample": Stage("sample", "sample", "render the built-in dataset"),
+    "import": Stage("import_photos", "import_photos", "a folder of label/photo.jpg -> a dataset in GLDv2 layout"),
+    "train": Stage("train", "train", "train the models on train.csv", launched=True),
+    "extract": Stage("extract", "extract", "global descriptors of every image", launched=True),
+    "search": Stage("search", "search", "ensemble, whiten, nearest neighbours -> the first ranking"),
+    "rerank": Stage("rerank", "rerank", "the chain of re-ranking steps"),
+    "submit": Stage("submit", "submit", "write and validate submission.csv"),
+    "evaluate": Stage("evaluate", "evaluate", "mAP@100 after every step, or of evaluate.submission=FILE"),
+    "report": Stage("report", "report", "an HTML page of results and example queries"),
+}
+
+
+def stages_of(config: Config) -> list[str]:
+    """The stages that `run` goes through: what the configuration has no use for is left out."""
+    prepare = {"sample": ["sample"], "photos": ["import"], "folder": []}[config.dataset.source]
+    models = ["train", "extract"] if config.models else []
+    return [*prepare, *models, "search", "rerank", "submit", "evaluate", "report"]
+
+
+def run_stage(name: str, config: Config, arguments: list[str]) -> None:
+    """Run one stage; `arguments` are the command line that made `config`, for processes launched beside this one."""
+    stage = STAGES[name]
+    processes = _processes(config) if stage.launched else 1
+    if processes > 1:
+        _launch(name, config, arguments, processes)
+        return
+    getattr(importlib.import_module(f"landmarks.stages.{stage.module}"), stage.function)(config)
+
+
+def run_all(config: Config, arguments: list[str]) -> None:
+    """Run every stage in order and print the results."""
+    from landmarks.summary import print_summary
+
+    seconds = {}
+    for name in stages_of(config):
+        started = time.perf_counter()
+        run_stage(name, config, arguments)
+        seconds[name] = time.perf_counter() - started
+    print_summary(config, seconds)
+
+
+def _processes(config: Config) -> int:
+    """How many processes share a launched stage: as set, else one a GPU. Inside a launched process: this one."""
+    import os
+
+    if "LOCAL_RANK" in os.environ:
+        return 1
+    if config.run.processes:
+        return config.run.processes
+    if config.run.device == "cpu":
+        return 1
+    import torch
+
+    return max(1, torch.cuda.device_count())
+
+
+def _launch(name: str, config: Config, arguments: list[str], processes: int) -> None:
+    import torch
+
+    on_cpu = config.run.device == "cpu" or not torch.cuda.is_available()
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(processes), "--num_machines", "1",
+               "--mixed_precision", "no", "--dynamo_backend", "no", *(["--cpu"] if on_cpu else []),
+               *(["--multi_gpu"] if processes > 1 and not on_cpu else []),
+               "--num_cpu_threads_per_process", str(max(1, torch.get_num_threads() // processes)),
+               "-m", "landmarks", name, *arguments]
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        raise UserError(f"{name} stopped in one of {processes} processes (exit code {code}); its own message stands above",
+                        next="mend what it says and run the same command again: finished work is kept")

@@ -1,0 +1,63 @@
+"""sample: render the built-in dataset in GLDv2 layout, with a solution file."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from landmarks.config import Config
+from landmarks.data.sample_world.plan import Shot, plan_world
+from landmarks.data.sample_world.render import render_shot
+from landmarks.progress import progress, say
+from landmarks.store.artefact import Artefact
+from landmarks.store.files import written_whole
+from landmarks.store.images import image_path
+from landmarks.store.tables import write_csv
+
+QUALITY = 90
+
+
+def sample(config: Config) -> Path:
+    """Render config.sample into config.dataset.folder; photos that an interrupted run left are kept."""
+    folder = config.dataset.folder
+    artefact = Artefact(folder, "sample", config.sample.model_dump() | {"world": 1}, {})
+    if artefact.is_complete():
+        say("sample: up to date")
+        return folder
+    artefact.begin()
+    shots = plan_world(config.sample.landmarks, config.sample.seed)
+    missing = [shot for shot in shots if not image_path(folder, shot.split, shot.id).exists()]
+    # spawn: a fork of a process that holds threads (those of FAISS or torch, say) can hang
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        job = partial(_render, folder=folder, longest_side=config.sample.longest_side)
+        list(progress(pool.map(job, missing, chunksize=32), "render photos", "photo", total=len(shots), done=len(shots) - len(missing)))
+    _write_tables(folder, shots)
+    artefact.finish(photos=len(shots), landmarks=config.sample.landmarks)
+    return folder
+
+
+def _render(shot: Shot, folder: Path, longest_side: int) -> None:
+    with written_whole(image_path(folder, shot.split, shot.id)) as aside:
+        Image.fromarray(render_shot(shot, longest_side)).save(aside, "JPEG", quality=QUALITY)
+
+
+def _write_tables(folder: Path, shots: list[Shot]) -> None:
+    shots = sorted(shots, key=lambda shot: shot.id)
+    train, index, test = ([shot for shot in shots if shot.split == split] for split in ("train", "index", "test"))
+    write_csv(folder / "train.csv", pd.DataFrame({"id": [shot.id for shot in train], "landmark_id": [shot.landmark for shot in train]}))
+    write_csv(folder / "index.csv", pd.DataFrame({"id": [shot.id for shot in index]}))
+    write_csv(folder / "test.csv", pd.DataFrame({"id": [shot.id for shot in test]}))
+    images: dict[int | None, list[str]] = {}
+    for shot in index:
+        images.setdefault(shot.landmark, []).append(shot.id)
+    truth = ["None" if shot.usage == "Ignored" else " ".join(images[shot.landmark]) for shot in test]
+    write_csv(folder / "retrieval_solution.csv", pd.DataFrame({"id": [shot.id for shot in test], "images": truth,
+                                                               "Usage": [shot.usage for shot in test]}))
+    scored = [shot for shot in test if shot.usage != "Ignored"]
+    write_csv(folder / "query_groups.csv", pd.DataFrame({"id": [shot.id for shot in scored], "group": [shot.group for shot in scored]}))

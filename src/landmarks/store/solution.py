@@ -1,0 +1,66 @@
+"""The ground truth of the retrieval challenge: retrieval_solution*.csv."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from landmarks.errors import UserError
+from landmarks.store.image_lists import ImageLists, read_image_lists, refuse_unknown
+from landmarks.store.tables import USAGES, positions
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Of the scored queries, the true index images; usages (n_query,) "Public" or "Private"."""
+
+    truth: ImageLists
+    usages: np.ndarray
+
+    @property
+    def query_ids(self) -> np.ndarray:
+        return self.truth.ids
+
+
+def find_solution(folder: Path, name: str | None) -> Path | None:
+    """The solution file `name` of a dataset, or without a name the only retrieval_solution*.csv; None where there is none."""
+    if name is not None:
+        if not (folder / name).is_file():
+            raise UserError("missing solution file", where=folder / name, next="check dataset.solution")
+        return folder / name
+    found = sorted(folder.glob("retrieval_solution*.csv"))
+    if len(found) > 1:
+        raise UserError(f"several solution files: {', '.join(path.name for path in found)}", where=folder,
+                        next=f"dataset.solution={found[-1].name}")
+    return found[0] if found else None
+
+
+def read_solution(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> Solution:
+    """Read id,images,Usage and leave out the Ignored queries.
+
+    Raises UserError for an unknown usage, query or index image, and for a scored query without images.
+    """
+    lists, (usages,) = read_image_lists(path, index_ids, "Usage")
+    odd = ~np.isin(usages, USAGES)
+    if odd.any():
+        row = int(odd.argmax())
+        raise UserError(f"usage '{usages[row]}' is none of {', '.join(USAGES)}", where=f"{path}, row {row + 2}", next="mend the row")
+    scored = np.flatnonzero(usages != "Ignored")
+    strangers = np.flatnonzero(positions(lists.ids[scored], test_ids) < 0)
+    if len(strangers):
+        row = scored[strangers[0]]
+        raise UserError(f"query '{lists.ids[row]}' is not in test.csv ({len(strangers)} such queries)", where=f"{path}, row {row + 2}",
+                        next="use the solution of this very dataset")
+    empty = scored[np.diff(lists.starts)[scored] == 0]
+    if len(empty):
+        raise UserError(f"the scored query '{lists.ids[empty[0]]}' has no true images", where=f"{path}, row {empty[0] + 2}",
+                        next="give it images, or the usage Ignored")
+    truth = lists.rows(scored)
+    if (truth.numbers < 0).any():
+        kept = np.diff(lists.starts)
+        known = lists.numbers.copy()
+        known[np.repeat(usages == "Ignored", kept)] = 0  # what an Ignored row says ("None") is nobody's concern
+        refuse_unknown(ImageLists(lists.ids, known, lists.starts), path)
+    return Solution(truth, usages[scored])
