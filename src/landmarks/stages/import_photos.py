@@ -1,0 +1,226 @@
+"""A folder of photos sorted by landmark -> a dataset in GLDv2's layout, with queries and their answers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from landmarks.config import Config
+from landmarks.data.images import read_image
+from landmarks.data.near_duplicates import first_of_each, near_duplicate_pairs, small_grey
+from landmarks.data.photo_split import PhotoSplit, split_photos
+from landmarks.errors import UserError
+from landmarks.progress import progress, say
+from landmarks.seeds import seed_of
+from landmarks.store.artefact import Artefact
+from landmarks.store.files import written_whole
+from landmarks.store.images import image_path
+from landmarks.store.tables import write_csv
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+LAYOUT = "lay the photos out as FOLDER/landmark name/photo.jpg (jpg, png or webp), two landmarks or more; dataset.folder=FOLDER"
+HASH_SIDE = 256  # pixels a photo keeps for its perceptual hash: with 64, half of all resized copies differ in more than 3 bits
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture file; `name` is its path below the dataset folder, whose first part is the landmark."""
+
+    path: Path
+    name: str
+    size: int
+    modified: int
+
+    @property
+    def label(self) -> str:
+        return self.name.split("/", 1)[0]
+
+
+def import_photos(config: Config) -> Path:
+    """Make <run.folder>/dataset from <dataset.folder>/<landmark>/**/photo; returns its path.
+
+    train.csv (id,landmark_id), index.csv, test.csv (id), retrieval_solution.csv (id,images,Usage), the pictures in <split>/a/b/c/;
+    landmarks.csv (landmark_id,name,in_train), query_groups.csv (id,group), and index_image_to_landmark.csv (id,landmark_id), whose
+    numbers are, as in GLDv2, not those of train.csv. The id is the start of the file content's SHA-256: `sha256sum photo.jpg`.
+    Raises UserError, before anything is written, for another layout and (unless extract.on_error=skip) for an unreadable photo.
+    """
+    source, folder = config.dataset.folder, config.tables_folder
+    _refuse_overlap(source, folder)
+    photos, passed_over = find_photos(source)
+    settings = {**config.photos.model_dump(), "on_error": config.extract.on_error}
+    artefact = Artefact(folder, "import", settings, {"photos": _listing_digest(photos)})
+    if artefact.is_complete():
+        say(f"import: up to date ({folder})")
+        return folder
+
+    ids, small, unreadable = _read_all(photos, config)
+    photos = [photo for photo in photos if photo.name not in unreadable]
+    photos, ids, small, left_out = _each_once(photos, ids, small, config)
+    labels = np.array([photo.label for photo in photos], dtype=object)
+    split = split_photos(ids, labels, config.photos)
+
+    artefact.begin()
+    for photo, id, name in progress(list(zip(photos, ids, split.splits, strict=True)), "writing photos", "photo"):
+        _place(photo.path, image_path(folder, name, id))
+    _write_tables(folder, ids, labels, split, config.photos.seed)
+    counts = {name: int((split.splits == name).sum()) for name in ("train", "index", "test")}
+    artefact.finish(**counts, landmarks=len(set(labels)), landmarks_in_train=len(split.trained),
+                    sources={id: photo.name for id, photo in zip(ids, photos, strict=True)},
+                    passed_over=passed_over, unreadable=unreadable, **left_out)
+    say(f"import: {counts['train']} train, {counts['index']} index and {counts['test']} query photos of {len(set(labels))} landmarks, "
+        f"{len(split.trained)} of them in train ({folder})")
+    return folder
+
+
+def find_photos(source: Path) -> tuple[list[Photo], dict[str, int]]:
+    """The photos below `source`, in order of name, and how many other files there are of each kind.
+
+    Raises UserError where the photos do not lie in at least two landmark folders.
+    """
+    if not source.is_dir():
+        raise UserError("the photo folder does not exist", where=source, next=LAYOUT)
+    photos, passed_over = [], Counter()
+    for path in _files(source):
+        name = path.relative_to(source).as_posix()
+        if any(part.startswith(".") for part in name.split("/")):
+            passed_over["hidden"] += 1
+        elif path.suffix.lower() not in PHOTO_SUFFIXES:
+            passed_over[path.suffix.lower() or "no suffix"] += 1
+        elif "/" not in name:
+            passed_over["photo in no landmark folder"] += 1
+        else:
+            facts = path.stat()
+            photos.append(Photo(path, name, facts.st_size, facts.st_mtime_ns))
+    if passed_over:
+        say(f"import: passed over {passed_over.total()} files: " + ", ".join(f"{n} {kind}" for kind, n in sorted(passed_over.items())))
+    labels = {photo.label for photo in photos}
+    if len(labels) < 2:
+        found = f"the photos lie in one landmark folder only, '{min(labels)}'" if labels else "no photos in landmark folders"
+        raise UserError(found, where=source, next=LAYOUT)
+    return sorted(photos, key=lambda photo: photo.name), dict(passed_over)
+
+
+def _files(source: Path) -> Iterator[Path]:
+    seen = set()
+    for folder, inside, names in os.walk(source, followlinks=True):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        real = os.path.realpath(folder)
+        if real in seen:  # a link back to a folder above
+            inside.clear()
+            continue
+        seen.add(real)
+        yield from (Path(folder, name) for name in names if os.path.isfile(os.path.join(folder, name)))
+
+
+def _refuse_overlap(source: Path, folder: Path) -> None:
+    source, folder = source.resolve(), folder.resolve()
+    if source in (folder, *folder.parents) or folder in source.parents:
+        raise UserError("the dataset would be written into the photos, or is made from itself", where=folder,
+                        next="run.folder=ANOTHER, outside dataset.folder")
+
+
+def _listing_digest(photos: list[Photo]) -> str:
+    """Name, size and time of every photo: as good as the content here, and a second run reads no photo."""
+    lines = "\n".join(f"{photo.name}\t{photo.size}\t{photo.modified}" for photo in photos)
+    return hashlib.blake2b(lines.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _read_all(photos: list[Photo], config: Config) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    """Of the readable photos: ids (n,) and small grey images (n, 32, 32) uint8; and name -> reason of the others."""
+    unreadable, ids, small = {}, [], []
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow and hashlib let go of the interpreter while they work
+        for photo, read in zip(photos, progress(threads.map(_read, photos), "reading photos", "photo", total=len(photos)), strict=True):
+            if isinstance(read, str):
+                unreadable[photo.name] = read
+                say(f"import: {photo.path}: {read}")
+            else:
+                ids.append(read[0])
+                small.append(read[1])
+    if unreadable and config.extract.on_error != "skip":
+        raise UserError(f"{len(unreadable)} of {len(photos)} photos cannot be read; nothing was written",
+                        where=config.dataset.folder / next(iter(unreadable)),
+                        next="replace or remove them, or extract.on_error=skip to leave them out")
+    return np.array(ids, dtype=object), np.array(small, np.uint8).reshape(-1, 32, 32), unreadable
+
+
+def _read(photo: Photo) -> tuple[str, np.ndarray] | str:
+    try:
+        with open(photo.path, "rb") as file:
+            id = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return id, small_grey(read_image(photo.path, HASH_SIDE))
+    except UserError as error:
+        return error.what
+    except OSError as error:
+        return str(error.strerror)
+
+
+def _each_once(photos: list[Photo], ids: np.ndarray, small: np.ndarray, config: Config):
+    """The same three in id order without copies, and the names of what was left out."""
+    order = sorted(range(len(ids)), key=lambda n: (ids[n], photos[n].name))
+    photos, ids, small = [photos[n] for n in order], ids[order], small[order]
+    labels = np.array([photo.label for photo in photos], dtype=object)
+    first = pd.Series(np.arange(len(ids))).groupby(ids).transform("first").to_numpy()
+    identical = np.stack([first, np.arange(len(ids))], axis=1)[first < np.arange(len(ids))]
+    alike = near_duplicate_pairs(small, config.photos.near_duplicate_bits)
+    pairs = np.unique(np.concatenate([identical, alike]), axis=0)
+    stands_for, conflicts = first_of_each(pairs, labels)
+
+    copies = {photos[n].name: photos[kept].name for n, kept in enumerate(stands_for) if n != kept}
+    if copies:
+        say(f"import: {len(copies)} near-duplicates left out (photos.near_duplicate_bits=-1 keeps all but identical files)")
+    for one, other in pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]:
+        say(f"import: warning: the same picture under two landmarks, left out of both: {photos[one].name}, {photos[other].name}")
+    two_landmarks = [photos[n].name for n in np.flatnonzero(conflicts)]
+    kept = np.flatnonzero((stands_for == np.arange(len(ids))) & ~conflicts)
+    return [photos[n] for n in kept], ids[kept], small[kept], {"near_duplicates": copies, "two_landmarks": two_landmarks}
+
+
+def _place(source: Path, target: Path) -> None:
+    """A JPEG is linked, which costs no disk, or copied where the file system cannot; other formats become JPEG."""
+    if target.exists():  # from a run that was cut off; the name is the content's
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(source, "rb") as file:
+        is_jpeg = file.read(2) == b"\xff\xd8"
+    if is_jpeg:
+        try:
+            return os.link(os.path.realpath(source), target)
+        except OSError:
+            pass
+    with written_whole(target) as aside:
+        if is_jpeg:
+            shutil.copyfile(source, aside)
+        else:
+            Image.fromarray(read_image(source, 1 << 30)).save(aside, "JPEG", quality=95)
+
+
+def _write_tables(folder: Path, ids: np.ndarray, labels: np.ndarray, split: PhotoSplit, seed: int) -> None:
+    names = sorted(set(labels))
+    number = {name: n for n, name in enumerate(names)}
+    # Numbers that train.csv never uses, in another order: who mixes the two label spaces finds no match, not a wrong one.
+    shuffled = sorted(names, key=lambda name: (seed_of(seed, "index label", name), name))
+    index_number = {name: len(names) + n for n, name in enumerate(shuffled)}
+    train, index, test = (np.flatnonzero(split.splits == name) for name in ("train", "index", "test"))
+    images = {name: " ".join(ids[index[labels[index] == name]]) for name in names}
+
+    write_csv(folder / "train.csv", pd.DataFrame({"id": ids[train], "landmark_id": [number[name] for name in labels[train]]}))
+    write_csv(folder / "index.csv", pd.DataFrame({"id": ids[index]}))
+    write_csv(folder / "test.csv", pd.DataFrame({"id": ids[test]}))
+    write_csv(folder / "retrieval_solution.csv", pd.DataFrame(
+        {"id": ids[test], "images": [images[name] for name in labels[test]], "Usage": split.usages[test]}))
+    write_csv(folder / "index_image_to_landmark.csv", pd.DataFrame(
+        {"id": ids[index], "landmark_id": [index_number[name] for name in labels[index]]}))
+    write_csv(folder / "landmarks.csv", pd.DataFrame(
+        {"landmark_id": range(len(names)), "name": names, "in_train": [name in split.trained for name in names]}))
+    write_csv(folder / "query_groups.csv", pd.DataFrame(
+        {"id": ids[test], "group": ["trained landmark" if name in split.trained else "held-out landmark" for name in labels[test]]}))
