@@ -90,7 +90,8 @@ def _nearest(location: list[str]) -> str:
         guess = get_close_matches(name, neighbours, n=1, cutoff=0.3)
         return f"; did you mean {guess[0]}?" if guess else ""
     model = parents[1] if len(parents) > 1 and parents[0] == "models" else "NAME"
-    keys = {key.replace("models.NAME", f"models.{model}"): key for key in known_keys()}
+    keys = [key.replace("models.NAME", f"models.{model}") for key in known_keys()]
+    keys += [name for name in Config.model_fields if name not in keys]
     full = ".".join(location)
     guess = get_close_matches(full, keys, n=1, cutoff=0.75) or [k for k in keys if k.rsplit(".", 1)[-1] == name][:1]
     guess = guess or get_close_matches(full, keys, n=1, cutoff=0.4)

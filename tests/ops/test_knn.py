@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from landmarks.ops.knn import exact_knn, knn_blocks
+
+
+@pytest.mark.parametrize(("queries", "index", "k"), [(3, 50, 10), (90, 300, 100), (5, 4, 10)])
+def test_neighbours_equal_a_full_sort(queries, index, k):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((queries, 16)).astype(np.float32), rng.standard_normal((index, 16)).astype(np.float32)
+    indices, similarities = exact_knn(a, b, k)
+    product = a @ b.T
+    order = np.argsort(-product, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(indices[:, : order.shape[1]], order)
+    np.testing.assert_allclose(similarities[:, : order.shape[1]], np.take_along_axis(product, order, axis=1), rtol=1e-4, atol=1e-5)
+    assert (indices[:, index:] == -1).all() and np.isneginf(similarities[:, index:]).all()
+
+
+def test_equal_similarities_stand_in_index_order():
+    index = np.repeat(np.eye(3, dtype=np.float32), 5, axis=0)
+    indices, _ = exact_knn(np.eye(3, dtype=np.float32)[[1]], index, 15)
+    assert indices[0].tolist() == [5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+
+
+def test_blocks_are_the_whole_and_empty_inputs_have_shape():
+    rng = np.random.default_rng(1)
+    a, b = rng.standard_normal((70, 8)).astype(np.float32), rng.standard_normal((40, 8)).astype(np.float32)
+    parts = [indices for indices, _ in knn_blocks(a, b, 5, block=32)]
+    assert [len(part) for part in parts] == [32, 32, 6]
+    np.testing.assert_array_equal(np.concatenate(parts), exact_knn(a, b, 5)[0])
+    assert exact_knn(a[:0], b, 5)[0].shape == (0, 5)
+    assert (exact_knn(a, b[:0], 5)[0] == -1).all()
+    with pytest.raises(ValueError, match="dimensions"):
+        exact_knn(a, b[:, :4], 5)

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from landmarks.ops.vectors import ensemble, l2_normalise, learn_whitening
+
+
+def correlated(rng, rows, columns):
+    return rng.standard_normal((rows, columns)) @ rng.standard_normal((columns, columns)) + rng.standard_normal(columns)
+
+
+def test_rows_have_length_one_and_zero_stays_zero():
+    rows = l2_normalise(np.array([[3, 4], [0, 0]], np.float16))
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]], rtol=1e-6)
+    assert rows.dtype == np.float32
+
+
+def test_the_whitened_covariance_is_the_identity():
+    matrix = correlated(np.random.default_rng(0), 4000, 12).astype(np.float32)
+    whitening = learn_whitening(matrix, 7)
+    projected = (matrix - whitening.mean) @ whitening.projection
+    np.testing.assert_allclose(np.cov(projected.T, bias=True), np.eye(7), atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(whitening(matrix), axis=1), 1, rtol=1e-5)
+
+
+def test_whitening_spans_the_principal_axes():
+    matrix = np.random.default_rng(1).standard_normal((3000, 4)) * [1, 10, 2, 0.1]
+    projection = learn_whitening(matrix.astype(np.float32), 2).projection
+    assert set(np.abs(projection).argmax(axis=0)) == {1, 2}
+
+
+def test_whitening_keeps_no_more_than_there_is_and_blows_up_no_dead_axis():
+    rng = np.random.default_rng(2)
+    assert learn_whitening(correlated(rng, 5, 20), 20).projection.shape == (20, 4)
+    flat = np.concatenate([rng.standard_normal((100, 3)), np.ones((100, 1))], axis=1)
+    assert np.abs(learn_whitening(flat, 4).projection).max() < 10
+    with pytest.raises(ValueError, match="two descriptors"):
+        learn_whitening(np.ones((1, 4)), 2)
+
+
+def test_an_ensemble_s_similarity_is_the_mean_of_its_models_weighted_by_the_squares():
+    rng = np.random.default_rng(3)
+    one, other = rng.standard_normal((6, 5)), rng.standard_normal((6, 9)).astype(np.float16)
+    similarity = ensemble([one, other], [1.0, 0.5]) @ ensemble([one, other], [1.0, 0.5]).T
+    a, b = l2_normalise(one), l2_normalise(other)
+    np.testing.assert_allclose(similarity, (a @ a.T + 0.25 * b @ b.T) / 1.25, atol=1e-5)
+
+
+def test_one_model_s_weight_changes_nothing_and_mismatches_are_refused():
+    one = np.random.default_rng(4).standard_normal((3, 4))
+    np.testing.assert_allclose(ensemble([one], [0.3]), l2_normalise(one), rtol=1e-5)
+    with pytest.raises(ValueError, match="rows"):
+        ensemble([one, one[:2]], [1, 1])
+    with pytest.raises(ValueError, match="weights"):
+        ensemble([one], [1, 1])

@@ -1,0 +1,35 @@
+import subprocess
+import sys
+
+import pytest
+
+from landmarks.cli import main
+
+
+def test_help_is_fast_to_load_and_names_every_stage():
+    code = "import sys; from landmarks.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n" \
+           "print('torch' in sys.modules, 'faiss' in sys.modules, 'numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "sort" not in done.stderr and done.stdout.strip().endswith("False False False")
+    for stage in ("run", "sample", "import", "train", "extract", "search", "rerank", "submit", "evaluate", "report", "config"):
+        assert f"\n    {stage} " in done.stdout
+
+
+def test_the_merged_configuration_is_printed_in_the_form_that_is_typed(capsys, tmp_path):
+    (tmp_path / "c.yaml").write_text("models: {a: {dimensions: 64}}\n")
+    assert main(["config", "--config", str(tmp_path / "c.yaml"), "train.epochs=3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("train.epochs=3 ") for line in lines) and any(line.startswith("models.a.dimensions=64 ") for line in lines)
+    assert all("#" in line for line in lines)
+
+
+@pytest.mark.parametrize("arguments", [["config", "--config", "none.yaml"], ["config", "--config", "none.yaml", "x"]])
+def test_the_user_s_mistakes_exit_with_2(arguments, capsys):
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_an_unknown_stage_exits_with_2():
+    with pytest.raises(SystemExit) as stop:
+        main(["rernk"])
+    assert stop.value.code == 2
