@@ -53,8 +53,8 @@ def test_blocks_find_what_brute_force_finds(monkeypatch):
     assert near_duplicate_pairs(small, 6).tolist() == expected
 
 
-def test_alike_in_frequencies_only_is_no_duplicate():
-    """A faint copy under a strong other picture: with all 64 bits allowed to differ, the thumbnail decides."""
+def test_the_thumbnail_refuses_what_the_hash_lets_through():
+    """With all 64 bits allowed to differ, the thumbnail alone decides."""
     small = np.stack([small_grey(scene(n)) for n in range(6)])
     assert len(near_duplicate_pairs(small, 64)) == 0
 

@@ -1,0 +1,35 @@
+"""Which queries a person should look at first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from landmarks.seeds import seed_of
+
+
+def choose_queries(ids: np.ndarray, before: np.ndarray, after: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """Section -> positions of at most `count` queries: most gained, most lost, worst and best; no query twice.
+
+    ids     (n,) strings; equals are told apart by a draw that belongs to the id
+    before  (n,) AP of the first chain
+    after   (n,) AP of the last chain
+    """
+    draws = [seed_of("gallery", id) for id in ids]
+    change = after - before
+    shown: set[int] = set()
+
+    def first(order: Sequence[float], among: Iterable[int]) -> np.ndarray:
+        best = sorted((n for n in among if n not in shown), key=lambda n: (order[n], draws[n]))[:count]
+        shown.update(best)
+        return np.array(best, np.int64)
+
+    everyone = range(len(ids))
+    return {"Most gained": first(-change, np.flatnonzero(change > 0)), "Most lost": first(change, np.flatnonzero(change < 0)),
+            "Worst": first(after, everyone), "Best": first(-after, everyone)}
+
+
+def choose_any(ids: np.ndarray, count: int) -> np.ndarray:
+    """Positions of at most `count` queries by a draw that belongs to the id: where there is no score to choose by."""
+    return np.array(sorted(range(len(ids)), key=lambda n: seed_of("gallery", ids[n]))[:count], np.int64)

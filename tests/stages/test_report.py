@@ -1,0 +1,121 @@
+"""A page that opens from disk, whatever the dataset offers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from landmarks.config import load_config
+from landmarks.errors import UserError
+from landmarks.ranking import Ranking
+from landmarks.stages.report import report
+from landmarks.store.artefact import Artefact
+from landmarks.store.images import image_path
+from landmarks.store.rankings import write_ranking
+
+QUERIES = np.array(["aaa0", "aaa1", "aaa2"], dtype=object)
+INDEX = np.array(["bbb0", "bbb1", "bbb2", "bbb3"], dtype=object)
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Three queries, four index images; sorting helps the first query and hurts the second."""
+    dataset, run = tmp_path / "dataset", tmp_path / "run"
+    dataset.mkdir()
+    (dataset / "train.csv").write_text("id,landmark_id\nccc0,1\nccc1,2\n")
+    (dataset / "index.csv").write_text("\n".join(["id", *INDEX]) + "\n")
+    (dataset / "test.csv").write_text("\n".join(["id", *QUERIES]) + "\n")
+    (dataset / "retrieval_solution.csv").write_text("id,images,Usage\naaa0,bbb0,Private\naaa1,bbb1,Public\naaa2,None,Ignored\n")
+    for split, ids in (("test", QUERIES), ("index", INDEX)):
+        for n, id in enumerate(ids):
+            image_path(dataset, split, id).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (400, 300), (40 * n, 90, 200)).save(image_path(dataset, split, id))
+    orders = {"knn": [[1, 0, 2], [1, 0, 2], [3, 2, -1]], "sort": [[0, 1, 2], [0, 1, 2], [3, 2, -1]]}
+    for name, order in orders.items():
+        indices = np.array(order, np.int32)
+        scores = np.where(indices >= 0, np.array([0.9, 0.8, 0.7], np.float32), np.float32(-np.inf)).astype(np.float32)
+        artefact = Artefact(run / "rankings" / name, "test", {"name": name}, {})
+        artefact.begin()
+        write_ranking(artefact.folder, Ranking(QUERIES, INDEX, indices, scores))
+        artefact.finish()
+    pd.DataFrame({"chain": ["knn", "sort"], "map_private": [50.0, 100.0], "map_public": [100.0, 50.0], "seconds": [0.1, 0.2]}).to_csv(
+        run / "ablation.csv", index=False)
+    pd.DataFrame({"id": QUERIES[:2], "usage": ["Private", "Public"], "group": ["outside", "inside"], "relevant": [1, 1],
+                  "knn": [50.0, 100.0], "sort": [100.0, 50.0]}).to_csv(run / "per_query.csv", index=False)
+    return load_config(None, [f"dataset.folder={dataset}", f"run.folder={run}", "rerank=[{step: sort}]"])
+
+
+def pictures(index_page: Path) -> list[str]:
+    return re.findall(r'src="([^"]+)"', index_page.read_text(encoding="utf-8"))
+
+
+def test_the_page_shows_scores_and_both_rankings(config):
+    index_page = report(config)
+    text = index_page.read_text(encoding="utf-8")
+    assert "<td>sort</td><td>100.00</td><td>+50.00</td><td>50.00</td>" in text
+    assert "<td>inside</td><td>1</td><td>100.00</td><td>50.00</td>" in text
+    assert text.index("Most gained") < text.index("query aaa0") < text.index("Most lost") < text.index("query aaa1")
+    assert "AP 50.0 → 100.0 · 1 true images · outside · Private" in text
+    gained = text[text.index("query aaa0") : text.index("Most lost")]
+    assert re.findall(r'figure class="(\w+)"', gained) == ["wrong", "right", "wrong", "right", "wrong", "wrong"]
+    assert re.findall(r"[✓✗] ([\d.]+)", gained) == ["0.900", "0.800", "0.700", "0.800", "0.900", "0.700"]  # kNN's, in both rows
+    assert len(pictures(index_page)) == 2 + 2 * 2 * 3
+    for name in pictures(index_page):
+        with Image.open(index_page.parent / name) as image:
+            assert image.format == "JPEG" and max(image.size) == 224
+
+
+def test_a_second_run_is_up_to_date_and_new_scores_are_not(config, capsys):
+    index_page = report(config)
+    before = index_page.stat().st_mtime_ns
+    report(config)
+    assert "report: up to date" in capsys.readouterr().out
+    assert index_page.stat().st_mtime_ns == before
+    path = config.run.folder / "ablation.csv"
+    path.write_text(path.read_text().replace("sort,100.0", "sort,77.0"))
+    assert "77.00" in report(config).read_text(encoding="utf-8")
+
+
+def test_without_pictures_there_are_table_and_chart(config):
+    for path in config.dataset.folder.rglob("*.jpg"):
+        path.unlink()
+    index_page = report(config)
+    text = index_page.read_text(encoding="utf-8")
+    assert "<svg" in text and "<td>sort</td>" in text and "Most gained" not in text
+    assert [path.name for path in index_page.parent.iterdir() if path.suffix == ".jpg"] == []
+
+
+def test_a_missing_picture_leaves_its_id(config):
+    image_path(config.dataset.folder, "index", "bbb1").write_bytes(b"\xff\xd8 cut off")
+    text = report(config).read_text(encoding="utf-8")
+    assert 'title="bbb1">bbb1</div>' in text
+
+
+def test_without_a_solution_the_pictures_have_no_verdict(config):
+    (config.dataset.folder / "retrieval_solution.csv").unlink()
+    text = report(config).read_text(encoding="utf-8")
+    assert "query aaa2" in text and set(re.findall(r'figure class="(\w+)"', text)) == {"ignored"}
+    assert "<table>" not in text
+
+
+def test_an_empty_chain_has_one_ranking(config):
+    alone = config.model_copy(update={"rerank": ()})
+    assert "AP 50.0 · 1 true images" in report(alone).read_text(encoding="utf-8")
+
+
+def test_scores_of_another_chain_are_refused(config):
+    path = config.run.folder / "per_query.csv"
+    path.write_text(path.read_text().replace(",sort", ",other"))
+    with pytest.raises(UserError, match="no column sort"):
+        report(config)
+
+
+def test_no_scored_query_still_makes_a_page(config):
+    (config.run.folder / "per_query.csv").write_text("id,usage,group,relevant,knn,sort\n")
+    (config.run.folder / "ablation.csv").write_text("chain,map_private,map_public,seconds\nknn,,,0.1\nsort,,,0.2\n")
+    assert "<td>–</td>" in report(config).read_text(encoding="utf-8")
