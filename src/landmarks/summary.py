@@ -17,7 +17,7 @@ def print_summary(config: Config, seconds: dict[str, float]) -> None:
     if (folder / "metrics.json").is_file() and "evaluate" in seconds:
         _print_scores(console, json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
     console.print("stages: " + ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items())
-                  + f"; {sum(seconds.values()):.1f} s in all")
+                  + f"; {sum(seconds.values()):.1f} s in all", soft_wrap=True)
     lines = {"dataset": config.tables_folder, "models": folder / "models", "descriptors": folder / "descriptors",
              "rankings": folder / "rankings", "submission": folder / "submission.csv", "scores": folder / "ablation.csv",
              "per query": folder / "per_query.csv", "report": folder / "report" / "index.html"}
@@ -29,7 +29,8 @@ def print_summary(config: Config, seconds: dict[str, float]) -> None:
 def _print_scores(console: Console, metrics: dict) -> None:
     chains, groups = metrics["chains"], metrics["groups"]
     counts = ", ".join(f"{number} {usage.lower()}" for usage, number in sorted(metrics["queries"].items()))
-    table = Table(title=f"mAP@100 in percent ({counts} queries)", title_justify="left", title_style="bold")
+    console.print(f"\nmAP@100 in percent ({counts} queries)")
+    table = Table()
     table.add_column("chain")
     for name in ("private", "public", *groups, "seconds"):
         table.add_column(name, justify="right")

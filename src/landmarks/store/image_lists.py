@@ -28,6 +28,8 @@ class ImageLists:
 
     def rows(self, chosen: np.ndarray) -> ImageLists:
         """The rows at `chosen` (m,) int64, in that order; -1 makes an empty row."""
+        if np.array_equal(chosen, np.arange(len(self.ids))):
+            return self
         counts = np.where(chosen >= 0, np.diff(self.starts, append=self.starts[-1])[chosen], 0)
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         sources = np.repeat(self.starts[chosen] - starts[:-1], counts) + np.arange(starts[-1])
@@ -36,8 +38,10 @@ class ImageLists:
 
     def padded(self, width: int) -> np.ndarray:
         """(rows, width) int32: the first `width` images of each row, then -1."""
-        table = np.full((len(self.ids), width), -1, np.int32)
         counts = np.minimum(np.diff(self.starts), width)
+        if len(self.numbers) == len(self.ids) * width and (counts == width).all():
+            return self.numbers.reshape(-1, width)
+        table = np.full((len(self.ids), width), -1, np.int32)
         filled = np.arange(width) < counts[:, None]
         table[filled] = self.numbers[(self.starts[:-1, None] + np.arange(width))[filled]]
         return table
