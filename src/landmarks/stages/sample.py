@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import cv2
 import pandas as pd
 from PIL import Image
 
@@ -33,8 +34,9 @@ def sample(config: Config) -> Path:
     artefact.begin()
     shots = plan_world(config.sample.landmarks, config.sample.seed)
     missing = [shot for shot in shots if not image_path(folder, shot.split, shot.id).exists()]
+    missing.sort(key=lambda shot: (shot.landmark is None, shot.landmark or 0))  # a worker builds a landmark once for its photos
     # spawn: a fork of a process that holds threads (those of FAISS or torch, say) can hang
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         job = partial(_render, folder=folder, longest_side=config.sample.longest_side)
         list(progress(pool.map(job, missing, chunksize=32), "render photos", "photo", total=len(shots), done=len(shots) - len(missing)))
     _write_tables(folder, shots)
