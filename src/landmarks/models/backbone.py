@@ -52,6 +52,13 @@ def create_backbone(name: str, pretrained: bool) -> Backbone:
     return Backbone(network, _count_channels(name, network), tuple(config["mean"]), tuple(config["std"]))
 
 
+def synchronise_batchnorm(model: nn.Module) -> nn.Module:
+    """BatchNorm over the images of all processes. timm's own conversion: torch's drops the activations fused into timm's norms."""
+    from timm.layers import convert_sync_batchnorm
+
+    return convert_sync_batchnorm(model)
+
+
 def _create_timm_network(name: str, pretrained: bool) -> nn.Module:
     import timm
 

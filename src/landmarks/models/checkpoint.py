@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from landmarks.config import ModelSettings
 from landmarks.errors import UserError
@@ -21,7 +21,7 @@ def save_model(folder: Path, model: GlobalModel, settings: ModelSettings) -> Non
     write_text(folder / SETTINGS, settings.model_dump_json(indent=2) + "\n")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with written_whole(folder / WEIGHTS) as aside:
-        save_file(tensors, aside)
+        aside.write_bytes(save(tensors))  # save_file would make it readable by its owner only
 
 
 def load_model(folder: Path) -> GlobalModel:

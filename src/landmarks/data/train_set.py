@@ -1,0 +1,64 @@
+"""Training images as tensors, decoded and augmented in the loader's processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from landmarks.config import TrainSettings
+from landmarks.data.augment import Augmentation
+from landmarks.data.images import read_image
+from landmarks.data.sampler import TrainingOrder
+from landmarks.errors import UserError
+from landmarks.store.images import image_path
+
+
+class TrainSet(Dataset):
+    """(epoch, row) -> (image (3, size, size) uint8 RGB, label).
+
+    folder  of the dataset
+    ids     (n,) strings
+    labels  (n,) int64, dense: 0..classes-1
+    """
+
+    def __init__(self, folder: Path, ids: np.ndarray, labels: np.ndarray, settings: TrainSettings):
+        # Fixed-width text: each worker process would come to copy millions of Python strings by counting references to them.
+        self.folder, self.ids, self.labels = folder, ids.astype(np.str_), labels
+        self.augmentation = Augmentation(settings.augmentation, settings.image_size, settings.crop_scale, settings.seed)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int] | UserError:
+        """An unreadable image gives the UserError instead of raising it: the loader would bury it under two tracebacks."""
+        epoch, row = key
+        id = str(self.ids[row])
+        try:
+            image = read_image(image_path(self.folder, "train", id), self.augmentation.at_least)
+        except UserError as error:
+            return error
+        image = np.ascontiguousarray(self.augmentation(image, epoch, id))
+        return torch.from_numpy(image).permute(2, 0, 1), int(self.labels[row])
+
+
+def collate(items: list) -> tuple[torch.Tensor, torch.Tensor] | UserError:
+    """A batch: images (n, 3, h, w) uint8 in channels-last memory, labels (n,) int64; or the first error among them."""
+    for item in items:
+        if isinstance(item, UserError):
+            return item
+    images = torch.stack([image.permute(1, 2, 0) for image, _ in items]).permute(0, 3, 1, 2)
+    return images, torch.tensor([label for _, label in items])
+
+
+def create_loader(train_set: TrainSet, order: TrainingOrder, workers: int, pinned: bool) -> DataLoader:
+    """Batches in the given order, prepared by `workers` processes; `pinned` memory makes the copy to a GPU faster."""
+    return DataLoader(train_set, batch_sampler=order, num_workers=workers, collate_fn=collate, pin_memory=pinned,
+                      worker_init_fn=_start_worker, prefetch_factor=4 if workers else None)
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)  # the processes share the cores already

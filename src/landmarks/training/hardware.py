@@ -1,0 +1,46 @@
+"""The processor and number format of a training run."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+
+from landmarks.device import choose_device, resolve_precision
+from landmarks.errors import UserError
+from landmarks.progress import say
+
+_ACCELERATE_NAMES = {"float32": "no", "float16": "fp16", "bfloat16": "bf16"}
+
+
+def start_accelerator(device: str, precision: str) -> Accelerator:
+    """Accelerate on config.run.device and config.train.precision; the first process says what was chosen, and why.
+
+    Works alone and under `accelerate launch`. Raises UserError for float16 on a CPU, and as `choose_device` does.
+    """
+    chosen, reason = choose_device(device)
+    format = resolve_precision(precision, chosen)
+    if chosen.type == "cpu":
+        if format == "float16":
+            raise UserError("float16 needs a GPU", where="train.precision", next="train.precision=auto")
+        # The launcher leaves one thread to each process, plain python all cores to one: share them out evenly.
+        torch.set_num_threads(max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    else:
+        torch.backends.cudnn.benchmark = True  # every batch has the same shape
+    accelerator = Accelerator(mixed_precision=_ACCELERATE_NAMES[format], cpu=chosen.type == "cpu",
+                              kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)])
+    if accelerator.is_main_process:
+        count = accelerator.num_processes
+        say(f"train: on {chosen.type} ({reason}), {format}, {count} process{'es' if count > 1 else ''}")
+    return accelerator
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks for all, known before Accelerate starts."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,105 @@
+"""The training loop: from the starting weights, or the last checkpoint, to the end of the last epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+
+from landmarks.config import TrainSettings
+from landmarks.data.sampler import TrainingOrder
+from landmarks.data.train_set import TrainSet, create_loader
+from landmarks.errors import UserError
+from landmarks.models.backbone import synchronise_batchnorm
+from landmarks.progress import progress, say
+from landmarks.seeds import seed_of
+from landmarks.training.journal import append_line, cut_after
+from landmarks.training.learner import Learner
+from landmarks.training.optimizer import create_optimizer, set_learning_rate
+from landmarks.training.resume import read_resume, write_resume
+from landmarks.training.schedule import learning_rate
+from landmarks.training.window import Window
+
+
+def run_training(name: str, folder: Path, learner: Learner, train_set: TrainSet, settings: TrainSettings,
+                 accelerator: Accelerator) -> dict[str, float]:
+    """Train `learner` in place; its folder gets metrics.jsonl and, every few minutes, a checkpoint to resume from.
+
+    name  of the model, for the eye
+    Returns the last line of the journal. Raises UserError for an unreadable image and a loss that is not a number.
+    """
+    first, device = accelerator.is_main_process, accelerator.device
+    learner.to(device, memory_format=torch.channels_last)
+    if device.type == "cuda" and accelerator.num_processes > 1:
+        learner = synchronise_batchnorm(learner)
+    wrapped, optimizer = accelerator.prepare(learner, create_optimizer(learner, settings))
+    scaler = accelerator.scaler
+    done = read_resume(folder, learner, optimizer.optimizer, scaler)
+    accelerator.wait_for_everyone()
+    order = TrainingOrder(len(train_set), settings, accelerator.process_index, accelerator.num_processes, done)
+    loader = create_loader(train_set, order, settings.workers, device.type == "cuda")
+    images_a_step = order.part * settings.accumulate * accelerator.num_processes
+    if first:
+        cut_after(folder, done)
+        if done:
+            say(f"train {name}: goes on after step {done} of {order.steps}")
+
+    learner.train()
+    parts, window, line = iter(loader), Window(settings, accelerator, done), {}
+    bar = progress(None, f"train {name}", "image", total=order.steps * images_a_step, done=done * images_a_step, hidden=not first)
+    lined = saved = time.monotonic()
+    with bar:
+        for step in range(done, order.steps):
+            # Whatever chance a step needs (dropout) derives from its number, so that a resumed run repeats it.
+            torch.manual_seed(seed_of(settings.seed, "step", step, accelerator.process_index))
+            rate = learning_rate(step, order.steps, settings)
+            set_learning_rate(optimizer, rate)
+            window.add(*_one_step(wrapped, optimizer, parts, settings, accelerator))
+            bar.update(images_a_step)
+            finished, now = step + 1, time.monotonic()
+            if finished % settings.log_steps == 0 or finished == order.steps:
+                speed = (finished - window.first) * images_a_step / (now - lined)
+                line = {"step": finished, "epoch": finished / order.steps_per_epoch, **window.close(), "learning_rate": rate,
+                        "images_per_second": round(speed, 2)}
+                lined = now
+                if first:
+                    append_line(folder, line)
+                    _show(bar, line, learner)
+            # Every process holds the same weights, so the first decides and writes alone; the others need not know.
+            if first and finished < order.steps and now - saved >= 60 * settings.checkpoint_minutes:
+                window.require_finite()
+                write_resume(folder, finished, learner, optimizer.optimizer, scaler)
+                saved = time.monotonic()
+    learner.eval()
+    return line
+
+
+def _one_step(wrapped, optimizer, parts, settings: TrainSettings, accelerator: Accelerator) -> tuple[torch.Tensor, ...]:
+    """Gradients of the accumulated parts, clipped, then one step; returns loss, accuracy and gradient norm of this process."""
+    loss = accuracy = torch.zeros((), device=accelerator.device)
+    for part in range(settings.accumulate):
+        batch = next(parts)
+        if isinstance(batch, UserError):
+            raise batch
+        images, labels = (tensor.to(accelerator.device, non_blocking=True) for tensor in batch)
+        last = part == settings.accumulate - 1
+        with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients cross between processes once a step
+            logits, cosines = wrapped(images, labels)
+            part_loss = F.cross_entropy(logits, labels) / settings.accumulate
+            accelerator.backward(part_loss)
+        loss = loss + part_loss.detach()
+        accuracy = accuracy + (cosines.argmax(dim=1) == labels).float().mean() / settings.accumulate
+    norm = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm)
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss, accuracy, norm
+
+
+def _show(bar, line: dict, learner: Learner) -> None:
+    nothing_learned = math.log(len(learner.classifier.weight))
+    bar.set_postfix_str(f"loss {line['loss']:.2f} (ln C {nothing_learned:.2f}), accuracy {line['accuracy']:.1%}", refresh=False)

@@ -1,0 +1,51 @@
+"""Parameter groups, and the optimizer's state as named tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from landmarks.config import TrainSettings
+
+_PREFIX = "optimizer/"
+
+
+def create_optimizer(learner: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """SGD with momentum 0.9, or AdamW, over four groups: backbone or not, decayed or not.
+
+    Norms, biases and the pooling power are not decayed: pulling them to 0 is no simplification. Each group carries `factor`,
+    by which its learning rate exceeds the schedule's.
+    """
+    groups = {}
+    for name, parameter in learner.named_parameters():
+        in_backbone, decayed = name.startswith("model.backbone."), parameter.ndim > 1
+        group = groups.setdefault((in_backbone, decayed), {
+            "params": [], "factor": 1.0 if in_backbone else settings.head_learning_rate_factor,
+            "weight_decay": settings.weight_decay if decayed else 0.0})
+        group["params"].append(parameter)
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(list(groups.values()), lr=settings.learning_rate)
+    return torch.optim.SGD(list(groups.values()), lr=settings.learning_rate, momentum=0.9)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
+
+
+def state_tensors(optimizer: torch.optim.Optimizer, learner: nn.Module) -> dict[str, torch.Tensor]:
+    """"optimizer/<what>/<parameter>" -> tensor; what: momentum_buffer, or step, exp_avg and exp_avg_sq."""
+    return {f"{_PREFIX}{what}/{name}": tensor for name, parameter in learner.named_parameters()
+            for what, tensor in optimizer.state.get(parameter, {}).items() if tensor is not None}
+
+
+def load_state_tensors(optimizer: torch.optim.Optimizer, learner: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    """Put back what `state_tensors` gave; other names are passed over."""
+    parameters = dict(learner.named_parameters())
+    for key, tensor in tensors.items():
+        if key.startswith(_PREFIX):
+            what, name = key.removeprefix(_PREFIX).split("/", 1)
+            parameter = parameters[name]
+            # AdamW keeps its step counts on the CPU; all else lies as its parameter lies (device, channels-last).
+            placed = tensor if what == "step" else torch.empty_like(parameter).copy_(tensor)
+            optimizer.state[parameter][what] = placed.detach()

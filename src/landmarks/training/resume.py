@@ -1,0 +1,45 @@
+"""The checkpoint that a cut-off training goes on from: one file, all of it tensors, the step in its header."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from landmarks.errors import UserError
+from landmarks.store.files import written_whole
+from landmarks.training.optimizer import load_state_tensors, state_tensors
+
+RESUME = "resume.safetensors"
+
+
+def write_resume(folder: Path, step: int, learner: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any = None) -> None:
+    """Write the state after `step` finished steps; `scaler` is float16's gradient scaler, where there is one."""
+    tensors = learner.state_dict() | state_tensors(optimizer, learner)
+    header = {"step": str(step), "scaler": json.dumps(scaler.state_dict() if scaler is not None else None)}
+    with written_whole(folder / RESUME) as aside:
+        aside.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, header))
+
+
+def read_resume(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any = None) -> int:
+    """Put the state back; returns the number of finished steps, 0 where there is no checkpoint."""
+    path = folder / RESUME
+    if not path.exists():
+        return 0
+    try:
+        with safe_open(path, framework="pt") as file:
+            header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+        learner.load_state_dict({name: tensors[name] for name in learner.state_dict()})
+        load_state_tensors(optimizer, learner, tensors)
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise UserError(f"the checkpoint to resume from does not fit: {error}", where=path,
+                        next="delete it: training then starts from the beginning") from None
+    state = json.loads(header["scaler"])
+    if scaler is not None and state is not None:
+        scaler.load_state_dict(state)
+    return int(header["step"])

@@ -1,0 +1,20 @@
+"""The learning rate as a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+
+from landmarks.config import TrainSettings
+
+
+def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
+    """Rate of step 0..steps-1: a straight rise over the warm-up, then a cosine that ends at the final rate.
+
+    The first step of a warm-up already moves: its rate is one step's share of the rise, not 0.
+    """
+    warmup = round(settings.warmup * steps)
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup - 1)
+    highest, final = settings.learning_rate, settings.final_learning_rate
+    return final + (highest - final) * (1 + math.cos(math.pi * progress)) / 2
