@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -36,3 +38,11 @@ def resolve_precision(requested: str, device: torch.device) -> str:
         return requested
     has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
     return "bfloat16" if has_bfloat16 else "float32"
+
+
+@contextmanager
+def computing(precision: str, device: torch.device) -> Iterator[None]:
+    """Inference in `precision` ("float32" or "bfloat16"), repeatably: float32 is not rounded to TF32, cuDNN tries no faster kernels."""
+    with (torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+          torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)):
+        yield

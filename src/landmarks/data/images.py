@@ -12,6 +12,10 @@ from PIL import ExifTags, Image
 
 from landmarks.errors import UserError
 
+# OpenCV's threads do not survive a fork: a process that has used them makes loader workers that hang at their first resize.
+# One picture at a time gains nothing from them; the workers are the parallelism.
+cv2.setNumThreads(0)
+
 # EXIF orientation -> what puts the picture upright (EXIF 2.32, tag 0x0112)
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,

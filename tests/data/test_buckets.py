@@ -1,0 +1,67 @@
+import cv2
+import numpy as np
+import pytest
+
+from landmarks.data.buckets import batches_by_shape, bucket_shape, fit_to_bucket
+
+
+@pytest.mark.parametrize("height, width, longest_side, expected", [
+    (600, 800, 800, (608, 800)),    # 600 = 18.75 x 32
+    (800, 600, 800, (800, 608)),
+    (500, 500, 512, (512, 512)),
+    (533, 800, 224, (160, 224)),    # 149.24 = 4.66 x 32
+    (100, 1000, 224, (32, 224)),    # 22.4
+    (10, 1000, 224, (32, 224)),     # at least 32
+    (500, 500, 120, (120, 120)),    # never above the longest side
+    (1, 1, 32, (32, 32)),
+])
+def test_shapes(height, width, longest_side, expected):
+    assert bucket_shape(height, width, longest_side) == expected
+
+
+@pytest.mark.parametrize("longest_side", [100, 224, 500, 800])
+def test_the_cut_is_bounded(longest_side):
+    sizes = np.random.default_rng(0).integers(1, 3000, (2000, 2)).tolist()
+    for height, width in sizes:
+        shape = bucket_shape(height, width, longest_side)
+        side, exact = min(shape), longest_side * min(height, width) / max(height, width)
+        assert max(shape) == longest_side and (side % 32 == 0 or side == longest_side)
+        assert shape == bucket_shape(width, height, longest_side)[::-1]
+        if side <= exact:
+            assert exact - side <= 16  # cut from the shorter side
+        elif exact >= 16:
+            assert 1 - exact / side <= 16 / (exact + 16)  # cut from the longer one, the picture being scaled by side / exact
+
+
+@pytest.mark.parametrize("height, width", [(300, 470), (470, 300), (700, 1130), (90, 140)])
+def test_a_circle_stays_a_circle(height, width):
+    image = np.zeros((height, width, 3), np.uint8)
+    cv2.circle(image, (width // 2, height // 2), min(height, width) // 3, (255, 255, 255), -1, cv2.LINE_AA)
+    disc = fit_to_bucket(image, 320)[..., 0] > 127
+    across, down = disc.any(axis=0).sum(), disc.any(axis=1).sum()
+    assert abs(int(across) - int(down)) <= 2 and disc.sum() == pytest.approx(np.pi / 4 * across * down, rel=0.02)
+
+
+def items(*shapes):
+    return [(number, np.full((*shape, 3), number, np.uint8)) for number, shape in enumerate(shapes)]
+
+
+@pytest.mark.parametrize("count, sizes", [(1, [1]), (2, [2]), (4, [4]), (5, [5]), (6, [4, 2]), (8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2])])
+def test_no_image_is_left_alone(count, sizes):
+    batches = list(batches_by_shape(items(*[(2, 2)] * count), 4))
+    assert [len(keys) for keys, _ in batches] == sizes
+    assert [key for keys, _ in batches for key in keys] == list(range(count))
+
+
+def test_batches_hold_one_shape_and_every_item_once():
+    shapes = [(2, 3), (3, 2), (2, 3), (2, 2), (3, 2), (2, 3), (2, 3)]
+    batches = list(batches_by_shape(items(*shapes), 2))
+    assert sorted(key for keys, _ in batches for key in keys) == list(range(7))
+    for keys, images in batches:
+        assert {image.shape[:2] for image in images} == {shapes[keys[0]]}
+        assert [int(image[0, 0, 0]) for image in images] == keys
+
+
+def test_single_images_and_none():
+    assert [keys for keys, _ in batches_by_shape(items((2, 2), (2, 2), (2, 2)), 1)] == [[0], [1, 2]]
+    assert list(batches_by_shape([], 4)) == []
