@@ -1,0 +1,65 @@
+import json
+
+import pytest
+import torch
+
+from landmarks.config import ModelSettings
+from landmarks.errors import UserError
+from landmarks.models.checkpoint import load_model, save_model
+from landmarks.models.global_model import build_model
+
+SETTINGS = ModelSettings(backbone="test_efficientnet", pretrained=False, dimensions=16)
+
+
+def photos(n=3, size=64):
+    return torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("dimensions, expected", [(16, 16), (0, 256)])
+def test_descriptors_have_length_one(dimensions, expected):
+    model = build_model(SETTINGS.model_copy(update={"dimensions": dimensions})).eval()
+    descriptors = model(photos())
+    assert descriptors.shape == (3, expected) and model.dimensions == expected and descriptors.dtype == torch.float32
+    torch.testing.assert_close(descriptors.norm(dim=1), torch.ones(3))
+
+
+def test_the_normalisation_is_the_backbones():
+    model = build_model(SETTINGS).eval()
+    seen = []
+    model.backbone.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    model(torch.full((1, 3, 64, 64), 255, dtype=torch.uint8))
+    expected = [(1 - mean) / std for mean, std in zip(model.backbone.mean, model.backbone.std)]
+    torch.testing.assert_close(seen[0][0, :, 0, 0], torch.tensor(expected))
+
+
+def test_channels_last_gives_the_same():
+    model, images = build_model(SETTINGS).eval(), photos()
+    plain = model(images)
+    last = model.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, plain, atol=1e-5, rtol=1e-4)
+
+
+def test_floating_point_images_are_refused():
+    with pytest.raises(TypeError, match="uint8"):
+        build_model(SETTINGS)(photos().float())
+
+
+def test_a_saved_model_comes_back_without_a_download(tmp_path):
+    model = build_model(SETTINGS).eval()
+    save_model(tmp_path, model, SETTINGS.model_copy(update={"pretrained": True}))
+    again = load_model(tmp_path)
+    assert not again.training and torch.equal(again(photos()), model(photos()))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_broken_checkpoints_are_named(tmp_path):
+    with pytest.raises(UserError, match="no trained model"):
+        load_model(tmp_path)
+    save_model(tmp_path, build_model(SETTINGS), SETTINGS)
+    (tmp_path / "model.json").write_text(json.dumps({**json.loads((tmp_path / "model.json").read_text()), "dimensions": 8}))
+    with pytest.raises(UserError, match="do not fit"):
+        load_model(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(UserError, match="not a whole model"):
+        load_model(tmp_path)
