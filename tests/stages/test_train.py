@@ -1,0 +1,181 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from landmarks.config import Config
+from landmarks.errors import UserError
+from landmarks.models.checkpoint import load_model
+from landmarks.stages.train import train
+from landmarks.store.images import image_path
+from landmarks.training import hardware, loop
+
+LANDMARKS, PHOTOS = 6, 8
+SCRIPT = """
+import json, sys
+from landmarks.config import Config
+from landmarks.stages.train import train
+if __name__ == "__main__":
+    train(Config.model_validate(json.loads(sys.argv[1])))
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setattr(hardware, "_cores", lambda: 1)  # a busy machine makes threads of one step wait for each other
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Six patterns of coloured squares, eight noisy photos of each."""
+    folder, rng, rows = tmp_path_factory.mktemp("toy"), np.random.default_rng(0), ["id,landmark_id"]
+    for landmark in range(LANDMARKS):
+        pattern = cv2.resize(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8), (48, 40), interpolation=cv2.INTER_NEAREST)
+        for photo in range(PHOTOS):
+            id = f"{photo}{landmark}{rng.integers(16**8):08x}"
+            path = image_path(folder, "train", id)
+            path.parent.mkdir(parents=True)
+            cv2.imwrite(str(path), np.clip(pattern + rng.normal(0, 20, pattern.shape), 0, 255).astype(np.uint8))
+            rows.append(f"{id},{1000 - 7 * landmark}")
+    (folder / "train.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def configure(dataset, run_folder, models=("tiny",), model=None, **settings):
+    settings = {"epochs": 2, "image_size": 32, "batch_size": 12, "learning_rate": 0.02, "workers": 0, "log_steps": 1, "margin": 0.1,
+                "augmentation": "soft", **settings}
+    model = model or {"backbone": "test_efficientnet", "pretrained": False, "dimensions": 16}
+    return Config.model_validate({"dataset": {"folder": str(dataset)}, "models": dict.fromkeys(models, model), "train": settings,
+                                  "run": {"folder": str(run_folder), "device": "cpu"}})
+
+
+def journal(run_folder, name="tiny"):
+    """The lines of metrics.jsonl without the speed, which no two runs share."""
+    lines = [json.loads(text) for text in (run_folder / "models" / name / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "images_per_second"} for line in lines]
+
+
+def weights(run_folder, name="tiny"):
+    return load_file(run_folder / "models" / name / "model.safetensors")
+
+
+def test_learns_to_tell_landmarks_apart(dataset, tmp_path, capsys):
+    config = configure(dataset, tmp_path, epochs=8, warmup=0.1)
+    (folder,) = train(config)
+    lines = journal(tmp_path)
+    assert len(lines) == 32 and lines[-1]["epoch"] == 8
+    assert np.mean([line["loss"] for line in lines[-4:]]) < 0.5 * np.mean([line["loss"] for line in lines[:4]])
+    assert np.mean([line["accuracy"] for line in lines[-4:]]) > 0.8
+    assert load_model(folder)(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).shape == (1, 16)
+    assert {path.name for path in folder.iterdir()} == {"manifest.json", "metrics.jsonl", "model.json", "model.safetensors", "recipe.json"}
+    train(config)
+    assert "train tiny: up to date" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("settings", [{"optimizer": "sgd"}, {"optimizer": "adamw", "accumulate": 2, "workers": 1}],
+                         ids=["sgd", "adamw-accumulated"])
+def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_path, monkeypatch, settings):
+    train(configure(dataset, tmp_path / "whole", **settings))
+
+    write, written = loop.write_resume, []
+
+    def write_then_die(folder, step, *arguments):
+        write(folder, step, *arguments)
+        written.append(step)
+        if step == 6:  # of 8, four to an epoch
+            raise KeyboardInterrupt
+
+    config = configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "write_resume", write_then_die)
+        with pytest.raises(KeyboardInterrupt):
+            train(config)
+    folder = tmp_path / "cut" / "models" / "tiny"
+    assert written == [1, 2, 3, 4, 5, 6] and not (folder / "model.safetensors").exists()
+    with open(folder / "metrics.jsonl", "a") as file:  # what a run leaves that dies between two checkpoints
+        file.write('{"step": 7, "loss": 1}\n{"step": 8, "lo')
+    train(config)
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert whole.keys() == cut.keys() and all(torch.equal(whole[name], cut[name]) for name in whole)
+    assert journal(tmp_path / "whole") == journal(tmp_path / "cut")
+    assert not (folder / "resume.safetensors").exists()
+
+
+def test_two_processes_train_as_one(dataset, tmp_path):
+    """Without BatchNorm, which sees half a batch on each CPU process, the two differ by rounding alone."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    model = {"backbone": "test_efficientnet_gn", "pretrained": False, "dimensions": 0}
+    two, one, parts = (configure(dataset, tmp_path / name, model=model, epochs=3, accumulate=accumulate)
+                       for name, accumulate in (("two", 1), ("one", 1), ("parts", 3)))
+    # --multi_gpu stands for "several processes" there; on a CPU too, where --cpu would start a single one
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+               "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", str(script), two.model_dump_json()]
+    source = Path(loop.__file__).parents[2]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("2 processes") == 1
+    train(one)
+    train(parts)
+    losses = {name: [line["loss"] for line in journal(tmp_path / name)] for name in ("two", "one", "parts")}
+    assert len(losses["one"]) == 12 and losses["one"][-1] < losses["one"][0]
+    assert losses["two"] == pytest.approx(losses["one"], rel=1e-3)
+    assert losses["parts"] == pytest.approx(losses["one"], rel=1e-3)
+    for name, tensor in weights(tmp_path / "one").items():
+        torch.testing.assert_close(weights(tmp_path / "two")[name], tensor, rtol=1e-2, atol=1e-3)
+
+
+def test_no_epochs_keep_the_starting_weights_and_need_no_images(tmp_path):
+    folders = train(configure(tmp_path / "nothing", tmp_path, models=("a", "b"), epochs=0))
+    assert [folder.name for folder in folders] == ["a", "b"]
+    a, b = weights(tmp_path, "a"), weights(tmp_path, "b")
+    assert not torch.equal(a["head.0.weight"], b["head.0.weight"])
+
+
+def test_other_settings_do_not_replace_a_model_unasked(dataset, tmp_path):
+    train(configure(dataset, tmp_path, epochs=1))
+    train(configure(dataset, tmp_path, epochs=1, log_steps=7, workers=1))  # shape nothing: up to date
+    with pytest.raises(UserError, match="learning_rate 0.02 -> 0.01"):
+        train(configure(dataset, tmp_path, epochs=1, learning_rate=0.01))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_truncated_photo_is_named(dataset, tmp_path, workers):
+    broken = tmp_path / "data"
+    (broken / "train").mkdir(parents=True)
+    rows = (dataset / "train.csv").read_text().splitlines()
+    ids = [row.split(",")[0] for row in rows[1:]]
+    for id in ids:
+        target = image_path(broken, "train", id)
+        target.parent.mkdir(parents=True)
+        data = image_path(dataset, "train", id).read_bytes()
+        target.write_bytes(data[: len(data) // 2] if id == ids[5] else data)
+    (broken / "train.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(UserError, match=f"{ids[5]}.jpg") as raised:
+        train(configure(broken, tmp_path / "run", workers=workers))
+    assert "Traceback" not in str(raised.value)
+
+
+def test_a_training_that_falls_apart_says_where(dataset, tmp_path):
+    with pytest.raises(UserError, match=r"(?s)of step \d+ is (nan|inf).*learning_rate=1e\+?30.*lower"):
+        train(configure(dataset, tmp_path, learning_rate=1e30, clip_norm=1e30))
+
+
+def test_what_fails_before_the_first_step_claims_no_folder(dataset, tmp_path):
+    with pytest.raises(UserError, match="does not divide"):
+        train(configure(dataset, tmp_path, accumulate=5))
+    with pytest.raises(UserError, match="missing"):
+        train(configure(tmp_path, tmp_path))
+    assert not (tmp_path / "models").exists()
+
+
+def test_float16_needs_a_gpu(dataset, tmp_path):
+    with pytest.raises(UserError, match="float16 needs a GPU"):
+        train(configure(dataset, tmp_path, precision="float16"))
