@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 import time
@@ -66,8 +67,6 @@ def run_all(config: Config, arguments: list[str]) -> None:
 
 def _processes(config: Config) -> int:
     """How many processes share a launched stage: as set, else one a GPU. Inside a launched process: this one."""
-    import os
-
     if "LOCAL_RANK" in os.environ:
         return 1
     if config.run.processes:
@@ -80,14 +79,10 @@ def _processes(config: Config) -> int:
 
 
 def _launch(name: str, config: Config, arguments: list[str], processes: int) -> None:
-    import torch
-
-    on_cpu = config.run.device == "cpu" or not torch.cuda.is_available()
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(processes), "--num_machines", "1",
-               "--mixed_precision", "no", "--dynamo_backend", "no", *(["--cpu"] if on_cpu else []),
-               *(["--multi_gpu"] if processes > 1 and not on_cpu else []),
-               "--num_cpu_threads_per_process", str(max(1, torch.get_num_threads() // processes)),
-               "-m", "landmarks", name, *arguments]
+    # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes), "--num_machines", "1",
+               "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+               "--num_cpu_threads_per_process", str(max(1, (os.cpu_count() or 1) // processes)), "-m", "landmarks", name, *arguments]
     code = subprocess.run(command, check=False).returncode
     if code:
         raise UserError(f"{name} stopped in one of {processes} processes (exit code {code}); its own message stands above",
