@@ -114,6 +114,18 @@ def test_any_submission_file_can_be_scored(arrays, tmp_path, capsys):
     assert f"mAP@100 private {ablation['map_private'].iloc[-1]:.2f} (12 queries)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("images", "message"), [
+    (" ".join(f"i{n:03d}" for n in range(90)) + " i000" * 11, "101 images for query 't000'"),
+    ("i000 x999", "unknown index image 'x999'"),
+])
+def test_a_bad_submission_file_stops_with_code_2(arrays, tmp_path, capsys, images, message):
+    rows = [f"t000,{images}", *(f"t{n:03d}," for n in range(1, 24))]
+    (tmp_path / "mine.csv").write_text("\n".join(["id,images", *rows]) + "\n")
+    assert run(arrays, tmp_path / "out", f"evaluate.submission={tmp_path / 'mine.csv'}", stages=["evaluate"]) == 2
+    error = capsys.readouterr().err
+    assert message in error and "mine.csv, row 2" in error
+
+
 @pytest.mark.parametrize(("fault", "message"), [
     ("rows", "89 descriptors for 90 ids"),
     ("nan", "descriptor of 'i004' is zero or holds NaN"),
