@@ -46,13 +46,16 @@ def _make_files(folder: Path) -> None:
     tests, index = ids[:QUERIES], ids[QUERIES:]
     predicted = (rng.integers(0, INDEX, (QUERIES, 1)) + rng.integers(1, 7000, (QUERIES, 1)) * np.arange(MOST_IMAGES)) % INDEX
     picked = rng.random(predicted.shape) < TRUE_IMAGES / 2 / MOST_IMAGES
-    truth = [np.unique(np.concatenate([row[mask], rng.integers(0, INDEX, TRUE_IMAGES // 2)]))
-             for row, mask in zip(predicted, picked, strict=True)]
+    truth = [
+        np.unique(np.concatenate([row[mask], rng.integers(0, INDEX, TRUE_IMAGES // 2)]))
+        for row, mask in zip(predicted, picked, strict=True)
+    ]
     pd.DataFrame({"id": index}).to_csv(folder / "index.csv", index=False)
     pd.DataFrame({"id": tests}).to_csv(folder / "test.csv", index=False)
     pd.DataFrame({"id": tests, "images": [" ".join(index[row]) for row in predicted]}).to_csv(folder / "submission.csv", index=False)
-    pd.DataFrame({"id": tests, "images": [" ".join(index[row]) for row in truth],
-                  "Usage": rng.choice(["Public", "Private"], QUERIES)}).to_csv(folder / "solution.csv", index=False)
+    pd.DataFrame(
+        {"id": tests, "images": [" ".join(index[row]) for row in truth], "Usage": rng.choice(["Public", "Private"], QUERIES)}
+    ).to_csv(folder / "solution.csv", index=False)
 
 
 def _ours(folder: Path) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.ops.two_stage import insert_step, sort_step
-from landmarks.ops.voting import Votes, label_votes
+from landmarks.ops.voting import label_votes
 
 QUERIES, INDEX, LABELS, LISTED, NEIGHBOURS, THRESHOLD = 117_577, 761_757, 81_313, 100, 3, 0.6
 
@@ -45,7 +45,7 @@ def main() -> None:
     print(f"{numba.get_num_threads()} threads; the pandas way ran on {share:.1%} of the rows and is scaled up")
     print(f"votes for {len(truth):,} rows:            {vote_seconds:7.3f} s    pandas {peer_vote_seconds / share:8.1f} s")
     print(f"sort + insert, {QUERIES:,} x {LISTED}:     {step_seconds:7.3f} s    pandas {peer_step_seconds / share:8.1f} s")
-    print(f"same labels {np.mean(peer_votes == votes.labels[rows]):.2%}, same lists {np.mean((peer_result == result[sample]).all(axis=1)):.2%}")
+    print(f"labels {np.mean(peer_votes == votes.labels[rows]):.2%}, same lists {np.mean((peer_result == result[sample]).all(axis=1)):.2%}")
 
 
 def _ranked_lists(rng, query_labels, index_labels):

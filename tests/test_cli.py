@@ -7,8 +7,10 @@ from landmarks.cli import main
 
 
 def test_help_is_fast_to_load_and_names_every_stage():
-    code = "import sys; from landmarks.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n" \
-           "print('torch' in sys.modules, 'faiss' in sys.modules, 'numba' in sys.modules)"
+    code = (
+        "import sys; from landmarks.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "print('torch' in sys.modules, 'faiss' in sys.modules, 'numba' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "sort" not in done.stderr and done.stdout.strip().endswith("False False False")
     for stage in ("run", "sample", "import", "train", "extract", "search", "rerank", "submit", "evaluate", "report", "config"):

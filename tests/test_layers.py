@@ -7,13 +7,32 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "landmarks"
 # From the ground up: a file imports from its own floor and from floors below, never from above.
-FLOORS = [{"errors", "seeds", "progress", "ranking"}, {"config"}, {"ops", "metrics"}, {"store"}, {"device"}, {"models", "data"},
-          {"training", "rerank", "gallery"}, {"stages"}, {"summary"}, {"pipeline"}, {"cli"}, {"__main__"}]
+FLOORS = [
+    {"errors", "seeds", "progress", "ranking"},
+    {"config"},
+    {"ops", "metrics"},
+    {"store"},
+    {"device"},
+    {"models", "data"},
+    {"training", "rerank", "gallery"},
+    {"stages"},
+    {"summary"},
+    {"pipeline"},
+    {"cli"},
+    {"__main__"},
+]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Each large package has one door.
 DOORS = {"timm": {"models/backbone.py"}, "faiss": {"ops/knn.py"}, "albumentations": {"data/augment.py"}}
 # ops and metrics know arrays only; models know no data sets.
-FORBIDDEN = [("ops", "config"), ("metrics", "config"), ("models", "data"), ("data", "models"), ("rerank", "training"), ("training", "rerank")]
+FORBIDDEN = [
+    ("ops", "config"),
+    ("metrics", "config"),
+    ("models", "data"),
+    ("data", "models"),
+    ("rerank", "training"),
+    ("training", "rerank"),
+]
 
 
 def imports(path):

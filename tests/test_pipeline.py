@@ -12,8 +12,13 @@ from landmarks.pipeline import stages_of
 from landmarks.store.images import image_path
 from landmarks.store.tables import read_tables
 
-TINY = ["sample.landmarks=6", "sample.longest_side=64", "models={tiny: {backbone: test_efficientnet, pretrained: false, dimensions: 16}}",
-        "train={epochs: 1, image_size: 64, batch_size: 8, workers: 0}", "extract={longest_side: 64, scales: [1.0], workers: 0}"]
+TINY = [
+    "sample.landmarks=6",
+    "sample.longest_side=64",
+    "models={tiny: {backbone: test_efficientnet, pretrained: false, dimensions: 16}}",
+    "train={epochs: 1, image_size: 64, batch_size: 8, workers: 0}",
+    "extract={longest_side: 64, scales: [1.0], workers: 0}",
+]
 
 
 def run(folder, *overrides, stage="run"):
@@ -39,7 +44,13 @@ def copy(finished, tmp_path):
 def test_everything_is_there(finished):
     out = finished / "out"
     assert pd.read_csv(out / "ablation.csv")["chain"].tolist() == ["knn", "sort", "sort+insert"]
-    for file in ("models/tiny/model.safetensors", "descriptors/tiny/index/00000.npy", "submission.csv", "per_query.csv", "report/index.html"):
+    for file in (
+        "models/tiny/model.safetensors",
+        "descriptors/tiny/index/00000.npy",
+        "submission.csv",
+        "per_query.csv",
+        "report/index.html",
+    ):
         assert (out / file).is_file(), file
     assert {"exterior", "not in train"} <= set(json.loads((out / "metrics.json").read_text())["groups"])
 

@@ -16,15 +16,18 @@ def test_a_good_ranking_passes_and_takes_a_new_order():
     assert ranking(np.empty((0, 3)), np.empty((0, 3)), queries=0).indices.shape == (0, 3)
 
 
-@pytest.mark.parametrize(("indices", "scores", "message"), [
-    ([[4, 0]], [[1, 0]], "outside"),
-    ([[-2, 0]], [[1, 0]], "outside"),
-    ([[-1, 0]], [[1, 0]], "before the end"),
-    ([[1, 0]], [[0, 1]], "increase"),
-    ([[1, 0]], [[np.nan, 1]], "not numbers"),
-    ([[1, 2, 1]], [[3, 2, 1]], "twice"),
-    ([[1, 2]], [[3]], "disagree"),
-])
+@pytest.mark.parametrize(
+    ("indices", "scores", "message"),
+    [
+        ([[4, 0]], [[1, 0]], "outside"),
+        ([[-2, 0]], [[1, 0]], "outside"),
+        ([[-1, 0]], [[1, 0]], "before the end"),
+        ([[1, 0]], [[0, 1]], "increase"),
+        ([[1, 0]], [[np.nan, 1]], "not numbers"),
+        ([[1, 2, 1]], [[3, 2, 1]], "twice"),
+        ([[1, 2]], [[3]], "disagree"),
+    ],
+)
 def test_a_broken_ranking_is_refused(indices, scores, message):
     with pytest.raises(ValueError, match=message):
         ranking(indices, scores)

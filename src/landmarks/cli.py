@@ -33,8 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m landmarks", description="Landmark retrieval, stage by stage.",
-                                     epilog="key=value overrides a setting, such as train.epochs=3; `config` prints them all.")
+    parser = argparse.ArgumentParser(
+        prog="python -m landmarks",
+        description="Landmark retrieval, stage by stage.",
+        epilog="key=value overrides a setting, such as train.epochs=3; `config` prints them all.",
+    )
     commands = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
     helps = {"run": "every stage in order, then the table of results"} | {name: stage.help for name, stage in STAGES.items()}
     for name, text in (helps | {"config": "print the merged configuration, every key with its meaning"}).items():
@@ -53,8 +56,10 @@ def _print_config(config) -> None:
     lines = []
     for key in meanings:
         if key.startswith("models.NAME."):
-            lines += [(f"models.{name}.{key.rsplit('.', 1)[1]}", model[key.rsplit(".", 1)[1]], meanings[key])
-                      for name, model in values["models"].items()]
+            lines += [
+                (f"models.{name}.{key.rsplit('.', 1)[1]}", model[key.rsplit(".", 1)[1]], meanings[key])
+                for name, model in values["models"].items()
+            ]
         else:
             value = values
             for part in key.split("."):

@@ -26,14 +26,17 @@ def choose_device(requested: str) -> tuple[torch.device, str]:
         return torch.device("cpu"), why
     number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if number >= count:
-        raise UserError(f"process {number + 1} of this machine has no GPU of its own: there are {count}", where="run.processes",
-                        next=f"run.processes={count}, or run.device=cpu")
+        raise UserError(
+            f"process {number + 1} of this machine has no GPU of its own: there are {count}",
+            where="run.processes",
+            next=f"run.processes={count}, or run.device=cpu",
+        )
     reason = torch.cuda.get_device_name(number)
     return torch.device("cuda", number), reason if count == 1 else f"{reason}, {number + 1} of {count}"
 
 
 def resolve_precision(requested: str, device: torch.device) -> str:
-    """"auto" becomes bfloat16 on a GPU that has it in hardware (Ampere and later), float32 elsewhere."""
+    """ "auto" becomes bfloat16 on a GPU that has it in hardware (Ampere and later), float32 elsewhere."""
     if requested != "auto":
         return requested
     has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
@@ -43,6 +46,9 @@ def resolve_precision(requested: str, device: torch.device) -> str:
 @contextmanager
 def computing(precision: str, device: torch.device) -> Iterator[None]:
     """Inference in `precision` ("float32" or "bfloat16"), repeatably: float32 is not rounded to TF32, cuDNN tries no faster kernels."""
-    with (torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
-          torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)):
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+    ):
         yield

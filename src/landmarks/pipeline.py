@@ -80,10 +80,31 @@ def _processes(config: Config) -> int:
 
 def _launch(name: str, config: Config, arguments: list[str], processes: int) -> None:
     # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes), "--num_machines", "1",
-               "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-               "--num_cpu_threads_per_process", str(max(1, (os.cpu_count() or 1) // processes)), "-m", "landmarks", name, *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        str(processes),
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--main_process_port",
+        "0",
+        "--num_cpu_threads_per_process",
+        str(max(1, (os.cpu_count() or 1) // processes)),
+        "-m",
+        "landmarks",
+        name,
+        *arguments,
+    ]
     code = subprocess.run(command, check=False).returncode
     if code:
-        raise UserError(f"{name} stopped in one of {processes} processes (exit code {code}); its own message stands above",
-                        next="mend what it says and run the same command again: finished work is kept")
+        raise UserError(
+            f"{name} stopped in one of {processes} processes (exit code {code}); its own message stands above",
+            next="mend what it says and run the same command again: finished work is kept",
+        )

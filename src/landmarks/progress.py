@@ -14,8 +14,7 @@ def say(message: str) -> None:
         print(message, flush=True)
 
 
-def progress(items: Iterable | None, what: str, unit: str, *, total: int | None = None, done: int = 0,
-             hidden: bool = False) -> tqdm:
+def progress(items: Iterable | None, what: str, unit: str, *, total: int | None = None, done: int = 0, hidden: bool = False) -> tqdm:
     """A progress bar with rate and time left, on standard error; in a log file it prints one line every 10 s.
 
     items   what to iterate over, or None to move the bar by hand with `.update(n)`
@@ -23,6 +22,16 @@ def progress(items: Iterable | None, what: str, unit: str, *, total: int | None 
     hidden  no bar: for all processes but the first
     """
     interactive = sys.stderr.isatty()
-    return tqdm(items, desc=what, unit=unit, total=total, initial=done, disable=hidden, leave=interactive,
-                delay=0 if interactive else 2, mininterval=0.2 if interactive else 10, dynamic_ncols=interactive,
-                smoothing=0.1)
+    return tqdm(
+        items,
+        desc=what,
+        unit=unit,
+        total=total,
+        initial=done,
+        disable=hidden,
+        leave=interactive,
+        delay=0 if interactive else 2,
+        mininterval=0.2 if interactive else 10,
+        dynamic_ncols=interactive,
+        smoothing=0.1,
+    )

@@ -16,11 +16,20 @@ def print_summary(config: Config, seconds: dict[str, float]) -> None:
     folder = config.run.folder
     if (folder / "metrics.json").is_file() and "evaluate" in seconds:
         _print_scores(console, json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
-    console.print("stages: " + ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items())
-                  + f"; {sum(seconds.values()):.1f} s in all", soft_wrap=True)
-    lines = {"dataset": config.tables_folder, "models": folder / "models", "descriptors": folder / "descriptors",
-             "rankings": folder / "rankings", "submission": folder / "submission.csv", "scores": folder / "ablation.csv",
-             "per query": folder / "per_query.csv", "report": folder / "report" / "index.html"}
+    console.print(
+        "stages: " + ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items()) + f"; {sum(seconds.values()):.1f} s in all",
+        soft_wrap=True,
+    )
+    lines = {
+        "dataset": config.tables_folder,
+        "models": folder / "models",
+        "descriptors": folder / "descriptors",
+        "rankings": folder / "rankings",
+        "submission": folder / "submission.csv",
+        "scores": folder / "ablation.csv",
+        "per query": folder / "per_query.csv",
+        "report": folder / "report" / "index.html",
+    }
     for name, path in lines.items():
         if path.exists():
             console.print(f"{name:<12} {path}", soft_wrap=True)

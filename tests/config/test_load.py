@@ -16,28 +16,39 @@ def test_every_configuration_in_the_project_is_valid(path):
 
 def test_overrides_are_typed_and_reach_everywhere(tmp_path):
     (tmp_path / "c.yaml").write_text("models: {a: {dimensions: 64}}\n")
-    config = load_config(tmp_path / "c.yaml", ["train.epochs=3", "models.a.backbone=resnet50", "models.b={dimensions: 0}",
-                                              "run.folder=out/x", "rerank=[{step: sort}, {step: insert, threshold: 0.5}]"])
+    config = load_config(
+        tmp_path / "c.yaml",
+        [
+            "train.epochs=3",
+            "models.a.backbone=resnet50",
+            "models.b={dimensions: 0}",
+            "run.folder=out/x",
+            "rerank=[{step: sort}, {step: insert, threshold: 0.5}]",
+        ],
+    )
     assert config.train.epochs == 3 and config.models["a"].backbone == "resnet50" and config.models["a"].dimensions == 64
     assert config.models["b"].dimensions == 0 and config.run.folder == Path("out/x")
     assert config.rerank[1].threshold == 0.5 and config.rerank[0].neighbours == 3
 
 
-@pytest.mark.parametrize(("override", "message"), [
-    ("train.learning_rat=1", "unknown key train.learning_rat; did you mean train.learning_rate?"),
-    ("learning_rate=1", "did you mean train.learning_rate?"),
-    ("trian={epochs: 1}", "did you mean train?"),
-    ("models.a.backbon=x", "did you mean models.a.backbone?"),
-    ("rerank=[{step: sorted}]", "did you mean sort?"),
-    ("rerank=[{step: sort, neighbors: 3}]", "did you mean neighbours?"),
-    ("rerank=[{neighbours: 3}]", "names no step"),
-    ("rerank=[{step: sort, neighbours: 9}]", "search.train_neighbours=3"),
-    ("train.epochs=-1", "greater than or equal to 0, not -1"),
-    ("train.epochs.more=1", "no keys of its own"),
-    ("photos.test_share=0.7", "less than 1"),
-    ("train.epochs", "not an override"),
-    ("train.epochs=[", "not valid YAML"),
-])
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.learning_rat=1", "unknown key train.learning_rat; did you mean train.learning_rate?"),
+        ("learning_rate=1", "did you mean train.learning_rate?"),
+        ("trian={epochs: 1}", "did you mean train?"),
+        ("models.a.backbon=x", "did you mean models.a.backbone?"),
+        ("rerank=[{step: sorted}]", "did you mean sort?"),
+        ("rerank=[{step: sort, neighbors: 3}]", "did you mean neighbours?"),
+        ("rerank=[{neighbours: 3}]", "names no step"),
+        ("rerank=[{step: sort, neighbours: 9}]", "search.train_neighbours=3"),
+        ("train.epochs=-1", "greater than or equal to 0, not -1"),
+        ("train.epochs.more=1", "no keys of its own"),
+        ("photos.test_share=0.7", "less than 1"),
+        ("train.epochs", "not an override"),
+        ("train.epochs=[", "not valid YAML"),
+    ],
+)
 def test_a_mistake_is_named_with_the_way_out(override, message):
     with pytest.raises(UserError) as error:
         load_config(None, ["train.epochs=1", override])

@@ -28,8 +28,12 @@ def test_the_same_in_another_process_and_order(recipe):
 @pytest.mark.parametrize("recipe", ["soft", "middle"])
 def test_epoch_id_and_seed_each_make_a_difference(recipe):
     augmentation = Augmentation(recipe, 32, 0.2, seed=1)
-    images = [augmentation(IMAGE, 2, "a"), augmentation(IMAGE, 3, "a"), augmentation(IMAGE, 2, "b"),
-              Augmentation(recipe, 32, 0.2, seed=2)(IMAGE, 2, "a")]
+    images = [
+        augmentation(IMAGE, 2, "a"),
+        augmentation(IMAGE, 3, "a"),
+        augmentation(IMAGE, 2, "b"),
+        Augmentation(recipe, 32, 0.2, seed=2)(IMAGE, 2, "a"),
+    ]
     assert len({image.tobytes() for image in images}) == 4
 
 

@@ -5,16 +5,19 @@ import pytest
 from landmarks.data.buckets import batches_by_shape, bucket_shape, fit_to_bucket
 
 
-@pytest.mark.parametrize("height, width, longest_side, expected", [
-    (600, 800, 800, (608, 800)),    # 600 = 18.75 x 32
-    (800, 600, 800, (800, 608)),
-    (500, 500, 512, (512, 512)),
-    (533, 800, 224, (160, 224)),    # 149.24 = 4.66 x 32
-    (100, 1000, 224, (32, 224)),    # 22.4
-    (10, 1000, 224, (32, 224)),     # at least 32
-    (500, 500, 120, (120, 120)),    # never above the longest side
-    (1, 1, 32, (32, 32)),
-])
+@pytest.mark.parametrize(
+    "height, width, longest_side, expected",
+    [
+        (600, 800, 800, (608, 800)),  # 600 = 18.75 x 32
+        (800, 600, 800, (800, 608)),
+        (500, 500, 512, (512, 512)),
+        (533, 800, 224, (160, 224)),  # 149.24 = 4.66 x 32
+        (100, 1000, 224, (32, 224)),  # 22.4
+        (10, 1000, 224, (32, 224)),  # at least 32
+        (500, 500, 120, (120, 120)),  # never above the longest side
+        (1, 1, 32, (32, 32)),
+    ],
+)
 def test_shapes(height, width, longest_side, expected):
     assert bucket_shape(height, width, longest_side) == expected
 

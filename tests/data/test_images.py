@@ -36,14 +36,17 @@ def test_a_panorama_is_reduced_by_its_longest_side(tmp_path):
     assert read_image(save(tmp_path / "a.jpg", scene(64, 1024)), 512).shape == (32, 512, 3)
 
 
-@pytest.mark.parametrize("damage, reason", [
-    (lambda data: data[: len(data) // 2], "truncated"),
-    (lambda data: data[:-200], "truncated"),
-    (lambda data: data[: len(data) // 2] + bytes(len(data) // 2), "truncated"),  # zeros to the full length
-    (lambda data: b"", "the file is empty"),
-    (lambda data: b"<html>404</html>", "no known picture format"),
-    (lambda data: bytes(500), "no known picture format"),
-])
+@pytest.mark.parametrize(
+    "damage, reason",
+    [
+        (lambda data: data[: len(data) // 2], "truncated"),
+        (lambda data: data[:-200], "truncated"),
+        (lambda data: data[: len(data) // 2] + bytes(len(data) // 2), "truncated"),  # zeros to the full length
+        (lambda data: b"", "the file is empty"),
+        (lambda data: b"<html>404</html>", "no known picture format"),
+        (lambda data: bytes(500), "no known picture format"),
+    ],
+)
 def test_damaged_files_are_errors_that_name_them(tmp_path, damage, reason):
     path = save(tmp_path / "a.jpg", scene(200, 300))
     path.write_bytes(damage(path.read_bytes()))
@@ -76,16 +79,26 @@ def test_pictures_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(tmp_path, orientation):
     upright = scene(96, 160)
-    stored = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.transpose(1, 0, 2),
-              6: np.rot90(upright), 7: np.rot90(upright, 2).transpose(1, 0, 2), 8: np.rot90(upright, -1)}[orientation]
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright),
+        7: np.rot90(upright, 2).transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
     image = read_image(save(tmp_path / "a.jpg", np.ascontiguousarray(stored), exif=exif), 160)
     assert image.shape == upright.shape and np.abs(image.astype(int) - upright).mean() < 4
 
 
-@pytest.mark.parametrize("mode, format, expected", [
-    ("L", "JPEG", 76), ("CMYK", "JPEG", (255, 0, 0)), ("P", "PNG", (255, 0, 0)), ("RGBA", "PNG", (255, 0, 0)), ("1", "PNG", 0)])
+@pytest.mark.parametrize(
+    "mode, format, expected",
+    [("L", "JPEG", 76), ("CMYK", "JPEG", (255, 0, 0)), ("P", "PNG", (255, 0, 0)), ("RGBA", "PNG", (255, 0, 0)), ("1", "PNG", 0)],
+)
 def test_every_mode_becomes_rgb(tmp_path, mode, format, expected):
     path = tmp_path / "a.jpg"
     Image.new("RGB", (40, 30), (255, 0, 0)).convert(mode, dither=Image.Dither.NONE).save(path, format)

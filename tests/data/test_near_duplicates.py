@@ -19,12 +19,16 @@ def resized(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize((288, 216), Image.Resampling.LANCZOS))
 
 
-@pytest.mark.parametrize("change", [
-    resized,
-    lambda image: (image * 0.8 + 20).astype(np.uint8),
-    lambda image: np.asarray(Image.fromarray(image).convert("L")),
-    lambda image: np.clip(image + np.random.default_rng(1).normal(0, 6, image.shape), 0, 255).astype(np.uint8),
-], ids=["resized", "faded", "grey", "noisy"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        resized,
+        lambda image: (image * 0.8 + 20).astype(np.uint8),
+        lambda image: np.asarray(Image.fromarray(image).convert("L")),
+        lambda image: np.clip(image + np.random.default_rng(1).normal(0, 6, image.shape), 0, 255).astype(np.uint8),
+    ],
+    ids=["resized", "faded", "grey", "noisy"],
+)
 def test_a_changed_copy_is_found(change):
     small = np.stack([small_grey(scene(n)) for n in range(20)] + [small_grey(change(scene(7)))])
     assert near_duplicate_pairs(small, 3).tolist() == [[7, 20]]
@@ -46,9 +50,13 @@ def test_blocks_find_what_brute_force_finds(monkeypatch):
     small = np.stack([small_grey(scene(n % 25)) for n in range(50)])
     small = np.clip(small + generator.normal(0, 5, small.shape), 0, 255).astype(np.uint8)
     hashes = [int(value) for value in perceptual_hashes(small)]
-    expected = [[i, j] for i in range(50) for j in range(i + 1, 50)
-                if (hashes[i] ^ hashes[j]).bit_count() <= 6
-                and np.corrcoef(*(small[n].reshape(16, 2, 16, 2).mean(axis=(1, 3)).ravel() for n in (i, j)))[0, 1] > 0.95]
+    expected = [
+        [i, j]
+        for i in range(50)
+        for j in range(i + 1, 50)
+        if (hashes[i] ^ hashes[j]).bit_count() <= 6
+        and np.corrcoef(*(small[n].reshape(16, 2, 16, 2).mean(axis=(1, 3)).ravel() for n in (i, j)))[0, 1] > 0.95
+    ]
     assert len(expected) >= 20
     assert near_duplicate_pairs(small, 6).tolist() == expected
 

@@ -61,7 +61,7 @@ class Tags(HTMLParser):
 
 
 def test_names_from_outside_never_become_markup():
-    evil = '<script>"&\'</script>'
+    evil = "<script>\"&'</script>"
     example = Example(evil, evil, None, {evil: [Shown(evil, "right", 0.5, "0001.jpg"), Shown(evil, "wrong", None, None)]})
     seen = Tags(page(evil, [table(evil, [evil], [[evil]])], {evil: [example]}))
     assert "script" not in {tag for tag, _ in seen.tags}
@@ -72,5 +72,9 @@ def test_names_from_outside_never_become_markup():
 def test_frames_tell_right_from_wrong_with_a_mark_too():
     images = [Shown("x", "right", 0.5, None), Shown("y", "wrong", None, None), Shown("z", "ignored", 0.25, None)]
     seen = Tags(page("t", [], {"s": [Example("q", "about", None, {"knn": images})]}))
-    assert [attributes["class"] for tag, attributes in seen.tags if tag == "figure" and attributes.get("class")] == ["right", "wrong", "ignored"]
+    assert [attributes["class"] for tag, attributes in seen.tags if tag == "figure" and attributes.get("class")] == [
+        "right",
+        "wrong",
+        "ignored",
+    ]
     assert {"✓ 0.500", "✗", "– 0.250"} <= set(seen.texts)

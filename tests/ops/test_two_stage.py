@@ -51,8 +51,10 @@ def test_both_steps_equal_their_plain_twins_on_random_data_with_ties(seed):
     assert ordered.tolist() == [sort_one_by_one(row, label, index.labels) for row, label in zip(ranked, query.labels, strict=True)]
     for start in (ranked, ordered):  # the insert-step partitions a row that was not sorted before
         inserted = insert_step(start, query, index, 0.6)
-        assert inserted.tolist() == [insert_one_by_one(row, label, score, index, 0.6)
-                                     for row, label, score in zip(start.tolist(), query.labels, query.scores, strict=True)]
+        assert inserted.tolist() == [
+            insert_one_by_one(row, label, score, index, 0.6)
+            for row, label, score in zip(start.tolist(), query.labels, query.scores, strict=True)
+        ]
 
 
 def test_a_permutation_of_the_queries_permutes_the_result():

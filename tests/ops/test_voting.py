@@ -44,7 +44,7 @@ def test_a_label_that_loses_similarity_to_a_negative_cosine_can_lose_the_vote():
 
 
 def test_no_neighbours_no_images_and_padding():
-    assert label_votes(np.full((2, 3), -1), np.full((2, 3), -np.inf, np.float32)) .labels.tolist() == [-1, -1]
+    assert label_votes(np.full((2, 3), -1), np.full((2, 3), -np.inf, np.float32)).labels.tolist() == [-1, -1]
     assert label_votes(np.full((2, 3), -1), np.full((2, 3), -np.inf, np.float32)).scores.tolist() == [0, 0]
     assert label_votes(np.empty((0, 3), np.int64), np.empty((0, 3), np.float32)).labels.shape == (0,)
     assert label_votes(np.empty((2, 0), np.int64), np.empty((2, 0), np.float32)).labels.tolist() == [-1, -1]

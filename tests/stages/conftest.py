@@ -25,8 +25,11 @@ def arrays(tmp_path):
             table["landmark_id"] = labels[split] + 100
         table.to_csv(folder / f"{split}.csv", index=False)
     usage = np.array(["Public", "Private", "Private", "Ignored"])[np.arange(24) // 6]
-    images = ["None" if usage[n] == "Ignored" else " ".join(f"i{i:03d}" for i in np.flatnonzero(labels["index"] == labels["test"][n]))
-              for n in range(24)]
+    images = [
+        "None" if usage[n] == "Ignored" else " ".join(f"i{i:03d}" for i in np.flatnonzero(labels["index"] == labels["test"][n]))
+        for n in range(24)
+    ]
     pd.DataFrame({"id": [f"t{n:03d}" for n in range(24)], "images": images, "Usage": usage}).to_csv(
-        folder / "retrieval_solution.csv", index=False)
+        folder / "retrieval_solution.csv", index=False
+    )
     return folder

@@ -93,7 +93,11 @@ def test_a_query_of_the_same_place_finds_its_images_first(arrays, tmp_path):
     """Exact copies of index images as queries: the copy itself must rank first."""
     index = np.load(arrays / "index.npy")
     np.save(arrays / "test.npy", index[:24])
-    run(arrays, tmp_path / "out", stages=("search",), )
+    run(
+        arrays,
+        tmp_path / "out",
+        stages=("search",),
+    )
     ranking = read_ranking(tmp_path / "out/rankings/knn")
     assert ranking.indices[:, 0].tolist() == list(range(24))
     np.testing.assert_allclose(ranking.scores[:, 0], 1, rtol=1e-5)
@@ -114,10 +118,13 @@ def test_any_submission_file_can_be_scored(arrays, tmp_path, capsys):
     assert f"mAP@100 private {ablation['map_private'].iloc[-1]:.2f} (12 queries)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("images", "message"), [
-    (" ".join(f"i{n:03d}" for n in range(90)) + " i000" * 11, "101 images for query 't000'"),
-    ("i000 x999", "unknown index image 'x999'"),
-])
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (" ".join(f"i{n:03d}" for n in range(90)) + " i000" * 11, "101 images for query 't000'"),
+        ("i000 x999", "unknown index image 'x999'"),
+    ],
+)
 def test_a_bad_submission_file_stops_with_code_2(arrays, tmp_path, capsys, images, message):
     rows = [f"t000,{images}", *(f"t{n:03d}," for n in range(1, 24))]
     (tmp_path / "mine.csv").write_text("\n".join(["id,images", *rows]) + "\n")
@@ -126,15 +133,18 @@ def test_a_bad_submission_file_stops_with_code_2(arrays, tmp_path, capsys, image
     assert message in error and "mine.csv, row 2" in error
 
 
-@pytest.mark.parametrize(("fault", "message"), [
-    ("rows", "89 descriptors for 90 ids"),
-    ("nan", "descriptor of 'i004' is zero or holds NaN"),
-    ("dimensions", "dimensions"),
-    ("integers", "floating point"),
-    ("missing", "missing file"),
-    ("duplicate", "duplicate id 'i000'"),
-    ("folder", "does not exist"),
-])
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("rows", "89 descriptors for 90 ids"),
+        ("nan", "descriptor of 'i004' is zero or holds NaN"),
+        ("dimensions", "dimensions"),
+        ("integers", "floating point"),
+        ("missing", "missing file"),
+        ("duplicate", "duplicate id 'i000'"),
+        ("folder", "does not exist"),
+    ],
+)
 def test_bad_arrays_stop_with_code_2_and_nothing_is_written(arrays, tmp_path, capsys, fault, message):
     index = np.load(arrays / "index.npy")
     folder = arrays

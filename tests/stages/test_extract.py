@@ -34,9 +34,19 @@ def overrides(tmp_path):
     for split in ("index", "test"):
         (tmp_path / "data" / f"{split}.csv").write_text("\n".join(["id", *IDS[split]]) + "\n")
     (tmp_path / "data" / "train.csv").write_text("\n".join(["id,landmark_id", *[f"{id},7" for id in IDS["train"]]]) + "\n")
-    settings = [f"dataset.folder={tmp_path / 'data'}", f"run.folder={tmp_path / 'run'}", "models.tiny.backbone=test_resnet",
-                "models.tiny.dimensions=16", "models.tiny.pretrained=false", "extract.longest_side=96", "extract.scales=[0.5,1.0]",
-                "extract.shard_images=4", "extract.batch_size=3", "extract.workers=0", "run.device=cpu"]
+    settings = [
+        f"dataset.folder={tmp_path / 'data'}",
+        f"run.folder={tmp_path / 'run'}",
+        "models.tiny.backbone=test_resnet",
+        "models.tiny.dimensions=16",
+        "models.tiny.pretrained=false",
+        "extract.longest_side=96",
+        "extract.scales=[0.5,1.0]",
+        "extract.shard_images=4",
+        "extract.batch_size=3",
+        "extract.workers=0",
+        "run.device=cpu",
+    ]
     model = load_config(None, settings).models["tiny"]
     trained = Artefact(tmp_path / "run" / "models" / "tiny", "train", {}, {})
     trained.begin()
@@ -73,8 +83,13 @@ def test_every_split_is_described_in_order(overrides, tmp_path, capsys):
         assert descriptors.matrix.dtype == np.float16 and descriptors.matrix.shape == (len(IDS[folder.name]), 16)
         np.testing.assert_allclose(np.linalg.norm(descriptors.matrix.astype(float), axis=1), 1, atol=1e-3)
         assert manifest["images"] == len(descriptors.ids) and manifest["dimensions"] == 16 and manifest["skipped"] == {}
-        assert manifest["settings"] == {"longest_side": 96, "scales": [0.5, 1.0], "shard_images": 4, "on_error": "stop",
-                                        "precision": "float32"}
+        assert manifest["settings"] == {
+            "longest_side": 96,
+            "scales": [0.5, 1.0],
+            "shard_images": 4,
+            "on_error": "stop",
+            "precision": "float32",
+        }
     assert [len(np.load(path)) for path in sorted(folders[1].glob("*.npy"))] == [4, 4, 3]
     assert "extract on cpu: run.device=cpu; float32" in capsys.readouterr().out
 
@@ -182,12 +197,23 @@ def test_two_processes_make_the_same_descriptors(overrides, tmp_path):
     (tmp_path / "go.py").write_text(
         "import sys\nfrom pathlib import Path\nfrom accelerate import PartialState\nfrom landmarks.config import load_config\n"
         "from landmarks.stages.extract import extract\nextract(load_config(None, sys.argv[1:]))\n"
-        "Path(__file__).with_name(f'rank{PartialState().process_index}of{PartialState().num_processes}').touch()\n")
+        "Path(__file__).with_name(f'rank{PartialState().process_index}of{PartialState().num_processes}').touch()\n"
+    )
     # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1",
-              "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
-    done = subprocess.run([*launch, str(tmp_path / "go.py"), *overrides, f"run.folder={tmp_path / 'shared'}"],
-                          capture_output=True, text=True, timeout=120)
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes=2",
+        "--num_machines=1",
+        "--mixed_precision=no",
+        "--dynamo_backend=no",
+        "--main_process_port=0",
+    ]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "go.py"), *overrides, f"run.folder={tmp_path / 'shared'}"], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.glob("rank*")) == ["rank0of2", "rank1of2"]
     assert done.stdout.count("descriptors/tiny/index: 11 descriptors of 16 dimensions") == 1  # only the first process speaks

@@ -105,6 +105,7 @@ def test_the_bytes_of_a_jpeg_stay_and_other_formats_become_jpeg(photos):
 def test_where_links_are_impossible_the_file_is_copied(photos, monkeypatch):
     def refuse(*_):
         raise OSError("cross-device link")
+
     monkeypatch.setattr(os, "link", refuse)
     folder = import_photos(config_for(photos))
     id, name = next(iter(manifest(folder)["sources"].items()))
@@ -154,12 +155,15 @@ def test_other_files_are_passed_over_with_a_count(photos, capsys):
     assert "passed over 3 files" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("names, message", [
-    (None, "the photo folder does not exist"),
-    ([], "no photos in landmark folders"),
-    (["a.jpg", "b.jpg"], "no photos in landmark folders"),
-    (["only/a.jpg", "only/b.jpg"], "in one landmark folder only, 'only'"),
-])
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        (None, "the photo folder does not exist"),
+        ([], "no photos in landmark folders"),
+        (["a.jpg", "b.jpg"], "no photos in landmark folders"),
+        (["only/a.jpg", "only/b.jpg"], "in one landmark folder only, 'only'"),
+    ],
+)
 def test_another_layout_is_refused_with_the_one_expected(tmp_path, names, message):
     source = tmp_path / "photos"
     for name in names or []:

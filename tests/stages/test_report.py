@@ -44,9 +44,18 @@ def config(tmp_path):
         write_ranking(artefact.folder, Ranking(QUERIES, INDEX, indices, scores))
         artefact.finish()
     pd.DataFrame({"chain": ["knn", "sort"], "map_private": [50.0, 100.0], "map_public": [100.0, 50.0], "seconds": [0.1, 0.2]}).to_csv(
-        run / "ablation.csv", index=False)
-    pd.DataFrame({"id": QUERIES[:2], "usage": ["Private", "Public"], "group": ["outside", "inside"], "relevant": [1, 1],
-                  "knn": [50.0, 100.0], "sort": [100.0, 50.0]}).to_csv(run / "per_query.csv", index=False)
+        run / "ablation.csv", index=False
+    )
+    pd.DataFrame(
+        {
+            "id": QUERIES[:2],
+            "usage": ["Private", "Public"],
+            "group": ["outside", "inside"],
+            "relevant": [1, 1],
+            "knn": [50.0, 100.0],
+            "sort": [100.0, 50.0],
+        }
+    ).to_csv(run / "per_query.csv", index=False)
     return load_config(None, [f"dataset.folder={dataset}", f"run.folder={run}", "rerank=[{step: sort}]"])
 
 

@@ -49,11 +49,26 @@ def dataset(tmp_path_factory):
 
 
 def configure(dataset, run_folder, models=("tiny",), model=None, **settings):
-    settings = {"epochs": 2, "image_size": 32, "batch_size": 12, "learning_rate": 0.02, "workers": 0, "log_steps": 1, "margin": 0.1,
-                "augmentation": "soft", **settings}
+    settings = {
+        "epochs": 2,
+        "image_size": 32,
+        "batch_size": 12,
+        "learning_rate": 0.02,
+        "workers": 0,
+        "log_steps": 1,
+        "margin": 0.1,
+        "augmentation": "soft",
+        **settings,
+    }
     model = model or {"backbone": "test_efficientnet", "pretrained": False, "dimensions": 16}
-    return Config.model_validate({"dataset": {"folder": str(dataset)}, "models": dict.fromkeys(models, model), "train": settings,
-                                  "run": {"folder": str(run_folder), "device": "cpu"}})
+    return Config.model_validate(
+        {
+            "dataset": {"folder": str(dataset)},
+            "models": dict.fromkeys(models, model),
+            "train": settings,
+            "run": {"folder": str(run_folder), "device": "cpu"},
+        }
+    )
 
 
 def journal(run_folder, name="tiny"):
@@ -79,8 +94,9 @@ def test_learns_to_tell_landmarks_apart(dataset, tmp_path, capsys):
     assert "train tiny: up to date" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("settings", [{"optimizer": "sgd"}, {"optimizer": "adamw", "accumulate": 2, "workers": 1}],
-                         ids=["sgd", "adamw-accumulated"])
+@pytest.mark.parametrize(
+    "settings", [{"optimizer": "sgd"}, {"optimizer": "adamw", "accumulate": 2, "workers": 1}], ids=["sgd", "adamw-accumulated"]
+)
 def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_path, monkeypatch, settings):
     train(configure(dataset, tmp_path / "whole", **settings))
 
@@ -113,11 +129,29 @@ def test_two_processes_train_as_one(dataset, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     model = {"backbone": "test_efficientnet_gn", "pretrained": False, "dimensions": 0}
-    two, one, parts = (configure(dataset, tmp_path / name, model=model, epochs=3, accumulate=accumulate)
-                       for name, accumulate in (("two", 1), ("one", 1), ("parts", 3)))
+    two, one, parts = (
+        configure(dataset, tmp_path / name, model=model, epochs=3, accumulate=accumulate)
+        for name, accumulate in (("two", 1), ("one", 1), ("parts", 3))
+    )
     # --multi_gpu stands for "several processes" there; on a CPU too, where --cpu would start a single one
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
-               "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", str(script), two.model_dump_json()]
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--main_process_port",
+        "0",
+        str(script),
+        two.model_dump_json(),
+    ]
     source = Path(loop.__file__).parents[2]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -12,8 +12,9 @@ INDEX = np.array([f"{n:03d}" for n in range(150)], object)
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    ranking = Ranking(TEST[[2, 0]], INDEX, np.array([[5, 0, -1], [7, -1, -1]], np.int32),
-                      np.array([[2, 1, -np.inf], [1, -np.inf, -np.inf]], np.float32))
+    ranking = Ranking(
+        TEST[[2, 0]], INDEX, np.array([[5, 0, -1], [7, -1, -1]], np.int32), np.array([[2, 1, -np.inf], [1, -np.inf, -np.inf]], np.float32)
+    )
     write_submission(tmp_path / "s.csv", TEST, ranking)
     assert (tmp_path / "s.csv").read_text() == "id,images\nq1,007\nq2,\n01,005 000\n"
     lists = read_submission(tmp_path / "s.csv", TEST, INDEX)
@@ -26,13 +27,16 @@ def test_at_most_a_hundred_images_are_written(tmp_path):
     assert np.diff(read_submission(tmp_path / "s.csv", TEST, INDEX).starts).tolist() == [100, 0, 0]
 
 
-@pytest.mark.parametrize(("rows", "parts"), [
-    (["q1," + " ".join(INDEX[:101]), "q2,", "01,"], ["101 images for query 'q1'", "row 2"]),
-    (["q1,000", "q2,001 xyz", "01,"], ["unknown index image 'xyz' for query 'q2'", "row 3"]),
-    (["q1,000", "q9,", "q2,", "01,"], ["unknown query 'q9'", "row 3"]),
-    (["q1,000", "q1,001", "q2,", "01,"], ["duplicate id 'q1'", "row 3"]),
-    (["q1,000", "q2,"], ["no row for query '01'"]),
-])
+@pytest.mark.parametrize(
+    ("rows", "parts"),
+    [
+        (["q1," + " ".join(INDEX[:101]), "q2,", "01,"], ["101 images for query 'q1'", "row 2"]),
+        (["q1,000", "q2,001 xyz", "01,"], ["unknown index image 'xyz' for query 'q2'", "row 3"]),
+        (["q1,000", "q9,", "q2,", "01,"], ["unknown query 'q9'", "row 3"]),
+        (["q1,000", "q1,001", "q2,", "01,"], ["duplicate id 'q1'", "row 3"]),
+        (["q1,000", "q2,"], ["no row for query '01'"]),
+    ],
+)
 def test_a_bad_submission_is_refused_with_row_and_value(tmp_path, rows, parts):
     (tmp_path / "s.csv").write_text("\n".join(["id,images", *rows]) + "\n")
     with pytest.raises(UserError) as error:
@@ -55,12 +59,15 @@ def test_the_solution_leaves_the_ignored_queries_out(tmp_path):
     assert solution.truth.padded(2).tolist() == [[3, 1], [2, -1]]
 
 
-@pytest.mark.parametrize(("row", "message"), [
-    ("q1,000,public", "usage 'public' is none of"),
-    ("q7,000,Public", "query 'q7' is not in test.csv"),
-    ("q1,abc,Public", "unknown index image 'abc'"),
-    ("q1,,Public", "no true images"),
-])
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("q1,000,public", "usage 'public' is none of"),
+        ("q7,000,Public", "query 'q7' is not in test.csv"),
+        ("q1,abc,Public", "unknown index image 'abc'"),
+        ("q1,,Public", "no true images"),
+    ],
+)
 def test_a_bad_solution_is_refused(tmp_path, row, message):
     (tmp_path / "s.csv").write_text(f"id,images,Usage\nq2,None,Ignored\n{row}\n")
     with pytest.raises(UserError, match=message):

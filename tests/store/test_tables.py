@@ -7,7 +7,7 @@ from landmarks.store.tables import positions, read_ids, read_tables, read_train
 
 @pytest.fixture
 def dataset(tmp_path):
-    (tmp_path / "train.csv").write_text("id,url,landmark_id\n00,http://x,7\nnull,,7\nNaN,\"a,b\",9\n")
+    (tmp_path / "train.csv").write_text('id,url,landmark_id\n00,http://x,7\nnull,,7\nNaN,"a,b",9\n')
     (tmp_path / "index.csv").write_text("id\n0123456789012345\n1e5\n")
     (tmp_path / "test.csv").write_text("id\nNone\n")
     return tmp_path
@@ -25,15 +25,18 @@ def test_the_cleaned_form_is_read_too(dataset):
     assert train.ids.tolist() == ["00", "null", "NaN"] and train.landmark_ids.tolist() == [7, 7, 9]
 
 
-@pytest.mark.parametrize(("file", "text", "parts"), [
-    ("index.csv", "id\na\nb\na\n", ["duplicate id 'a'", "index.csv", "row 4", "first in row 2"]),
-    ("index.csv", "name\na\n", ["no column id", "the columns are name", "index.csv"]),
-    ("index.csv", "id\na\n\"\"\n", ["empty id", "row 3"]),
-    ("train.csv", "id,landmark_id\na,7\nb,x\n", ["landmark_id 'x'", "row 3"]),
-    ("train.csv", "id,landmark_id\na,7\nb,1,2\n", ["malformed CSV", "train.csv"]),
-    ("train.csv", "id,landmark_id\nNone,7\n", ["'None' is in two splits, train and test"]),
-    ("train.csv", "id,landmark_id\n1e5,7\n0123456789012345,8\n", ["index labels are not training labels"]),
-])
+@pytest.mark.parametrize(
+    ("file", "text", "parts"),
+    [
+        ("index.csv", "id\na\nb\na\n", ["duplicate id 'a'", "index.csv", "row 4", "first in row 2"]),
+        ("index.csv", "name\na\n", ["no column id", "the columns are name", "index.csv"]),
+        ("index.csv", 'id\na\n""\n', ["empty id", "row 3"]),
+        ("train.csv", "id,landmark_id\na,7\nb,x\n", ["landmark_id 'x'", "row 3"]),
+        ("train.csv", "id,landmark_id\na,7\nb,1,2\n", ["malformed CSV", "train.csv"]),
+        ("train.csv", "id,landmark_id\nNone,7\n", ["'None' is in two splits, train and test"]),
+        ("train.csv", "id,landmark_id\n1e5,7\n0123456789012345,8\n", ["index labels are not training labels"]),
+    ],
+)
 def test_a_fault_is_named_by_file_row_and_value(dataset, file, text, parts):
     (dataset / file).write_text(text)
     with pytest.raises(UserError) as error:

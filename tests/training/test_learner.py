@@ -14,7 +14,9 @@ def test_frozen_batchnorm_is_the_backbones_alone():
 
 
 def test_starting_weights_follow_seed_and_name():
-    weights = [create_learner(name, MODEL, TrainSettings(seed=seed), classes=3).classifier.weight
-               for name, seed in (("a", 0), ("a", 0), ("b", 0), ("a", 1))]
+    weights = [
+        create_learner(name, MODEL, TrainSettings(seed=seed), classes=3).classifier.weight
+        for name, seed in (("a", 0), ("a", 0), ("b", 0), ("a", 1))
+    ]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2]) and not torch.equal(weights[0], weights[3])

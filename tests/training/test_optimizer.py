@@ -27,9 +27,15 @@ def test_every_parameter_stands_in_the_group_of_its_kind():
     learner, optimizer = make()
     set_learning_rate(optimizer, 0.25)
     found = {id(parameter): (group["lr"], group["weight_decay"]) for group in optimizer.param_groups for parameter in group["params"]}
-    expected = {"model.backbone.network.conv_stem.weight": (0.25, 0.5), "model.backbone.network.bn1.weight": (0.25, 0.0),
-                "model.pooling.power": (2.5, 0.0), "model.head.0.weight": (2.5, 0.5), "model.head.0.bias": (2.5, 0.0),
-                "model.head.1.weight": (2.5, 0.0), "classifier.weight": (2.5, 0.5)}
+    expected = {
+        "model.backbone.network.conv_stem.weight": (0.25, 0.5),
+        "model.backbone.network.bn1.weight": (0.25, 0.0),
+        "model.pooling.power": (2.5, 0.0),
+        "model.head.0.weight": (2.5, 0.5),
+        "model.head.0.bias": (2.5, 0.0),
+        "model.head.1.weight": (2.5, 0.0),
+        "classifier.weight": (2.5, 0.5),
+    }
     parameters = dict(learner.named_parameters())
     assert {name: found[id(parameters[name])] for name in expected} == expected
     assert len(found) == len(parameters)

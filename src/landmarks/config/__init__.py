@@ -16,7 +16,19 @@ from landmarks.config.settings import (
 )
 
 __all__ = [
-    "Chain", "Config", "DatasetSettings", "ExtractSettings", "InsertSettings", "ModelSettings", "PhotosSettings",
-    "RunSettings", "SampleSettings", "SearchSettings", "SortSettings", "TrainSettings", "WhitenSettings",
-    "chain_names", "load_config",
+    "Chain",
+    "Config",
+    "DatasetSettings",
+    "ExtractSettings",
+    "InsertSettings",
+    "ModelSettings",
+    "PhotosSettings",
+    "RunSettings",
+    "SampleSettings",
+    "SearchSettings",
+    "SortSettings",
+    "TrainSettings",
+    "WhitenSettings",
+    "chain_names",
+    "load_config",
 ]

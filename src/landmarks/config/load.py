@@ -38,8 +38,11 @@ def _read_yaml(path: Path) -> dict:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         known = sorted(str(p) for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        raise UserError(f"cannot read the configuration: {error.strerror}", where=path,
-                        next=f"--config with one of {', '.join(known)}" if known else "check the path") from None
+        raise UserError(
+            f"cannot read the configuration: {error.strerror}",
+            where=path,
+            next=f"--config with one of {', '.join(known)}" if known else "check the path",
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"not valid YAML: {error}", where=path, next="mend the file") from None
     if not isinstance(tree, dict | None):
@@ -62,8 +65,9 @@ def _apply(tree: dict, override: str) -> None:
             node[name] = {}
         node = node[name]
         if not isinstance(node, dict):
-            raise UserError(f"{key} reaches into {name}, which has no keys of its own", where="the command line",
-                            next=f"set {name} as a whole")
+            raise UserError(
+                f"{key} reaches into {name}, which has no keys of its own", where="the command line", next=f"set {name} as a whole"
+            )
     node[last] = value
 
 

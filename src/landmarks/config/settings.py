@@ -13,7 +13,8 @@ from landmarks.config.chain import Chain
 
 class DatasetSettings(Settings):
     source: Literal["folder", "sample", "photos"] = Field(
-        "folder", description="folder: GLDv2 layout, or tables with .npy descriptors; sample: rendered; photos: label/photo.jpg")
+        "folder", description="folder: GLDv2 layout, or tables with .npy descriptors; sample: rendered; photos: label/photo.jpg"
+    )
     folder: Path = Field(Path("inputs/gldv2"), description="where the dataset lies, or is rendered to")
     train_table: str = Field("train.csv", description="train.csv (id,landmark_id) or train_clean.csv (landmark_id,images)")
     solution: str | None = Field(None, description="solution file in the folder; unset: the only retrieval_solution*.csv, if any")
@@ -31,7 +32,8 @@ class PhotosSettings(Settings):
     test_share: float = Field(0.15, gt=0, lt=1, description="share of a landmark's photos that become queries")
     public_share: float = Field(1 / 3, ge=0, le=1, description="share of the queries scored as Public; the others are Private")
     near_duplicate_bits: int = Field(
-        3, ge=-1, le=16, description="photos whose 64-bit perceptual hashes differ in at most this many bits count once; -1 keeps all")
+        3, ge=-1, le=16, description="photos whose 64-bit perceptual hashes differ in at most this many bits count once; -1 keeps all"
+    )
     seed: int = Field(0, ge=0, description="another seed, another split")
 
     @model_validator(mode="after")
@@ -68,7 +70,8 @@ class TrainSettings(Settings):
     augmentation: Literal["none", "soft", "middle"] = Field("soft", description="recipes of Yokoo et al., section 2")
     crop_scale: float = Field(0.2, ge=0, lt=1, description="a random crop keeps at least 1 - this of the area")
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU")
+        "auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU"
+    )
     workers: int = Field(2, ge=0, description="processes that decode images, for each training process")
     checkpoint_minutes: float = Field(10.0, ge=0, description="a checkpoint to resume from at least this often; 0 = every step")
     log_steps: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
@@ -81,8 +84,7 @@ class ExtractSettings(Settings):
     batch_size: int = Field(32, ge=1, description="images a batch; changes speed only")
     shard_images: int = Field(2048, ge=1, description="images a shard: the unit of resuming and of sharing work")
     on_error: Literal["stop", "skip"] = Field("stop", description="an unreadable image stops the run, or is listed in the manifest")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU")
     workers: int = Field(2, ge=0, description="processes that decode images, for each extracting process")
 
 
@@ -128,6 +130,8 @@ class Config(Settings):
     def _votes_are_searched_for(self):
         for step in self.rerank:
             if step.neighbours > self.search.train_neighbours:
-                raise ValueError(f"the step {step.step} votes with {step.neighbours} neighbours, "
-                                 f"but search.train_neighbours={self.search.train_neighbours}: raise it")
+                raise ValueError(
+                    f"the step {step.step} votes with {step.neighbours} neighbours, "
+                    f"but search.train_neighbours={self.search.train_neighbours}: raise it"
+                )
         return self

@@ -18,8 +18,13 @@ cv2.setNumThreads(0)
 
 # EXIF orientation -> what puts the picture upright (EXIF 2.32, tag 0x0112)
 _UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
 }
 
 
@@ -48,8 +53,11 @@ def read_image(path: Path, at_least: int) -> np.ndarray:
         orientation = _orientation(image)
         image = _as_rgb(image)
     except Image.DecompressionBombError:
-        raise UserError("the picture has more pixels than any photo: refused, it would fill the memory", where=path,
-                        next="replace the file with a smaller copy") from None
+        raise UserError(
+            "the picture has more pixels than any photo: refused, it would fill the memory",
+            where=path,
+            next="replace the file with a smaller copy",
+        ) from None
     except Exception as error:  # Pillow's readers raise whatever they stumble on in a broken file
         raise UserError(f"damaged or not a picture: {_reason(error)}", where=path, next="replace the file") from None
     if orientation in _UPRIGHT:

@@ -37,8 +37,11 @@ def split_photos(ids: np.ndarray, labels: np.ndarray, settings: PhotosSettings) 
     groups = {label: np.flatnonzero(labels == label) for label in sorted(set(labels))}
     enough = [label for label, group in groups.items() if len(group) >= ENOUGH]
     if len(enough) < 2:
-        raise UserError(f"only {len(enough)} of {len(groups)} landmarks {'has' if len(enough) == 1 else 'have'} "
-                        f"{ENOUGH} photos or more; two are needed to train", next="add photos to the smaller folders")
+        raise UserError(
+            f"only {len(enough)} of {len(groups)} landmarks {'has' if len(enough) == 1 else 'have'} "
+            f"{ENOUGH} photos or more; two are needed to train",
+            next="add photos to the smaller folders",
+        )
     by_draw = sorted(enough, key=lambda label: (_draw(settings.seed, "held out", label), label))
     held_out = min(round(settings.held_out * len(enough)), len(enough) - 2)
     trained = frozenset(by_draw[held_out:])

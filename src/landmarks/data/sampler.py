@@ -20,12 +20,18 @@ def steps_and_part(images: int, settings: TrainSettings, world: int = 1) -> tupl
     parts = world * settings.accumulate
     among = f"{world} processes x train.accumulate={settings.accumulate}"
     if settings.batch_size % parts:
-        raise UserError(f"train.batch_size={settings.batch_size} does not divide into {among} equal parts", where="train.batch_size",
-                        next=f"train.batch_size={max(2, round(settings.batch_size / parts)) * parts}")
+        raise UserError(
+            f"train.batch_size={settings.batch_size} does not divide into {among} equal parts",
+            where="train.batch_size",
+            next=f"train.batch_size={max(2, round(settings.batch_size / parts)) * parts}",
+        )
     part = min(settings.batch_size, images) // parts
     if part < 2:  # BatchNorm needs something to average over
-        raise UserError(f"a batch of {min(settings.batch_size, images)} images leaves {part} for each of {among}; 2 are needed",
-                        where="train.batch_size", next="more images, a larger train.batch_size, fewer processes or train.accumulate=1")
+        raise UserError(
+            f"a batch of {min(settings.batch_size, images)} images leaves {part} for each of {among}; 2 are needed",
+            where="train.batch_size",
+            next="more images, a larger train.batch_size, fewer processes or train.accumulate=1",
+        )
     return max(1, images // settings.batch_size), part
 
 

@@ -56,8 +56,15 @@ def collate(items: list) -> tuple[torch.Tensor, torch.Tensor] | UserError:
 
 def create_loader(train_set: TrainSet, order: TrainingOrder, workers: int, pinned: bool) -> DataLoader:
     """Batches in the given order, prepared by `workers` processes; `pinned` memory makes the copy to a GPU faster."""
-    return DataLoader(train_set, batch_sampler=order, num_workers=workers, collate_fn=collate, pin_memory=pinned,
-                      worker_init_fn=_start_worker, prefetch_factor=4 if workers else None)
+    return DataLoader(
+        train_set,
+        batch_sampler=order,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pinned,
+        worker_init_fn=_start_worker,
+        prefetch_factor=4 if workers else None,
+    )
 
 
 def _start_worker(_: int) -> None:

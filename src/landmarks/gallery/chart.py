@@ -18,8 +18,10 @@ def bar_chart(names: Sequence[str], series: Mapping[str, Sequence[float | None]]
     highest = max((value for values in series.values() for value in values if value is not None), default=0) or 1
     group = BAR * len(series) + 12
     height = group * len(names) + 28
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {LABELS + BARS + VALUES} {height}" '
-             f'width="{LABELS + BARS + VALUES}" height="{height}" font-family="sans-serif" font-size="12">']
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {LABELS + BARS + VALUES} {height}" '
+        f'width="{LABELS + BARS + VALUES}" height="{height}" font-family="sans-serif" font-size="12">'
+    ]
     for column, (legend, colour) in enumerate(zip(series, COLOURS, strict=False)):
         x = LABELS + 110 * column
         parts.append(f'<rect x="{x}" y="4" width="11" height="11" fill="{colour}"/><text x="{x + 16}" y="14">{escape(legend)}</text>')
@@ -30,6 +32,8 @@ def bar_chart(names: Sequence[str], series: Mapping[str, Sequence[float | None]]
             if values[row] is None:
                 continue
             y, width = top + BAR * place, BARS * values[row] / highest
-            parts.append(f'<rect x="{LABELS}" y="{y}" width="{width:.1f}" height="{BAR - 2}" fill="{colour}"/>'
-                         f'<text x="{LABELS + width + 5:.1f}" y="{y + 11}">{values[row]:.2f}</text>')
+            parts.append(
+                f'<rect x="{LABELS}" y="{y}" width="{width:.1f}" height="{BAR - 2}" fill="{colour}"/>'
+                f'<text x="{LABELS + width + 5:.1f}" y="{y + 11}">{values[row]:.2f}</text>'
+            )
     return "".join(parts) + "</svg>"

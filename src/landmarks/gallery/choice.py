@@ -26,8 +26,12 @@ def choose_queries(ids: np.ndarray, before: np.ndarray, after: np.ndarray, count
         return np.array(best, np.int64)
 
     everyone = range(len(ids))
-    return {"Most gained": first(-change, np.flatnonzero(change > 0)), "Most lost": first(change, np.flatnonzero(change < 0)),
-            "Worst": first(after, everyone), "Best": first(-after, everyone)}
+    return {
+        "Most gained": first(-change, np.flatnonzero(change > 0)),
+        "Most lost": first(change, np.flatnonzero(change < 0)),
+        "Worst": first(after, everyone),
+        "Best": first(-after, everyone),
+    }
 
 
 def choose_any(ids: np.ndarray, count: int) -> np.ndarray:

@@ -43,11 +43,16 @@ class Example:
 
 def page(title: str, blocks: Sequence[str], sections: dict[str, list[Example]]) -> str:
     """The whole page. `blocks`, tables and charts, are HTML already; all other text is escaped here."""
-    parts = ['<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>", *blocks]
+    parts = [
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>",
+        *blocks,
+    ]
     if any(sections.values()):
-        parts.append("<p>Frames: green ✓ right, red ✗ wrong, grey – not scored. The number is the cosine similarity; "
-                     "an image that a step inserted has none.</p>")
+        parts.append(
+            "<p>Frames: green ✓ right, red ✗ wrong, grey – not scored. The number is the cosine similarity; "
+            "an image that a step inserted has none.</p>"
+        )
     for name, examples in sections.items():
         if examples:
             parts += [f"<h2>{escape(name)}</h2>", *map(_example, examples)]
@@ -64,9 +69,12 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def _example(example: Example) -> str:
     rankings = "".join(
         f'<div class="chain">{escape(chain)}</div><div class="ranking">{"".join(map(_shown, images)) or _NOTHING}</div>'
-        for chain, images in example.rankings.items())
-    return (f"<h3>{escape(example.about)}</h3><div class='query'><figure>{_frame(example.id, example.picture)}"
-            f"<figcaption>query {escape(example.id)}</figcaption></figure><div class='rankings'>{rankings}</div></div>")
+        for chain, images in example.rankings.items()
+    )
+    return (
+        f"<h3>{escape(example.about)}</h3><div class='query'><figure>{_frame(example.id, example.picture)}"
+        f"<figcaption>query {escape(example.id)}</figcaption></figure><div class='rankings'>{rankings}</div></div>"
+    )
 
 
 _NOTHING = '<span class="empty">nothing found</span>'
@@ -74,8 +82,10 @@ _NOTHING = '<span class="empty">nothing found</span>'
 
 def _shown(image: Shown) -> str:
     similarity = "" if image.similarity is None else f" {image.similarity:.3f}"
-    return (f'<figure class="{image.verdict}">{_frame(image.id, image.picture)}'
-            f"<figcaption>{MARKS[image.verdict]}{similarity}</figcaption></figure>")
+    return (
+        f'<figure class="{image.verdict}">{_frame(image.id, image.picture)}'
+        f"<figcaption>{MARKS[image.verdict]}{similarity}</figcaption></figure>"
+    )
 
 
 def _frame(id: str, picture: str | None) -> str:

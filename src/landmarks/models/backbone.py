@@ -45,8 +45,11 @@ def create_backbone(name: str, pretrained: bool) -> Backbone:
     else:
         if not timm.is_model(name):
             guesses = get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
-            raise UserError(f"timm knows no architecture '{name}'" + (f"; the nearest: {', '.join(guesses)}" if guesses else ""),
-                            where="models.NAME.backbone", next="name one that timm.list_models() lists")
+            raise UserError(
+                f"timm knows no architecture '{name}'" + (f"; the nearest: {', '.join(guesses)}" if guesses else ""),
+                where="models.NAME.backbone",
+                next="name one that timm.list_models() lists",
+            )
         network = _create_timm_network(name, pretrained)
     config = network.pretrained_cfg
     return Backbone(network, _count_channels(name, network), tuple(config["mean"]), tuple(config["std"]))
@@ -67,11 +70,14 @@ def _create_timm_network(name: str, pretrained: bool) -> nn.Module:
     except Exception as error:  # the download libraries under timm raise types of their own, which change with their versions
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if not pretrained:
-            raise UserError(f"timm cannot build '{name}': {reason}", where="models.NAME.backbone",
-                            next="name another architecture") from error
-        raise UserError(f"cannot get the ImageNet weights of '{name}': {reason}", where="models.NAME.backbone",
-                        next=f"go online, or models.NAME.pretrained=false, or models.NAME.backbone={BUNDLED} "
-                             "(its weights are installed)") from error
+            raise UserError(
+                f"timm cannot build '{name}': {reason}", where="models.NAME.backbone", next="name another architecture"
+            ) from error
+        raise UserError(
+            f"cannot get the ImageNet weights of '{name}': {reason}",
+            where="models.NAME.backbone",
+            next=f"go online, or models.NAME.pretrained=false, or models.NAME.backbone={BUNDLED} (its weights are installed)",
+        ) from error
 
 
 def _load_bundled_weights(network: nn.Module) -> None:
@@ -94,6 +100,9 @@ def _count_channels(name: str, network: nn.Module) -> int:
         shape = str(error).splitlines()[0]
     network.train(was_training)
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[2:] != (2, 2):
-        raise UserError(f"'{name}' does not end in a map at stride 32: a 64x64 image gives {shape}", where="models.NAME.backbone",
-                        next="name a convolutional architecture, such as resnet101")
+        raise UserError(
+            f"'{name}' does not end in a map at stride 32: a 64x64 image gives {shape}",
+            where="models.NAME.backbone",
+            next="name a convolutional architecture, such as resnet101",
+        )
     return shape[1]

@@ -41,6 +41,7 @@ def load_model(folder: Path) -> GlobalModel:
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise UserError(f"the weights do not fit model.json: {error}", where=folder / WEIGHTS,
-                        next="delete the folder and train again") from None
+        raise UserError(
+            f"the weights do not fit model.json: {error}", where=folder / WEIGHTS, next="delete the folder and train again"
+        ) from None
     return model.eval()

@@ -27,8 +27,9 @@ def exact_knn(queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gp
     return np.concatenate([block[0] for block in blocks]), np.concatenate([block[1] for block in blocks])
 
 
-def knn_blocks(queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gpu: bool = False,
-               block: int = 4096) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def knn_blocks(
+    queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gpu: bool = False, block: int = 4096
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """As `exact_knn`, a block of queries at a time, so that the caller can show how far it is."""
     if queries.ndim != 2 or index.ndim != 2 or queries.shape[1] != index.shape[1]:
         raise ValueError(f"queries {queries.shape} and index {index.shape} have different dimensions")

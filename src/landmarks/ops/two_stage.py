@@ -31,8 +31,18 @@ def insert_step(indices: np.ndarray, query_votes: Votes, index_votes: Votes, thr
     labels = index_votes.labels[order]
     starts = np.searchsorted(labels, query_votes.labels, side="left")
     ends = np.where(query_votes.labels < 0, starts, np.searchsorted(labels, query_votes.labels, side="right"))
-    return _insert(indices, query_votes.labels, query_votes.scores, index_votes.labels, index_votes.scores,
-                   order, starts, ends, np.float32(threshold), numba.get_num_threads())
+    return _insert(
+        indices,
+        query_votes.labels,
+        query_votes.scores,
+        index_votes.labels,
+        index_votes.scores,
+        order,
+        starts,
+        ends,
+        np.float32(threshold),
+        numba.get_num_threads(),
+    )
 
 
 @numba.njit(cache=True, parallel=True)

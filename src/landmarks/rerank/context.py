@@ -32,8 +32,10 @@ class Context:
         if (split, neighbours) not in self._votes:
             nearest = self._test_neighbours if split == "test" else self._index_neighbours
             if nearest.indices.shape[1] < neighbours:
-                raise UserError(f"a step votes with {neighbours} neighbours, {nearest.indices.shape[1]} were searched for",
-                                next=f"search.train_neighbours={neighbours}")
+                raise UserError(
+                    f"a step votes with {neighbours} neighbours, {nearest.indices.shape[1]} were searched for",
+                    next=f"search.train_neighbours={neighbours}",
+                )
             labels = self._train.landmark_ids[positions(nearest.index_ids, self._train.ids)]
             near = nearest.indices[:, :neighbours]
             found = np.where(near >= 0, labels[near], -1) if len(labels) else np.full(near.shape, -1, np.int64)

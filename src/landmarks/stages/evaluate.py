@@ -38,8 +38,9 @@ def evaluate(config: Config) -> Path | None:
     if config.evaluate.submission is not None:
         return _score_file(config.evaluate.submission, tables, solution)
     folder = config.run.folder
-    table = pd.DataFrame({"id": solution.query_ids, "usage": solution.usages, "group": _groups(tables, solution),
-                          "relevant": np.diff(solution.truth.starts)})
+    table = pd.DataFrame(
+        {"id": solution.query_ids, "usage": solution.usages, "group": _groups(tables, solution), "relevant": np.diff(solution.truth.starts)}
+    )
     chains, metrics, seconds = [], {}, 0.0
     for name in chain_names(config.rerank):
         manifest = read_manifest(folder / "rankings" / name)
@@ -47,14 +48,28 @@ def evaluate(config: Config) -> Path | None:
         predicted = _predictions(folder / "rankings" / name, tables, solution)
         table[name] = (100 * average_precision(predicted, solution.truth.numbers, solution.truth.starts, MOST_IMAGES)).round(4)
         metrics[name] = _summary(predicted, table[name], solution) | {"seconds": round(seconds, 3), "fingerprint": manifest["fingerprint"]}
-        chains.append({"chain": name, "map_private": metrics[name]["map_private"], "map_public": metrics[name]["map_public"],
-                       "seconds": round(seconds, 3)})
+        chains.append(
+            {
+                "chain": name,
+                "map_private": metrics[name]["map_private"],
+                "map_public": metrics[name]["map_public"],
+                "seconds": round(seconds, 3),
+            }
+        )
     groups = table.groupby("group")[list(metrics)].mean().round(4)
     write_csv(folder / "per_query.csv", table)
     write_csv(folder / "ablation.csv", pd.DataFrame(chains))
-    write_json(folder / "metrics.json", {
-        "unit": "percent", "solution": path.name, "queries": table["usage"].value_counts().to_dict(), "chains": metrics,
-        "groups": groups.T.to_dict() if len(groups) > 1 else {}, "versions": library_versions()})
+    write_json(
+        folder / "metrics.json",
+        {
+            "unit": "percent",
+            "solution": path.name,
+            "queries": table["usage"].value_counts().to_dict(),
+            "chains": metrics,
+            "groups": groups.T.to_dict() if len(groups) > 1 else {},
+            "versions": library_versions(),
+        },
+    )
     return folder
 
 
@@ -74,7 +89,8 @@ def _summary(predicted: np.ndarray, percent: pd.Series, solution: Solution) -> d
     return {f"map_{usage.lower()}": _mean(percent[solution.usages == usage]) for usage in ("Private", "Public")} | {
         "precision_at_1": _mean(100 * precision_at(predicted, truth, starts, 1)),
         "precision_at_10": _mean(100 * precision_at(predicted, truth, starts, 10)),
-        "median_first_position": float(np.median(found)) if len(found) else None}
+        "median_first_position": float(np.median(found)) if len(found) else None,
+    }
 
 
 def _mean(values: np.ndarray | pd.Series) -> float | None:

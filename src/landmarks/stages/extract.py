@@ -141,15 +141,23 @@ def _describe_shards(work: _Work, model: GlobalModel, config: Config, precision:
             matrix, skipped = _describe_shard(islice(items, len(ids)), describe_images, settings, model.dimensions, bar)
             if not np.isfinite(matrix).all():
                 row = int((~np.isfinite(matrix).all(axis=1)).argmax())
-                raise UserError(f"the model {work.model} gives NaN or infinity", where=f"{work.name}, shard {shard}, descriptor {row}",
-                                next="extract.precision=float32, or train the model again with a lower train.learning_rate")
+                raise UserError(
+                    f"the model {work.model} gives NaN or infinity",
+                    where=f"{work.name}, shard {shard}, descriptor {row}",
+                    next="extract.precision=float32, or train the model again with a lower train.learning_rate",
+                )
             # An earlier run may have listed pictures of this shard and ended before its rows: they may be mended by now.
             work.path(shard).with_suffix(".skipped.json").unlink(missing_ok=True)
             write_shard(work.artefact.folder, shard, matrix, {str(ids[row]): reason for row, reason in skipped.items()})
 
 
-def _describe_shard(items: Iterable[np.ndarray | UserError], describe_images: Callable[[list[np.ndarray]], torch.Tensor],
-                    settings: ExtractSettings, dimensions: int, bar: tqdm) -> tuple[np.ndarray, dict[int, str]]:
+def _describe_shard(
+    items: Iterable[np.ndarray | UserError],
+    describe_images: Callable[[list[np.ndarray]], torch.Tensor],
+    settings: ExtractSettings,
+    dimensions: int,
+    bar: tqdm,
+) -> tuple[np.ndarray, dict[int, str]]:
     """Pictures in order -> (matrix (n, dimensions) float32 of the readable ones in that order, {position skipped: reason})."""
     skipped: dict[int, str] = {}
 

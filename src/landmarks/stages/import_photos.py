@@ -74,11 +74,19 @@ def import_photos(config: Config) -> Path:
         _place(photo.path, image_path(folder, name, id))
     _write_tables(folder, ids, labels, split, config.photos.seed)
     counts = {name: int((split.splits == name).sum()) for name in ("train", "index", "test")}
-    artefact.finish(**counts, landmarks=len(set(labels)), landmarks_in_train=len(split.trained),
-                    sources={id: photo.name for id, photo in zip(ids, photos, strict=True)},
-                    passed_over=passed_over, unreadable=unreadable, **left_out)
-    say(f"import: {counts['train']} train, {counts['index']} index and {counts['test']} query photos of {len(set(labels))} landmarks, "
-        f"{len(split.trained)} of them in train ({folder})")
+    artefact.finish(
+        **counts,
+        landmarks=len(set(labels)),
+        landmarks_in_train=len(split.trained),
+        sources={id: photo.name for id, photo in zip(ids, photos, strict=True)},
+        passed_over=passed_over,
+        unreadable=unreadable,
+        **left_out,
+    )
+    say(
+        f"import: {counts['train']} train, {counts['index']} index and {counts['test']} query photos of {len(set(labels))} landmarks, "
+        f"{len(split.trained)} of them in train ({folder})"
+    )
     return folder
 
 
@@ -125,8 +133,11 @@ def _files(source: Path) -> Iterator[Path]:
 def _refuse_overlap(source: Path, folder: Path) -> None:
     source, folder = source.resolve(), folder.resolve()
     if source in (folder, *folder.parents) or folder in source.parents:
-        raise UserError("the dataset would be written into the photos, or is made from itself", where=folder,
-                        next="run.folder=ANOTHER, outside dataset.folder")
+        raise UserError(
+            "the dataset would be written into the photos, or is made from itself",
+            where=folder,
+            next="run.folder=ANOTHER, outside dataset.folder",
+        )
 
 
 def _listing_digest(photos: list[Photo]) -> str:
@@ -147,9 +158,11 @@ def _read_all(photos: list[Photo], config: Config) -> tuple[np.ndarray, np.ndarr
                 ids.append(read[0])
                 small.append(read[1])
     if unreadable and config.extract.on_error != "skip":
-        raise UserError(f"{len(unreadable)} of {len(photos)} photos cannot be read; nothing was written",
-                        where=config.dataset.folder / next(iter(unreadable)),
-                        next="replace or remove them, or extract.on_error=skip to leave them out")
+        raise UserError(
+            f"{len(unreadable)} of {len(photos)} photos cannot be read; nothing was written",
+            where=config.dataset.folder / next(iter(unreadable)),
+            next="replace or remove them, or extract.on_error=skip to leave them out",
+        )
     return np.array(ids, dtype=object), np.array(small, np.uint8).reshape(-1, 32, 32), unreadable
 
 
@@ -216,11 +229,21 @@ def _write_tables(folder: Path, ids: np.ndarray, labels: np.ndarray, split: Phot
     write_csv(folder / "train.csv", pd.DataFrame({"id": ids[train], "landmark_id": [number[name] for name in labels[train]]}))
     write_csv(folder / "index.csv", pd.DataFrame({"id": ids[index]}))
     write_csv(folder / "test.csv", pd.DataFrame({"id": ids[test]}))
-    write_csv(folder / "retrieval_solution.csv", pd.DataFrame(
-        {"id": ids[test], "images": [images[name] for name in labels[test]], "Usage": split.usages[test]}))
-    write_csv(folder / "index_image_to_landmark.csv", pd.DataFrame(
-        {"id": ids[index], "landmark_id": [index_number[name] for name in labels[index]]}))
-    write_csv(folder / "landmarks.csv", pd.DataFrame(
-        {"landmark_id": range(len(names)), "name": names, "in_train": [name in split.trained for name in names]}))
-    write_csv(folder / "query_groups.csv", pd.DataFrame(
-        {"id": ids[test], "group": ["trained landmark" if name in split.trained else "held-out landmark" for name in labels[test]]}))
+    write_csv(
+        folder / "retrieval_solution.csv",
+        pd.DataFrame({"id": ids[test], "images": [images[name] for name in labels[test]], "Usage": split.usages[test]}),
+    )
+    write_csv(
+        folder / "index_image_to_landmark.csv",
+        pd.DataFrame({"id": ids[index], "landmark_id": [index_number[name] for name in labels[index]]}),
+    )
+    write_csv(
+        folder / "landmarks.csv",
+        pd.DataFrame({"landmark_id": range(len(names)), "name": names, "in_train": [name in split.trained for name in names]}),
+    )
+    write_csv(
+        folder / "query_groups.csv",
+        pd.DataFrame(
+            {"id": ids[test], "group": ["trained landmark" if name in split.trained else "held-out landmark" for name in labels[test]]}
+        ),
+    )

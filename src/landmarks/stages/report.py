@@ -75,23 +75,38 @@ def report(config: Config) -> Path:
 def _read_scores(path: Path, names: list[str]) -> pd.DataFrame:
     missing = [name for name in (*QUERY_COLUMNS, *names) if name not in read_csv_header(path)]
     if missing:
-        raise UserError(f"no column {', '.join(missing)}: scored with another chain", where=path,
-                        next="python -m landmarks evaluate, with the same configuration")
+        raise UserError(
+            f"no column {', '.join(missing)}: scored with another chain",
+            where=path,
+            next="python -m landmarks evaluate, with the same configuration",
+        )
     return pd.read_csv(path, dtype={"id": str, "usage": str, "group": str}, keep_default_na=False, na_values={n: [""] for n in names})
 
 
 def _score_blocks(ablation: pd.DataFrame, scored: pd.DataFrame, names: list[str]) -> list[str]:
     private, public = ([None if pd.isna(value) else float(value) for value in ablation[column]] for column in ("map_private", "map_public"))
-    changes = ["", *("" if None in (before, after) else f"{after - before:+.2f}" for before, after in zip(private, private[1:], strict=False))]
-    rows = [[chain, _two(one), change, _two(other), f"{seconds:.2f}"] for chain, one, change, other, seconds
-            in zip(ablation["chain"], private, changes, public, ablation["seconds"], strict=True)]
-    blocks = [table("mAP@100, percent", ["chain", "private", "change", "public", "seconds"], rows),
-              bar_chart(list(ablation["chain"]), {"private": private, "public": public})]
+    changes = [
+        "",
+        *("" if None in (before, after) else f"{after - before:+.2f}" for before, after in zip(private, private[1:], strict=False)),
+    ]
+    rows = [
+        [chain, _two(one), change, _two(other), f"{seconds:.2f}"]
+        for chain, one, change, other, seconds in zip(ablation["chain"], private, changes, public, ablation["seconds"], strict=True)
+    ]
+    blocks = [
+        table("mAP@100, percent", ["chain", "private", "change", "public", "seconds"], rows),
+        bar_chart(list(ablation["chain"]), {"private": private, "public": public}),
+    ]
     groups = scored.astype(dict.fromkeys(names, float)).groupby("group")[names].mean()
     if len(groups) > 1:
         sizes = scored["group"].value_counts()
-        blocks.append(table("By group", ["group", "queries", *names],
-                            [[group, str(sizes[group]), *map(_two, row)] for group, row in zip(groups.index, groups.to_numpy(), strict=True)]))
+        blocks.append(
+            table(
+                "By group",
+                ["group", "queries", *names],
+                [[group, str(sizes[group]), *map(_two, row)] for group, row in zip(groups.index, groups.to_numpy(), strict=True)],
+            )
+        )
     return blocks
 
 
@@ -101,8 +116,10 @@ def _two(value: float | None) -> str:
 
 def _truth(path: Path, tables: Tables) -> dict[str, set[str]]:
     truth = read_solution(path, tables.test_ids, tables.index_ids).truth
-    return {id: set(tables.index_ids[truth.numbers[start:end]])
-            for id, start, end in zip(truth.ids, truth.starts, truth.starts[1:], strict=False)}
+    return {
+        id: set(tables.index_ids[truth.numbers[start:end]])
+        for id, start, end in zip(truth.ids, truth.starts, truth.starts[1:], strict=False)
+    }
 
 
 def _choose(scored: pd.DataFrame, shown: list[str]) -> dict[str, list[tuple[str, str]]]:
@@ -123,9 +140,14 @@ def _example(id: str, about: str, rankings: dict[str, Ranking], truth: set[str] 
     best = {}
     for name, ranking in rankings.items():
         best[name] = [
-            Shown(image, "ignored" if truth is None else "right" if image in truth else "wrong", similarity.get(image),
-                  pictures.of("index", image))
-            for image, _ in _row(ranking, id)[:TOP]]
+            Shown(
+                image,
+                "ignored" if truth is None else "right" if image in truth else "wrong",
+                similarity.get(image),
+                pictures.of("index", image),
+            )
+            for image, _ in _row(ranking, id)[:TOP]
+        ]
     return Example(id, about, pictures.of("test", id), best)
 
 

@@ -26,8 +26,10 @@ def rerank(config: Config) -> Path:
     train_table = config.tables_folder / config.dataset.train_table
     inputs = {"knn": read_manifest(rankings / "knn")["fingerprint"], "labels": fingerprint_of_file(train_table)}
     inputs |= {split: read_manifest(neighbours / split)["fingerprint"] for split in ("test", "index")}
-    artefacts = [Artefact(rankings / name, "rerank", {"chain": [step.model_dump() for step in config.rerank[: n + 1]]}, inputs)
-                 for n, name in enumerate(names[1:])]
+    artefacts = [
+        Artefact(rankings / name, "rerank", {"chain": [step.model_dump() for step in config.rerank[: n + 1]]}, inputs)
+        for n, name in enumerate(names[1:])
+    ]
     if all(artefact.is_complete() for artefact in artefacts):
         say("rerank: up to date")
         return last

@@ -59,7 +59,9 @@ def _write_tables(folder: Path, shots: list[Shot]) -> None:
     for shot in index:
         images.setdefault(shot.landmark, []).append(shot.id)
     truth = ["None" if shot.usage == "Ignored" else " ".join(images[shot.landmark]) for shot in test]
-    write_csv(folder / "retrieval_solution.csv", pd.DataFrame({"id": [shot.id for shot in test], "images": truth,
-                                                               "Usage": [shot.usage for shot in test]}))
+    write_csv(
+        folder / "retrieval_solution.csv",
+        pd.DataFrame({"id": [shot.id for shot in test], "images": truth, "Usage": [shot.usage for shot in test]}),
+    )
     scored = [shot for shot in test if shot.usage != "Ignored"]
     write_csv(folder / "query_groups.csv", pd.DataFrame({"id": [shot.id for shot in scored], "group": [shot.group for shot in scored]}))

@@ -29,8 +29,10 @@ def search(config: Config) -> Path:
     jobs = [(folder / "rankings" / "knn", "test", "index", config.search.neighbours)]
     if config.rerank:
         jobs += [(folder / "train_neighbours" / split, split, "train", config.search.train_neighbours) for split in ("test", "index")]
-    artefacts = [Artefact(path, "search", space.settings | {"neighbours": neighbours}, space.inputs(queries, index))
-                 for path, queries, index, neighbours in jobs]
+    artefacts = [
+        Artefact(path, "search", space.settings | {"neighbours": neighbours}, space.inputs(queries, index))
+        for path, queries, index, neighbours in jobs
+    ]
     unfinished = [pair for pair in zip(artefacts, jobs, strict=True) if not pair[0].is_complete()]
     if not unfinished:
         say("search: up to date")
@@ -47,8 +49,10 @@ def search(config: Config) -> Path:
 
 def _rank(queries: Descriptors, index: Descriptors, neighbours: int, use_gpu: bool, what: str) -> Ranking:
     if queries.matrix.shape[1] != index.matrix.shape[1]:
-        raise UserError(f"{what}: the descriptors have {queries.matrix.shape[1]} and {index.matrix.shape[1]} dimensions",
-                        next="extract all splits with the same model")
+        raise UserError(
+            f"{what}: the descriptors have {queries.matrix.shape[1]} and {index.matrix.shape[1]} dimensions",
+            next="extract all splits with the same model",
+        )
     indices = np.full((len(queries.ids), neighbours), -1, np.int32)
     scores = np.full((len(queries.ids), neighbours), -np.inf, np.float32)
     done = 0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from accelerate import Accelerator
 
-from landmarks.config import Config, ModelSettings, TrainSettings
+from landmarks.config import Config, ModelSettings
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet
 from landmarks.errors import UserError
@@ -87,6 +87,9 @@ def _read_labels(config: Config) -> tuple[np.ndarray, np.ndarray, int]:
     table = read_train(path)
     landmarks, labels = np.unique(table.landmark_ids, return_inverse=True)
     if len(landmarks) < 2:
-        raise UserError(f"{len(landmarks)} landmarks to tell apart: training needs at least 2", where=path,
-                        next="complete the table, or train.epochs=0 to use the starting weights")
+        raise UserError(
+            f"{len(landmarks)} landmarks to tell apart: training needs at least 2",
+            where=path,
+            next="complete the table, or train.epochs=0 to use the starting weights",
+        )
     return table.ids, labels, len(landmarks)

@@ -55,12 +55,18 @@ class Artefact:
         self._started = time.perf_counter()
         earlier = _read_json(self.folder / RECIPE)
         if earlier is None and self.folder.is_dir() and any(self.folder.iterdir()):
-            raise UserError(f"the folder holds files that {self.stage} did not make", where=self.folder,
-                            next="name another folder, or move the files away")
+            raise UserError(
+                f"the folder holds files that {self.stage} did not make",
+                where=self.folder,
+                next="name another folder, or move the files away",
+            )
         if earlier is not None and earlier != self.recipe:
             if precious and not overwrite:
-                raise UserError(f"made with other settings: {_difference(earlier, self.recipe)}", where=self.folder,
-                                next="run.folder=ANOTHER to keep both, or run.overwrite=true to make it again")
+                raise UserError(
+                    f"made with other settings: {_difference(earlier, self.recipe)}",
+                    where=self.folder,
+                    next="run.folder=ANOTHER to keep both, or run.overwrite=true to make it again",
+                )
             (self.folder / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(self.folder)
         (self.folder / MANIFEST).unlink(missing_ok=True)
@@ -69,8 +75,10 @@ class Artefact:
     def finish(self, **facts: Any) -> None:
         """Seal it: the manifest holds the recipe, library versions, seconds and the given facts (counts and the like)."""
         seconds = round(time.perf_counter() - self._started, 3)
-        write_json(self.folder / MANIFEST, {"fingerprint": self.fingerprint, "seconds": seconds, **facts,
-                                            "versions": library_versions(), **self.recipe})
+        write_json(
+            self.folder / MANIFEST,
+            {"fingerprint": self.fingerprint, "seconds": seconds, **facts, "versions": library_versions(), **self.recipe},
+        )
 
     def facts(self) -> dict[str, Any]:
         return read_manifest(self.folder)

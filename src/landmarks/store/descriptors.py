@@ -43,8 +43,9 @@ def write_shard(folder: Path, shard: int, matrix: np.ndarray, skipped: dict[str,
 
 def seal_shards(folder: Path, ids: np.ndarray) -> dict[str, str]:
     """Write ids.csv once every shard is there; returns the skipped ids with their reasons."""
-    skipped = {id: reason for path in sorted(folder.glob("*.skipped.json"))
-               for id, reason in json.loads(path.read_text(encoding="utf-8")).items()}
+    skipped = {
+        id: reason for path in sorted(folder.glob("*.skipped.json")) for id, reason in json.loads(path.read_text(encoding="utf-8")).items()
+    }
     write_csv(folder / "ids.csv", pd.DataFrame({"id": [id for id in ids if id not in skipped]}))
     return skipped
 
@@ -66,16 +67,23 @@ def read_user_descriptors(folder: Path, split: str, ids: np.ndarray) -> Descript
 
 def _checked(ids: np.ndarray, matrix: np.ndarray, where: Path) -> Descriptors:
     if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
-        raise UserError(f"descriptors must be (images, dimensions) of floating point, not {matrix.shape} of {matrix.dtype}",
-                        where=where, next="write them again with numpy.save")
+        raise UserError(
+            f"descriptors must be (images, dimensions) of floating point, not {matrix.shape} of {matrix.dtype}",
+            where=where,
+            next="write them again with numpy.save",
+        )
     if len(matrix) != len(ids):
-        raise UserError(f"{len(matrix)} descriptors for {len(ids)} ids", where=where,
-                        next="write one row for each row of the table, in its order")
+        raise UserError(
+            f"{len(matrix)} descriptors for {len(ids)} ids", where=where, next="write one row for each row of the table, in its order"
+        )
     for start in range(0, len(matrix), 65536):  # in blocks: a mask of the whole could be as large as the matrix
         block = matrix[start : start + 65536]
         bad = ~np.isfinite(block).all(axis=1) | ~block.any(axis=1)
         if bad.any():
             row = start + int(bad.argmax())
-            raise UserError(f"descriptor of '{ids[row]}' is zero or holds NaN or infinity", where=f"{where}, row {row}",
-                            next="extract it again, or remove the image from its table")
+            raise UserError(
+                f"descriptor of '{ids[row]}' is zero or holds NaN or infinity",
+                where=f"{where}, row {row}",
+                next="extract it again, or remove the image from its table",
+            )
     return Descriptors(ids, matrix)

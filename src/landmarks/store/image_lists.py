@@ -70,8 +70,11 @@ def refuse_unknown(lists: ImageLists, path: Path) -> None:
         row = int(np.searchsorted(lists.starts, unknown[0], side="right")) - 1
         images = read_csv(path, ["images"])["images"][row].as_py().split()
         image = images[unknown[0] - lists.starts[row]]
-        raise UserError(f"unknown index image '{image}' for query '{lists.ids[row]}' ({len(unknown)} unknown in all)",
-                        where=f"{path}, row {row + 2}", next="use the ids of index.csv of the same dataset")
+        raise UserError(
+            f"unknown index image '{image}' for query '{lists.ids[row]}' ({len(unknown)} unknown in all)",
+            where=f"{path}, row {row + 2}",
+            next="use the ids of index.csv of the same dataset",
+        )
 
 
 def _bytes(strings: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:

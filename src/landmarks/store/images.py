@@ -20,5 +20,8 @@ def require_images(folder: Path, split: str, ids: np.ndarray) -> None:
     """Raise UserError when pictures are missing, naming the first and their number."""
     missing = [id for id in progress(ids, f"looking for {split} images", "image") if not os.path.exists(image_path(folder, split, id))]
     if missing:
-        raise UserError(f"{len(missing)} of {len(ids)} {split} images are missing, first '{missing[0]}'",
-                        where=image_path(folder, split, missing[0]), next="complete the dataset, or remove the rows from its table")
+        raise UserError(
+            f"{len(missing)} of {len(ids)} {split} images are missing, first '{missing[0]}'",
+            where=image_path(folder, split, missing[0]),
+            next="complete the dataset, or remove the rows from its table",
+        )

@@ -21,5 +21,9 @@ def write_ranking(folder: Path, ranking: Ranking) -> None:
 
 
 def read_ranking(folder: Path) -> Ranking:
-    return Ranking(read_ids(folder / "query_ids.csv"), read_ids(folder / "index_ids.csv"),
-                   np.ascontiguousarray(read_array(folder / "indices.npy")), read_array(folder / "scores.npy"))
+    return Ranking(
+        read_ids(folder / "query_ids.csv"),
+        read_ids(folder / "index_ids.csv"),
+        np.ascontiguousarray(read_array(folder / "indices.npy")),
+        read_array(folder / "scores.npy"),
+    )

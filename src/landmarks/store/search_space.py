@@ -27,8 +27,7 @@ class SearchSpace:
     @property
     def settings(self) -> dict:
         """What shapes the space, for fingerprints."""
-        return {"weights": {name: model.weight for name, model in self._config.models.items()},
-                "whiten": self._config.whiten.model_dump()}
+        return {"weights": {name: model.weight for name, model in self._config.models.items()}, "whiten": self._config.whiten.model_dump()}
 
     def inputs(self, *splits: str) -> dict[str, str]:
         """The fingerprints of what `splits` are made from; whitening is learned on train, so train is always among them."""
@@ -37,8 +36,9 @@ class SearchSpace:
             folder = self._tables.folder
             tables = {"train": self._config.dataset.train_table, "index": "index.csv", "test": "test.csv"}
             return {file: fingerprint_of_file(folder / file) for split in wanted for file in (tables[split], f"{split}.npy")}
-        return {f"{model}/{split}": read_manifest(self.folder(model, split))["fingerprint"]
-                for model in self._config.models for split in wanted}
+        return {
+            f"{model}/{split}": read_manifest(self.folder(model, split))["fingerprint"] for model in self._config.models for split in wanted
+        }
 
     def descriptors(self, split: str) -> Descriptors:
         """(n, dimensions) float32, L2-normalised, of those images of the split that have a descriptor in every model."""
@@ -52,8 +52,9 @@ class SearchSpace:
             return None
         train = self._raw("train").matrix
         if len(train) < 2:
-            raise UserError(f"whitening is learned on train, which has {len(train)} images", where=self._tables.folder,
-                            next="whiten.dimensions=0")
+            raise UserError(
+                f"whitening is learned on train, which has {len(train)} images", where=self._tables.folder, next="whiten.dimensions=0"
+            )
         return learn_whitening(train, dimensions)
 
     def _raw(self, split: str) -> Descriptors:

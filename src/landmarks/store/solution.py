@@ -32,8 +32,9 @@ def find_solution(folder: Path, name: str | None) -> Path | None:
         return folder / name
     found = sorted(folder.glob("retrieval_solution*.csv"))
     if len(found) > 1:
-        raise UserError(f"several solution files: {', '.join(path.name for path in found)}", where=folder,
-                        next=f"dataset.solution={found[-1].name}")
+        raise UserError(
+            f"several solution files: {', '.join(path.name for path in found)}", where=folder, next=f"dataset.solution={found[-1].name}"
+        )
     return found[0] if found else None
 
 
@@ -51,12 +52,18 @@ def read_solution(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> So
     strangers = np.flatnonzero(positions(lists.ids[scored], test_ids) < 0)
     if len(strangers):
         row = scored[strangers[0]]
-        raise UserError(f"query '{lists.ids[row]}' is not in test.csv ({len(strangers)} such queries)", where=f"{path}, row {row + 2}",
-                        next="use the solution of this very dataset")
+        raise UserError(
+            f"query '{lists.ids[row]}' is not in test.csv ({len(strangers)} such queries)",
+            where=f"{path}, row {row + 2}",
+            next="use the solution of this very dataset",
+        )
     empty = scored[np.diff(lists.starts)[scored] == 0]
     if len(empty):
-        raise UserError(f"the scored query '{lists.ids[empty[0]]}' has no true images", where=f"{path}, row {empty[0] + 2}",
-                        next="give it images, or the usage Ignored")
+        raise UserError(
+            f"the scored query '{lists.ids[empty[0]]}' has no true images",
+            where=f"{path}, row {empty[0] + 2}",
+            next="give it images, or the usage Ignored",
+        )
     truth = lists.rows(scored)
     if (truth.numbers < 0).any():
         kept = np.diff(lists.starts)

@@ -33,17 +33,26 @@ def read_submission(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> 
     lists, _ = read_image_lists(path, index_ids)
     strangers = np.flatnonzero(positions(lists.ids, test_ids) < 0)
     if len(strangers):
-        raise UserError(f"unknown query '{lists.ids[strangers[0]]}' ({len(strangers)} unknown in all)",
-                        where=f"{path}, row {strangers[0] + 2}", next="use the ids of test.csv of the same dataset")
+        raise UserError(
+            f"unknown query '{lists.ids[strangers[0]]}' ({len(strangers)} unknown in all)",
+            where=f"{path}, row {strangers[0] + 2}",
+            next="use the ids of test.csv of the same dataset",
+        )
     counts = np.diff(lists.starts)
     if counts.max(initial=0) > MOST_IMAGES:
         row = int((counts > MOST_IMAGES).argmax())
-        raise UserError(f"{counts[row]} images for query '{lists.ids[row]}', at most {MOST_IMAGES} are allowed",
-                        where=f"{path}, row {row + 2}", next=f"keep the first {MOST_IMAGES}")
+        raise UserError(
+            f"{counts[row]} images for query '{lists.ids[row]}', at most {MOST_IMAGES} are allowed",
+            where=f"{path}, row {row + 2}",
+            next=f"keep the first {MOST_IMAGES}",
+        )
     refuse_unknown(lists, path)
     rows = positions(test_ids, lists.ids)
     if (rows < 0).any():
         absent = np.flatnonzero(rows < 0)
-        raise UserError(f"no row for query '{test_ids[absent[0]]}' ({len(absent)} queries without a row)", where=path,
-                        next="write a row for every id of test.csv; its images may be empty")
+        raise UserError(
+            f"no row for query '{test_ids[absent[0]]}' ({len(absent)} queries without a row)",
+            where=path,
+            next="write a row for every id of test.csv; its images may be empty",
+        )
     return lists.rows(rows)

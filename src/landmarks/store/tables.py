@@ -42,8 +42,11 @@ def read_tables(folder: Path, train_table: str = "train.csv") -> Tables:
     """Read train, index and test. Raises UserError naming file, row and value of the first fault."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError("the dataset folder does not exist", where=folder,
-                        next="dataset.folder=FOLDER with index.csv and test.csv, or ./run.sh for the built-in sample")
+        raise UserError(
+            "the dataset folder does not exist",
+            where=folder,
+            next="dataset.folder=FOLDER with index.csv and test.csv, or ./run.sh for the built-in sample",
+        )
     index_ids, test_ids = read_ids(folder / "index.csv"), read_ids(folder / "test.csv")
     train = read_train(folder / train_table)
     tables = Tables(folder, train, index_ids, test_ids)
@@ -89,14 +92,19 @@ def read_csv(path: Path, columns: list[str]) -> pa.Table:
     header = read_csv_header(path)
     missing = [name for name in columns if name not in header]
     if missing:
-        raise UserError(f"no column {', '.join(missing)}; the columns are {', '.join(header)}", where=path,
-                        next=f"the header should hold {','.join(columns)}")
+        raise UserError(
+            f"no column {', '.join(missing)}; the columns are {', '.join(header)}",
+            where=path,
+            next=f"the header should hold {','.join(columns)}",
+        )
     try:
         return pa.csv.read_csv(
             path,
             read_options=pa.csv.ReadOptions(block_size=64 << 20),  # rows of train_clean.csv can be longer than the default block
-            convert_options=pa.csv.ConvertOptions(include_columns=columns, strings_can_be_null=False,
-                                                  column_types=dict.fromkeys(columns, pa.string())))
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=columns, strings_can_be_null=False, column_types=dict.fromkeys(columns, pa.string())
+            ),
+        )
     except pa.ArrowInvalid as error:
         raise UserError(f"malformed CSV: {error}", where=path, next="mend the row") from None
 
@@ -133,8 +141,9 @@ def refuse_repeated(ids: np.ndarray, path: Path) -> None:
     if repeated.any():
         row = int(repeated.argmax())
         first = int((series == series[row]).argmax())
-        raise UserError(f"duplicate id '{series[row]}'", where=f"{path}, row {row + 2} (first in row {first + 2})",
-                        next="remove one of the two rows")
+        raise UserError(
+            f"duplicate id '{series[row]}'", where=f"{path}, row {row + 2} (first in row {first + 2})", next="remove one of the two rows"
+        )
 
 
 def _refuse_shared_ids(tables: Tables, train_table: str) -> None:
@@ -144,10 +153,14 @@ def _refuse_shared_ids(tables: Tables, train_table: str) -> None:
         if len(shared) == 0:
             continue
         if one == "train" and other == "index" and len(shared) == len(found):
-            raise UserError(f"every id of {train_table} is an index image: index labels are not training labels, "
-                            "their numbers mean other landmarks", where=tables.folder / train_table,
-                            next="dataset.train_table=train.csv or train_clean.csv")
+            raise UserError(
+                f"every id of {train_table} is an index image: index labels are not training labels, their numbers mean other landmarks",
+                where=tables.folder / train_table,
+                next="dataset.train_table=train.csv or train_clean.csv",
+            )
         file = train_table if one == "train" else f"{one}.csv"
-        raise UserError(f"id '{tables.ids(one)[shared[0]]}' is in two splits, {one} and {other} ({len(shared)} such ids)",
-                        where=f"{tables.folder / file}, image {shared[0] + 1}; {tables.folder / other}.csv, row {found[shared[0]] + 2}",
-                        next="an image may be in one split only: remove it from the other")
+        raise UserError(
+            f"id '{tables.ids(one)[shared[0]]}' is in two splits, {one} and {other} ({len(shared)} such ids)",
+            where=f"{tables.folder / file}, image {shared[0] + 1}; {tables.folder / other}.csv, row {found[shared[0]] + 2}",
+            next="an image may be in one split only: remove it from the other",
+        )

@@ -29,8 +29,11 @@ def start_accelerator(device: str, precision: str) -> Accelerator:
         torch.set_num_threads(max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     else:
         torch.backends.cudnn.benchmark = True  # every batch has the same shape
-    accelerator = Accelerator(mixed_precision=_ACCELERATE_NAMES[format], cpu=chosen.type == "cpu",
-                              kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)])
+    accelerator = Accelerator(
+        mixed_precision=_ACCELERATE_NAMES[format],
+        cpu=chosen.type == "cpu",
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
+    )
     if accelerator.is_main_process:
         count = accelerator.num_processes
         say(f"train: on {chosen.type} ({reason}), {format}, {count} process{'es' if count > 1 else ''}")

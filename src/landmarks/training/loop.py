@@ -26,8 +26,9 @@ from landmarks.training.schedule import learning_rate
 from landmarks.training.window import Window
 
 
-def run_training(name: str, folder: Path, learner: Learner, train_set: TrainSet, settings: TrainSettings,
-                 accelerator: Accelerator) -> dict[str, float]:
+def run_training(
+    name: str, folder: Path, learner: Learner, train_set: TrainSet, settings: TrainSettings, accelerator: Accelerator
+) -> dict[str, float]:
     """Train `learner` in place; its folder gets metrics.jsonl and, every few minutes, a checkpoint to resume from.
 
     name  of the model, for the eye
@@ -64,8 +65,13 @@ def run_training(name: str, folder: Path, learner: Learner, train_set: TrainSet,
             finished, now = step + 1, time.monotonic()
             if finished % settings.log_steps == 0 or finished == order.steps:
                 speed = (finished - window.first) * images_a_step / (now - lined)
-                line = {"step": finished, "epoch": finished / order.steps_per_epoch, **window.close(), "learning_rate": rate,
-                        "images_per_second": round(speed, 2)}
+                line = {
+                    "step": finished,
+                    "epoch": finished / order.steps_per_epoch,
+                    **window.close(),
+                    "learning_rate": rate,
+                    "images_per_second": round(speed, 2),
+                }
                 lined = now
                 if first:
                     append_line(folder, line)

@@ -19,9 +19,14 @@ def create_optimizer(learner: nn.Module, settings: TrainSettings) -> torch.optim
     groups = {}
     for name, parameter in learner.named_parameters():
         in_backbone, decayed = name.startswith("model.backbone."), parameter.ndim > 1
-        group = groups.setdefault((in_backbone, decayed), {
-            "params": [], "factor": 1.0 if in_backbone else settings.head_learning_rate_factor,
-            "weight_decay": settings.weight_decay if decayed else 0.0})
+        group = groups.setdefault(
+            (in_backbone, decayed),
+            {
+                "params": [],
+                "factor": 1.0 if in_backbone else settings.head_learning_rate_factor,
+                "weight_decay": settings.weight_decay if decayed else 0.0,
+            },
+        )
         group["params"].append(parameter)
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(list(groups.values()), lr=settings.learning_rate)
@@ -34,9 +39,13 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def state_tensors(optimizer: torch.optim.Optimizer, learner: nn.Module) -> dict[str, torch.Tensor]:
-    """"optimizer/<what>/<parameter>" -> tensor; what: momentum_buffer, or step, exp_avg and exp_avg_sq."""
-    return {f"{_PREFIX}{what}/{name}": tensor for name, parameter in learner.named_parameters()
-            for what, tensor in optimizer.state.get(parameter, {}).items() if tensor is not None}
+    """ "optimizer/<what>/<parameter>" -> tensor; what: momentum_buffer, or step, exp_avg and exp_avg_sq."""
+    return {
+        f"{_PREFIX}{what}/{name}": tensor
+        for name, parameter in learner.named_parameters()
+        for what, tensor in optimizer.state.get(parameter, {}).items()
+        if tensor is not None
+    }
 
 
 def load_state_tensors(optimizer: torch.optim.Optimizer, learner: nn.Module, tensors: dict[str, torch.Tensor]) -> None:

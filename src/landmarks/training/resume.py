@@ -37,8 +37,9 @@ def read_resume(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimiz
         learner.load_state_dict({name: tensors[name] for name in learner.state_dict()})
         load_state_tensors(optimizer, learner, tensors)
     except (SafetensorError, KeyError, RuntimeError) as error:
-        raise UserError(f"the checkpoint to resume from does not fit: {error}", where=path,
-                        next="delete it: training then starts from the beginning") from None
+        raise UserError(
+            f"the checkpoint to resume from does not fit: {error}", where=path, next="delete it: training then starts from the beginning"
+        ) from None
     state = json.loads(header["scaler"])
     if scaler is not None and state is not None:
         scaler.load_state_dict(state)

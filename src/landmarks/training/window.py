@@ -38,8 +38,9 @@ class Window:
         raise UserError(
             f"training fell apart: the {what} of step {self.first + step + 1} is {value.item()}",
             where=f"train.learning_rate={settings.learning_rate}, train.head_learning_rate_factor={settings.head_learning_rate_factor}, "
-                  f"train.clip_norm={settings.clip_norm}",
-            next="lower one of them, or raise train.warmup, and start again with run.overwrite=true")
+            f"train.clip_norm={settings.clip_norm}",
+            next="lower one of them, or raise train.warmup, and start again with run.overwrite=true",
+        )
 
     def close(self) -> dict[str, float]:
         """The means over the steps and all processes; the window is empty after it. To be called by every process."""

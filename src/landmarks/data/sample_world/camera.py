@@ -30,7 +30,9 @@ class Camera:
         return homogeneous[:, :2] / np.maximum(depth, NEAR)[:, None], depth
 
 
-def look_at(position: np.ndarray, target: np.ndarray, roll: float, focal: float, size: tuple[int, int], shift: tuple[float, float] = (0.0, 0.0)) -> Camera:
+def look_at(
+    position: np.ndarray, target: np.ndarray, roll: float, focal: float, size: tuple[int, int], shift: tuple[float, float] = (0.0, 0.0)
+) -> Camera:
     """A camera at position that looks at target.
 
     roll: radians about the line of sight. focal: in units of the longer image side.

@@ -37,17 +37,36 @@ def random_daylight(rng: np.random.Generator) -> Daylight:
         zenith, horizon, mist = np.array([172, 178, 186.0]), np.array([214, 216, 216.0]), 0.002
     elif kind == "evening":
         height = rng.uniform(0.06, 0.22)
-        sunlight, skylight, glow = np.array([0.85, 0.52, 0.28]), np.array([0.34, 0.32, 0.40]), np.array([70, 50, 20.0]) * rng.uniform(0, 1.5)
+        sunlight, skylight, glow = (
+            np.array([0.85, 0.52, 0.28]),
+            np.array([0.34, 0.32, 0.40]),
+            np.array([70, 50, 20.0]) * rng.uniform(0, 1.5),
+        )
         zenith, horizon, cloud = np.array([84, 92, 140.0]), np.array([244, 170, 110.0]), rng.uniform(0, 0.6)
     elif kind == "night":
         # floodlights stand low around a building: a warm "sun" near the ground
         height, sunlight, skylight = 0.1, np.array([0.75, 0.55, 0.30]) * rng.uniform(0.7, 1.5), np.array([0.20, 0.21, 0.28])
-        glow, zenith, horizon, cloud = np.array([200, 150, 70.0]) * rng.uniform(0.2, 1.0), np.array([8, 10, 26.0]), np.array([44, 38, 52.0]), 0.0
+        glow, zenith, horizon, cloud = (
+            np.array([200, 150, 70.0]) * rng.uniform(0.2, 1.0),
+            np.array([8, 10, 26.0]),
+            np.array([44, 38, 52.0]),
+            0.0,
+        )
     elif kind == "fog":
         sunlight, skylight, mist = sunlight * 0.05, np.array([0.78, 0.80, 0.82]), rng.uniform(0.005, 0.016)
         zenith, horizon, cloud = np.array([196, 200, 204.0]), np.array([206, 208, 210.0]), 0.0
     sun = np.array([np.cos(height) * np.cos(azimuth), np.cos(height) * np.sin(azimuth), np.sin(height)])
-    return Daylight(sun, sunlight, skylight, glow, zenith + rng.normal(0, 8, 3), horizon + rng.normal(0, 6, 3), float(mist), float(cloud), kind == "night")
+    return Daylight(
+        sun,
+        sunlight,
+        skylight,
+        glow,
+        zenith + rng.normal(0, 8, 3),
+        horizon + rng.normal(0, 6, 3),
+        float(mist),
+        float(cloud),
+        kind == "night",
+    )
 
 
 def shades(daylight: Daylight, normals: np.ndarray) -> np.ndarray:

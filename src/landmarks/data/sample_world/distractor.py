@@ -40,7 +40,9 @@ def _outdoors(canvas: Canvas, rng: np.random.Generator, name: str, kind: str) ->
     paint_ground(canvas, camera, daylight, ground_tile(ground, int(rng.integers(4))), rng.uniform(0, 1.5))
     if kind == "landscape" and rng.random() < 0.5:
         water = (canvas.nearness > 0) & (canvas.nearness < rng.uniform(0.015, 0.06))
-        canvas.colour[water] = np.clip(0.6 * daylight.zenith + 0.2 * daylight.horizon + rng.normal(0, 5, (int(water.sum()), 1)), 0, 255).astype(np.uint8)
+        canvas.colour[water] = np.clip(
+            0.6 * daylight.zenith + 0.2 * daylight.horizon + rng.normal(0, 5, (int(water.sum()), 1)), 0, 255
+        ).astype(np.uint8)
     if kind == "street":
         x = -rng.uniform(10, 26)
         for number in range(int(rng.integers(1, 4))):
@@ -52,7 +54,9 @@ def _outdoors(canvas: Canvas, rng: np.random.Generator, name: str, kind: str) ->
     canvas.colour[:] = haze(canvas.colour, canvas.nearness, daylight)
     things = {"landscape": ("tree", "bush", "tree"), "street": FOREGROUND, "crowd": ("people",)}[kind]
     for depth in sorted(rng.uniform(4, 18 if kind == "street" else 40, {"landscape": 14, "street": 6, "crowd": 6}[kind]), reverse=True):
-        draw_occluder(canvas, camera, daylight, rng, things[int(rng.integers(len(things)))], np.array([rng.uniform(-0.6, 0.6) * depth, depth - 25]))
+        draw_occluder(
+            canvas, camera, daylight, rng, things[int(rng.integers(len(things)))], np.array([rng.uniform(-0.6, 0.6) * depth, depth - 25])
+        )
     if kind == "crowd":
         light = daylight.skylight + 0.55 * daylight.sunlight
         for depth in np.sort(rng.uniform(2.5, 22, int(rng.integers(25, 60))))[::-1]:
@@ -78,7 +82,14 @@ def _close_up(canvas: Canvas, rng: np.random.Generator) -> None:
         cv2.circle(canvas.colour, middle, size, (236, 234, 228), -1, cv2.LINE_AA)
         cv2.circle(canvas.colour, middle, int(size * 0.72), (214, 212, 206), -1, cv2.LINE_AA)
         for _ in range(18):
-            cv2.circle(canvas.colour, (middle[0] + int(rng.normal(0, size * 0.28)), middle[1] + int(rng.normal(0, size * 0.28))), int(size * rng.uniform(0.06, 0.2)), rng.integers([90, 40, 20], [240, 200, 90]).tolist(), -1, cv2.LINE_AA)
+            cv2.circle(
+                canvas.colour,
+                (middle[0] + int(rng.normal(0, size * 0.28)), middle[1] + int(rng.normal(0, size * 0.28))),
+                int(size * rng.uniform(0.06, 0.2)),
+                rng.integers([90, 40, 20], [240, 200, 90]).tolist(),
+                -1,
+                cv2.LINE_AA,
+            )
     elif subject == 1:  # a flower
         petal = rng.integers(90, 255, 3).tolist()
         for angle in np.linspace(0, 360, int(rng.integers(6, 14)), endpoint=False):
@@ -89,7 +100,16 @@ def _close_up(canvas: Canvas, rng: np.random.Generator) -> None:
         top, left = max(0, middle[1] - size // 2), max(0, middle[0] - size)
         cv2.rectangle(canvas.colour, (left, top), (left + 2 * size, top + size), rng.integers(20, 240, 3).tolist(), -1)
         word = "".join("ABDEFIKLMNOPRSTU"[index] for index in rng.integers(16, size=6))
-        cv2.putText(canvas.colour, word, (left + 6, top + int(size * 0.65)), cv2.FONT_HERSHEY_DUPLEX, size / 52, rng.integers(120, 255, 3).tolist(), max(1, size // 40), cv2.LINE_AA)
+        cv2.putText(
+            canvas.colour,
+            word,
+            (left + 6, top + int(size * 0.65)),
+            cv2.FONT_HERSHEY_DUPLEX,
+            size / 52,
+            rng.integers(120, 255, 3).tolist(),
+            max(1, size // 40),
+            cv2.LINE_AA,
+        )
     elif subject == 3:  # a picture on a wall
         box = canvas.colour[max(0, middle[1] - size) : middle[1] + size, max(0, middle[0] - size) : middle[0] + size]
         box[:] = painting(rng, box.shape[0], box.shape[1])

@@ -73,5 +73,7 @@ def _draw_foreground(canvas: Canvas, camera: Camera, daylight: Daylight, rng: np
     for share in np.sort(rng.uniform(0.12, 0.9, count))[::-1]:
         depth = share * max(distance - 0.6 * radius, 8)
         # a spread as wide as the view at that depth, and a little more
-        position = camera.position[:2] + ahead * depth + side * rng.uniform(-0.62, 0.62) * depth * max(canvas.nearness.shape) / camera.matrix[0, 0]
+        position = (
+            camera.position[:2] + ahead * depth + side * rng.uniform(-0.62, 0.62) * depth * max(canvas.nearness.shape) / camera.matrix[0, 0]
+        )
         draw_occluder(canvas, camera, daylight, rng, FOREGROUND[int(rng.integers(len(FOREGROUND)))], position)

@@ -11,8 +11,20 @@ from .traits import Traits
 
 TEXTURE_SIDE = 176  # pixels of a texture's longer side: about what a facade covers in a sample photo
 
-WALLS = ((205, 186, 148), (222, 214, 196), (158, 84, 62), (186, 178, 166), (228, 206, 150), (214, 160, 130), (176, 190, 196),
-         (236, 230, 220), (140, 128, 112), (196, 140, 92), (168, 110, 96), (120, 112, 106))  # fmt: skip
+WALLS = (
+    (205, 186, 148),
+    (222, 214, 196),
+    (158, 84, 62),
+    (186, 178, 166),
+    (228, 206, 150),
+    (214, 160, 130),
+    (176, 190, 196),
+    (236, 230, 220),
+    (140, 128, 112),
+    (196, 140, 92),
+    (168, 110, 96),
+    (120, 112, 106),
+)
 TRIMS = ((238, 230, 212), (120, 92, 70), (250, 248, 244), (176, 160, 128), (96, 100, 104), (206, 176, 120))
 GLASS = ((48, 56, 66), (66, 84, 104), (34, 34, 36), (74, 66, 58), (84, 104, 112))
 ROOFS = ((150, 78, 58), (84, 88, 96), (112, 150, 132), (120, 92, 66), (70, 66, 68), (176, 104, 66), (190, 160, 80))
@@ -32,7 +44,9 @@ def finish(texture: np.ndarray) -> np.ndarray:
     return np.clip(texture, 0, 255).astype(np.uint8)
 
 
-def bare(traits: Traits, part: str, width: float, height: float, material: str | None = None, colour: np.ndarray | None = None) -> np.ndarray:
+def bare(
+    traits: Traits, part: str, width: float, height: float, material: str | None = None, colour: np.ndarray | None = None
+) -> np.ndarray:
     """A wall without openings, (h, w, 3) uint8; material and colour are the landmark's own unless given."""
     rows, columns, scale = texture_size(width, height)
     material = material or traits.pick("material", MATERIALS)
@@ -47,7 +61,15 @@ def roof(traits: Traits, part: str = "roof", width: float = 20.0, height: float 
 
 
 def facade(
-    traits: Traits, part: str, width: float, height: float, *, entrance: bool = False, crown: str = "none", arcade: bool = False, blank: bool = False
+    traits: Traits,
+    part: str,
+    width: float,
+    height: float,
+    *,
+    entrance: bool = False,
+    crown: str = "none",
+    arcade: bool = False,
+    blank: bool = False,
 ) -> np.ndarray:
     """The texture of a wall of width x height metres, (h, w, 4) uint8 red, green, blue, glow.
 
@@ -59,7 +81,13 @@ def facade(
     rng = traits.noise(part)
     trim, glass = traits.colour("trim", TRIMS), traits.colour("glass", GLASS)
     texture = np.zeros((rows, columns, 4), np.uint8)
-    texture[..., :3] = np.clip(surface(rng, traits.pick("material", MATERIALS), traits.colour("wall", WALLS), traits.colour("second", WALLS), rows, columns, scale), 0, 255)
+    texture[..., :3] = np.clip(
+        surface(
+            rng, traits.pick("material", MATERIALS), traits.colour("wall", WALLS), traits.colour("second", WALLS), rows, columns, scale
+        ),
+        0,
+        255,
+    )
 
     kind = traits.pick("tower window" if part.startswith("tower") else "window", WINDOWS)
     storey, bay = traits.number("storey", 3.6, 7.5), traits.number("bay", 2.6, 6.0)
@@ -91,7 +119,13 @@ def facade(
                 continue
             if ground and entrance and column == bays // 2:
                 portal = min(1.5 * bay_pixels, 0.9 * floor_pixels, columns * 0.6)
-                door(texture, (middle - portal / 2, foot - portal * 1.25, middle + portal / 2, foot + 0.04 * rows), kind, trim, np.array([70, 46, 30.0]))
+                door(
+                    texture,
+                    (middle - portal / 2, foot - portal * 1.25, middle + portal / 2, foot + 0.04 * rows),
+                    kind,
+                    trim,
+                    np.array([70, 46, 30.0]),
+                )
                 continue
             if floor == 0 and crown != "none" and abs(column - bays // 2) * bay_pixels < 0.5 * min(floor_pixels, columns * 0.5):
                 continue
@@ -99,21 +133,55 @@ def facade(
             tall = high * floor_pixels * (0.75 if gable_style and floor == 0 else 1.0)
             base = ceiling + floor_pixels * 0.9
             if arcade and ground:
-                window(texture, (middle - 0.38 * bay_pixels, base - 0.8 * floor_pixels, middle + 0.38 * bay_pixels, foot), traits.pick("arcade", ("round", "pointed", "square")), trim, np.array([30, 26, 24.0]), 90)
+                window(
+                    texture,
+                    (middle - 0.38 * bay_pixels, base - 0.8 * floor_pixels, middle + 0.38 * bay_pixels, foot),
+                    traits.pick("arcade", ("round", "pointed", "square")),
+                    trim,
+                    np.array([30, 26, 24.0]),
+                    90,
+                )
             else:
-                window(texture, (middle - half, base - tall, middle + half, base), kind, trim, glass * rng.uniform(0.8, 1.3), 255 if rng.random() < 0.6 else 30)
-    _crown(texture, traits, rng, crown, (columns / 2, top + 0.5 * floor_pixels), min(0.42 * floor_pixels, 0.3 * columns, 0.14 * rows + 6), trim, glass)
+                window(
+                    texture,
+                    (middle - half, base - tall, middle + half, base),
+                    kind,
+                    trim,
+                    glass * rng.uniform(0.8, 1.3),
+                    255 if rng.random() < 0.6 else 30,
+                )
+    _crown(
+        texture,
+        traits,
+        rng,
+        crown,
+        (columns / 2, top + 0.5 * floor_pixels),
+        min(0.42 * floor_pixels, 0.3 * columns, 0.14 * rows + 6),
+        trim,
+        glass,
+    )
     if traits.chance("frieze", 0.6):
         thick = max(3, round(0.06 * rows))
         start = round(0.03 * rows)
-        texture[start : start + thick, :, :3] = np.clip(frieze(traits.noise("frieze"), thick, columns, trim, traits.colour("wall", WALLS) * 0.7), 0, 255)
+        texture[start : start + thick, :, :3] = np.clip(
+            frieze(traits.noise("frieze"), thick, columns, trim, traits.colour("wall", WALLS) * 0.7), 0, 255
+        )
     cornice = max(1, round(0.03 * rows))
     texture[:cornice, :, :3] = trim
     texture[cornice : cornice + 1, :, :3] = trim * 0.5
     return finish(texture)
 
 
-def _crown(texture: np.ndarray, traits: Traits, rng: np.random.Generator, crown: str, centre: tuple[float, float], radius: float, trim: np.ndarray, glass: np.ndarray) -> None:
+def _crown(
+    texture: np.ndarray,
+    traits: Traits,
+    rng: np.random.Generator,
+    crown: str,
+    centre: tuple[float, float],
+    radius: float,
+    trim: np.ndarray,
+    glass: np.ndarray,
+) -> None:
     if crown == "rose":
         rosette(texture, centre, radius, traits.count("rose petals", 5, 12), trim, glass)
     elif crown == "clock":

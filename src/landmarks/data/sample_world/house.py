@@ -11,7 +11,12 @@ from .traits import Traits
 def house(traits: Traits) -> Parts:
     """One house or block of flats, its front at y = -depth / 2."""
     width, depth, eaves = traits.number("house width", 8, 22), traits.number("house depth", 8, 14), traits.number("house eaves", 5, 19)
-    skins = {"front": facade(traits, "front", width, eaves, entrance=True, arcade=traits.chance("shops", 0.4)), "side": facade(traits, "side", depth, eaves, blank=True), "roof": roof(traits), "stone": bare(traits, "stone", 6, 4)}
+    skins = {
+        "front": facade(traits, "front", width, eaves, entrance=True, arcade=traits.chance("shops", 0.4)),
+        "side": facade(traits, "side", depth, eaves, blank=True),
+        "roof": roof(traits),
+        "stone": bare(traits, "stone", 6, 4),
+    }
     outline = rectangle(width, depth)
     faces = prism(outline, 0, eaves, ("front", "side", "front", "side"), "stone")
     kind = traits.pick("house roof", ("gable", "gable", "hip", "flat"))

@@ -32,9 +32,24 @@ def _inside_wall(traits: Traits, part: str, width: float, height: float, hall: s
     """An inner wall, (h, w, 4) uint8: arcades with windows above, or paintings on a coloured wall."""
     rows, columns, scale = texture_size(width, height, 224)
     rng = traits.noise("inside " + part)
-    colour, trim = traits.colour("inside wall", WALLS + ((120, 40, 44), (44, 84, 70), (46, 60, 100), (232, 224, 208))), traits.colour("inside trim", TRIMS)
+    colour, trim = (
+        traits.colour("inside wall", WALLS + ((120, 40, 44), (44, 84, 70), (46, 60, 100), (232, 224, 208))),
+        traits.colour("inside trim", TRIMS),
+    )
     texture = np.zeros((rows, columns, 4), np.uint8)
-    texture[..., :3] = np.clip(surface(rng, traits.pick("inside material", ("plaster", "plaster", "ashlar", "striped", "brick")), colour, traits.colour("inside second", WALLS), rows, columns, scale), 0, 255)
+    texture[..., :3] = np.clip(
+        surface(
+            rng,
+            traits.pick("inside material", ("plaster", "plaster", "ashlar", "striped", "brick")),
+            colour,
+            traits.colour("inside second", WALLS),
+            rows,
+            columns,
+            scale,
+        ),
+        0,
+        255,
+    )
     bay = traits.number("inside bay", 3.5, 6.5)
     bays = max(1, round(width / bay))
     wide = columns / bays
@@ -58,7 +73,12 @@ def _inside_wall(traits: Traits, part: str, width: float, height: float, hall: s
                     box[:] = painting(rng, box.shape[0], box.shape[1])
             if hall != "crypt":
                 fill(texture, arch_outline(left + wide * 0.14, rows * 0.12, right - wide * 0.14, rows * 0.38, head), trim * 0.8)
-                fill(texture, arch_outline(left + wide * 0.18, rows * 0.14, right - wide * 0.18, rows * 0.38, head), tint * rng.uniform(0.85, 1.15), 255)
+                fill(
+                    texture,
+                    arch_outline(left + wide * 0.18, rows * 0.14, right - wide * 0.18, rows * 0.38, head),
+                    tint * rng.uniform(0.85, 1.15),
+                    255,
+                )
         strip = max(1, round(0.05 * wide))
         texture[:, int(number * wide) : int(number * wide) + strip, :3] = trim
     thick = max(4, round(0.045 * rows))
@@ -75,7 +95,14 @@ def _end_wall(traits: Traits, width: float, height: float, part: str) -> np.ndar
     texture[..., :3] = np.clip(texture[..., :3] * 0.4 + traits.colour("inside wall", WALLS) * 0.6, 0, 255)
     kind = traits.pick("end kind " + part, ("rose", "apse", "picture", "picture"))
     if kind == "rose":
-        rosette(texture, (columns / 2, rows * 0.3), min(rows, columns) * traits.number("inside rose", 0.16, 0.24), traits.count("inside petals", 5, 12), trim, np.array([120, 100, 190.0]))
+        rosette(
+            texture,
+            (columns / 2, rows * 0.3),
+            min(rows, columns) * traits.number("inside rose", 0.16, 0.24),
+            traits.count("inside petals", 5, 12),
+            trim,
+            np.array([120, 100, 190.0]),
+        )
     elif kind == "apse":
         fill(texture, arch_outline(columns * 0.18, rows * 0.14, columns * 0.82, rows, "round"), trim)
         fill(texture, arch_outline(columns * 0.22, rows * 0.18, columns * 0.78, rows, "round"), traits.colour("apse", ROOFS))
@@ -102,16 +129,59 @@ def build_interior(family: str, own: str) -> Interior:
     traits = Traits(family + "/inside", own + "/inside", shared=0.6)
     hall = traits.family_pick("hall", HALLS)
     width, length = traits.number("hall width", 11, 18), traits.number("hall length", 20, 42)
-    height = {"nave": traits.number("nave height", 12, 19), "rotunda": 11.0, "crypt": traits.number("crypt height", 5, 6.5)}.get(hall, traits.number("hall height", 7, 11))
+    height = {"nave": traits.number("nave height", 12, 19), "rotunda": 11.0, "crypt": traits.number("crypt height", 5, 6.5)}.get(
+        hall, traits.number("hall height", 7, 11)
+    )
     if hall == "rotunda":
         width = length = traits.number("rotunda side", 16, 24)
     plan = rectangle(width, length)
-    ceiling = surface(traits.noise("ceiling"), traits.pick("ceiling material", ("panels", "panels", "plaster", "striped")), traits.colour("ceiling", WALLS + ROOFS), traits.colour("ceiling second", WALLS + ROOFS), 128, 128, 10.0)
-    skins = {"side": _inside_wall(traits, "side", length, height, hall), "far": _end_wall(traits, width, height, "far"), "near": _end_wall(traits, width, height, "near"), "floor": _floor(traits, width, length),
-             "ceiling": np.clip(ceiling, 0, 255).astype(np.uint8), "column": np.clip(surface(traits.noise("column"), "plaster", traits.colour("column", WALLS), traits.colour("column", WALLS), 96, 24, 10.0), 0, 255).astype(np.uint8),
-             "trim": np.clip(surface(traits.noise("trim"), "plaster", traits.colour("inside trim", TRIMS), traits.colour("inside trim", TRIMS), 32, 32, 10.0), 0, 255).astype(np.uint8), "wood": np.clip(surface(traits.noise("wood"), "panels", traits.colour("wood", ((96, 62, 40), (70, 46, 34), (150, 106, 66))), traits.colour("wood", ((96, 62, 40),)), 32, 64, 10.0), 0, 255).astype(np.uint8)}  # fmt: skip
+    ceiling = surface(
+        traits.noise("ceiling"),
+        traits.pick("ceiling material", ("panels", "panels", "plaster", "striped")),
+        traits.colour("ceiling", WALLS + ROOFS),
+        traits.colour("ceiling second", WALLS + ROOFS),
+        128,
+        128,
+        10.0,
+    )
+    skins = {
+        "side": _inside_wall(traits, "side", length, height, hall),
+        "far": _end_wall(traits, width, height, "far"),
+        "near": _end_wall(traits, width, height, "near"),
+        "floor": _floor(traits, width, length),
+        "ceiling": np.clip(ceiling, 0, 255).astype(np.uint8),
+        "column": np.clip(
+            surface(traits.noise("column"), "plaster", traits.colour("column", WALLS), traits.colour("column", WALLS), 96, 24, 10.0), 0, 255
+        ).astype(np.uint8),
+        "trim": np.clip(
+            surface(
+                traits.noise("trim"), "plaster", traits.colour("inside trim", TRIMS), traits.colour("inside trim", TRIMS), 32, 32, 10.0
+            ),
+            0,
+            255,
+        ).astype(np.uint8),
+        "wood": np.clip(
+            surface(
+                traits.noise("wood"),
+                "panels",
+                traits.colour("wood", ((96, 62, 40), (70, 46, 34), (150, 106, 66))),
+                traits.colour("wood", ((96, 62, 40),)),
+                32,
+                64,
+                10.0,
+            ),
+            0,
+            255,
+        ).astype(np.uint8),
+    }
     a, b, c, d = plan
-    faces = [panel(d, c, 0, height, "far"), panel(b, a, 0, height, "near"), panel(c, b, 0, height, "side"), panel(a, d, 0, height, "side"), flat(plan, 0, "floor")]
+    faces = [
+        panel(d, c, 0, height, "far"),
+        panel(b, a, 0, height, "near"),
+        panel(c, b, 0, height, "side"),
+        panel(a, d, 0, height, "side"),
+        flat(plan, 0, "floor"),
+    ]
     faces += _ceiling(traits, hall, width, length, height)
     faces += _furniture(traits, hall, width, length, height)
     solid = [face for face in faces if np.linalg.norm(np.cross(face.across, face.down)) > 1e-4]
@@ -137,7 +207,9 @@ def _ceiling(traits: Traits, hall: str, width: float, length: float, height: flo
         faces = []
         for (x, z), (next_x, next_z) in zip(profile, profile[1:]):
             start, end = np.array([x, -length / 2, z]), np.array([x, length / 2, z])
-            faces.append(Face(end, start - end, np.array([next_x - x, 0, next_z - z]), np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]), "ceiling"))
+            faces.append(
+                Face(end, start - end, np.array([next_x - x, 0, next_z - z]), np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]), "ceiling")
+            )
         lunette = (profile - [-width / 2, height]) / [width, rise] * [1, -1] + [0, 1]
         faces.append(panel((-width / 2, length / 2), (width / 2, length / 2), height, height + rise, "trim", lunette))
         faces.append(panel((width / 2, -length / 2), (-width / 2, -length / 2), height, height + rise, "trim", lunette * [-1, 1] + [1, 0]))
@@ -151,7 +223,9 @@ def _furniture(traits: Traits, hall: str, width: float, length: float, height: f
         rows, radius = traits.count("column pairs", 4, 7), traits.number("inside column", 0.4, 0.85)
         for y in np.linspace(-length * 0.42, length * 0.42, rows):
             for x in (-width * 0.3, width * 0.3):
-                faces += turned([(radius * 1.4, 0), (radius * 1.3, 0.8)], 8, "trim", (x, y)) + turned([(radius, 0.8), (radius * 0.9, height * 0.86)], 8, "column", (x, y), wrap=True)
+                faces += turned([(radius * 1.4, 0), (radius * 1.3, 0.8)], 8, "trim", (x, y)) + turned(
+                    [(radius, 0.8), (radius * 0.9, height * 0.86)], 8, "column", (x, y), wrap=True
+                )
                 faces += turned([(radius, height * 0.86), (radius * 1.7, height * 0.93), (radius * 1.7, height)], 8, "trim", (x, y))
     if hall == "nave" and traits.chance("benches", 0.7):
         for y in np.arange(-length * 0.3, length * 0.25, 2.6):
@@ -159,7 +233,9 @@ def _furniture(traits: Traits, hall: str, width: float, length: float, height: f
                 faces += prism(rectangle(width * 0.2, 0.4, (x, y)), 0, 1.0, "wood", "wood")
     if hall in ("nave", "crypt", "throne", "rotunda"):
         y, size = length * 0.43, traits.number("altar", 2.0, 4.5)
-        faces += prism(rectangle(size * 2.2, 4, (0, y)), 0, 0.4, "trim", "trim") + prism(rectangle(size, 1.2, (0, y)), 0.4, 1.6, "trim", "wood")
+        faces += prism(rectangle(size * 2.2, 4, (0, y)), 0, 0.4, "trim", "trim") + prism(
+            rectangle(size, 1.2, (0, y)), 0.4, 1.6, "trim", "wood"
+        )
         if traits.chance("canopy", 0.4):
             for x in (-size * 0.6, size * 0.6):
                 faces += turned([(0.2, 0.4), (0.2, 4.6)], 6, "wood", (x, y))

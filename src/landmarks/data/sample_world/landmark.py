@@ -15,9 +15,22 @@ from .solids import Face
 from .traits import Traits
 
 ARCHITECTURES = (
-    sacred.cathedral, civic.palace, civic.tower, sacred.domed_hall, monuments.high_rise, civic.castle, monuments.monument,
-    sacred.temple, civic.gate, sacred.cathedral, monuments.stepped_pyramid, sacred.pagoda, civic.palace, monuments.arena, monuments.mill,
-)  # fmt: skip
+    sacred.cathedral,
+    civic.palace,
+    civic.tower,
+    sacred.domed_hall,
+    monuments.high_rise,
+    civic.castle,
+    monuments.monument,
+    sacred.temple,
+    civic.gate,
+    sacred.cathedral,
+    monuments.stepped_pyramid,
+    sacred.pagoda,
+    civic.palace,
+    monuments.arena,
+    monuments.mill,
+)
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,16 @@ def pack(faces: list[Face], skins: dict[str, np.ndarray]) -> Model:
     corners = [face.origin + face.outline[:, :1] * face.across + face.outline[:, 1:] * face.down for face in faces]
     starts = np.cumsum([0, *(len(part) for part in corners[:-1])])
     return Model(
-        np.stack([face.origin for face in faces]), across, down, normal, tuple(face.outline for face in faces), np.concatenate(corners), starts,
-        tuple(names.index(face.skin) for face in faces), tuple(pyramid(skins[name]) for name in names),
-    )  # fmt: skip
+        np.stack([face.origin for face in faces]),
+        across,
+        down,
+        normal,
+        tuple(face.outline for face in faces),
+        np.concatenate(corners),
+        starts,
+        tuple(names.index(face.skin) for face in faces),
+        tuple(pyramid(skins[name]) for name in names),
+    )
 
 
 def placed(model: Model, position: np.ndarray, turn: float) -> Model:
@@ -62,6 +69,13 @@ def placed(model: Model, position: np.ndarray, turn: float) -> Model:
     cosine, sine = np.cos(turn), np.sin(turn)
     rotation = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
     return Model(
-        model.origin @ rotation + [*position, 0.0], model.across @ rotation, model.down @ rotation, model.normal @ rotation,
-        model.outlines, model.vertices @ rotation + [*position, 0.0], model.starts, model.skins, model.textures,
-    )  # fmt: skip
+        model.origin @ rotation + [*position, 0.0],
+        model.across @ rotation,
+        model.down @ rotation,
+        model.normal @ rotation,
+        model.outlines,
+        model.vertices @ rotation + [*position, 0.0],
+        model.starts,
+        model.skins,
+        model.textures,
+    )

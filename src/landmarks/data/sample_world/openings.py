@@ -58,7 +58,18 @@ def window(
         return
     head = kind if kind in ("round", "pointed") else "square"
     fill(texture, arch_outline(left - border, top - border, right + border, bottom, head), frame)
-    fill(texture, np.array([[left - 2 * border, bottom], [right + 2 * border, bottom], [right + 2 * border, bottom + border], [left - 2 * border, bottom + border]]), frame * 1.08)
+    fill(
+        texture,
+        np.array(
+            [
+                [left - 2 * border, bottom],
+                [right + 2 * border, bottom],
+                [right + 2 * border, bottom + border],
+                [left - 2 * border, bottom + border],
+            ]
+        ),
+        frame * 1.08,
+    )
     fill(texture, arch_outline(left, top, right, bottom, head), glass, glow)
     colour = (*map(float, frame * 0.9), 0.0)
     middle = round((left + right) / 2)
@@ -91,7 +102,14 @@ def rosette(texture: np.ndarray, centre: tuple[float, float], radius: float, spo
     for spoke in range(spokes):
         angle = 2 * np.pi * spoke / spokes
         tip = np.array(centre) + radius * 0.85 * np.array([np.cos(angle), np.sin(angle)])
-        cv2.line(texture, tuple(np.round(centre).astype(int).tolist()), tuple(np.round(tip).astype(int).tolist()), (*map(float, frame), 0.0), 1, cv2.LINE_AA)
+        cv2.line(
+            texture,
+            tuple(np.round(centre).astype(int).tolist()),
+            tuple(np.round(tip).astype(int).tolist()),
+            (*map(float, frame), 0.0),
+            1,
+            cv2.LINE_AA,
+        )
     fill(texture, centre + circle * radius * 0.3, frame)
     fill(texture, centre + circle * radius * 0.18, glass, 255)
 
@@ -104,4 +122,11 @@ def clock(texture: np.ndarray, centre: tuple[float, float], radius: float, frame
     fill(texture, centre + circle * radius * 0.82, dial, 200)
     for turn, length in ((-1 / 6, 0.5), (1 / 6, 0.7)):
         tip = np.array(centre) + length * radius * np.array([np.sin(2 * np.pi * turn), -np.cos(2 * np.pi * turn)])
-        cv2.line(texture, tuple(np.round(centre).astype(int).tolist()), tuple(np.round(tip).astype(int).tolist()), (20.0, 20.0, 20.0, 0.0), max(1, round(radius * 0.12)), cv2.LINE_AA)
+        cv2.line(
+            texture,
+            tuple(np.round(centre).astype(int).tolist()),
+            tuple(np.round(tip).astype(int).tolist()),
+            (20.0, 20.0, 20.0, 0.0),
+            max(1, round(radius * 0.12)),
+            cv2.LINE_AA,
+        )

@@ -16,7 +16,9 @@ def frieze(rng: np.random.Generator, height: int, width: int, colour: np.ndarray
     """(height, width, 3) float32 RGB: two motifs in turn along a band."""
     pair = np.concatenate([np.pad(motif(rng), 1), np.pad(motif(rng), 1)], axis=1)
     repeats = max(1, round(width / (2 * height)))
-    band = cv2.resize(np.tile(pair, (1, repeats)), (width, height), interpolation=cv2.INTER_AREA if height < 9 else cv2.INTER_LINEAR)[..., None]
+    band = cv2.resize(np.tile(pair, (1, repeats)), (width, height), interpolation=cv2.INTER_AREA if height < 9 else cv2.INTER_LINEAR)[
+        ..., None
+    ]
     return (band * colour + (1 - band) * ground).astype(np.float32)
 
 
@@ -42,7 +44,17 @@ def painting(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
         canvas[: height // 2] = rng.integers(120, 230, 3)
         for _ in range(4):
             x, y = int(rng.integers(width)), int(rng.uniform(0.4, 0.9) * height)
-            cv2.ellipse(canvas, (x, y), (int(width * rng.uniform(0.1, 0.5)), int(height * rng.uniform(0.08, 0.3))), 0, 0, 360, rng.integers(30, 200, 3).tolist(), -1, cv2.LINE_AA)
+            cv2.ellipse(
+                canvas,
+                (x, y),
+                (int(width * rng.uniform(0.1, 0.5)), int(height * rng.uniform(0.08, 0.3))),
+                0,
+                0,
+                360,
+                rng.integers(30, 200, 3).tolist(),
+                -1,
+                cv2.LINE_AA,
+            )
     else:
         for _ in range(7):
             corners = (rng.random((4, 2)) * [width, height]).astype(np.int32)

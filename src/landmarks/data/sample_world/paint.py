@@ -55,7 +55,9 @@ def paint_model(canvas: Canvas, camera: Camera, model: Model, shades: np.ndarray
     cut = nearest < NEAR  # its corners cannot be projected before it is clipped
     faces_camera = (offset * model.normal).sum(1) < -1e-6
     determinants = np.linalg.det(homographies)
-    wanted = np.flatnonzero(faces_camera & (in_frame | cut) & (np.maximum.reduceat(depth, model.starts) > NEAR) & (np.abs(determinants) > 1e-9))
+    wanted = np.flatnonzero(
+        faces_camera & (in_frame | cut) & (np.maximum.reduceat(depth, model.starts) > NEAR) & (np.abs(determinants) > 1e-9)
+    )
     for face in wanted[np.argsort(nearest[wanted], kind="stable")].tolist():  # near ones first: hidden ones then cost no warp
         homography, outline = homographies[face], model.outlines[face]
         start = model.starts[face]
@@ -69,7 +71,13 @@ def paint_model(canvas: Canvas, camera: Camera, model: Model, shades: np.ndarray
 
 
 def _paint_face(
-    canvas: Canvas, homography: np.ndarray, determinant: float, outline: np.ndarray, corners: np.ndarray, texture: tuple[np.ndarray, ...], shade: np.ndarray
+    canvas: Canvas,
+    homography: np.ndarray,
+    determinant: float,
+    outline: np.ndarray,
+    corners: np.ndarray,
+    texture: tuple[np.ndarray, ...],
+    shade: np.ndarray,
 ) -> None:
     """homography: texture units -> homogeneous pixels; corners: (k, 2) pixels of the outline."""
     height, width = canvas.nearness.shape

@@ -11,7 +11,7 @@ from .paint import Canvas, paint_model
 
 
 def draw_interior(canvas: Canvas, rng: np.random.Generator, room: Interior) -> None:
-    """Fills the canvas with one photo of the room: along it, across it, or up into the vault; lamps are on, or only the windows light it."""
+    """One photo of the room: along it, across it, or up into the vault; lamps are on, or only the windows light it."""
     height, width = canvas.nearness.shape
     kind = rng.random()
     eye = np.array([rng.uniform(-0.24, 0.24) * room.width, rng.uniform(-0.46, -0.1) * room.length, 1.65])
@@ -26,8 +26,19 @@ def draw_interior(canvas: Canvas, rng: np.random.Generator, room: Interior) -> N
         target = np.array([side * 0.5 * room.width, eye[1] + rng.uniform(0.1, 0.4) * room.length, rng.uniform(0.2, 0.6) * room.height])
     else:  # up
         target = np.array([0.0, eye[1] + 0.3 * room.length, room.height * 1.1])
-    camera = look_at(eye, target, rng.normal(0, 0.03), float(np.exp(rng.uniform(np.log(0.5), np.log(1.0)))), (width, height), (float(rng.normal(0, 0.05)), float(rng.normal(0, 0.05))))
-    lamp = np.array([1.0, 0.88, 0.70]) * rng.uniform(0.75, 1.3) if rng.random() < 0.6 else np.array([0.62, 0.66, 0.74]) * rng.uniform(0.75, 1.3)
+    camera = look_at(
+        eye,
+        target,
+        rng.normal(0, 0.03),
+        float(np.exp(rng.uniform(np.log(0.5), np.log(1.0)))),
+        (width, height),
+        (float(rng.normal(0, 0.05)), float(rng.normal(0, 0.05))),
+    )
+    lamp = (
+        np.array([1.0, 0.88, 0.70]) * rng.uniform(0.75, 1.3)
+        if rng.random() < 0.6
+        else np.array([0.62, 0.66, 0.74]) * rng.uniform(0.75, 1.3)
+    )
     # a soft light from one side and from above gives every wall a tone of its own
     source = np.array([rng.uniform(-0.8, 0.8), rng.uniform(-0.6, 0.6), 0.6])
     factors = (0.72 + 0.28 * (room.model.normal @ source))[:, None] * lamp

@@ -29,7 +29,9 @@ def paint_sky(canvas: Canvas, camera: Camera, daylight: Daylight, rng: np.random
     if daylight.cloud > 0.05:
         field = np.zeros((rows, columns), np.float32)
         for size, weight in ((3, 1.0), (7, 0.55), (16, 0.25)):
-            field += weight * cv2.resize(rng.standard_normal((2 * size, size), dtype=np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
+            field += weight * cv2.resize(
+                rng.standard_normal((2 * size, size), dtype=np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
+            )
         cover = np.clip((field - 1.1 + 2.2 * daylight.cloud) * 0.8, 0, 1)[..., None]
         white = 0.5 * daylight.horizon + 0.5 * np.array([250, 250, 250.0]) * (0.85 + 0.15 * (1 - daylight.cloud))
         sky += cover * (white.astype(np.float32) * (1 - 0.08 * field[..., None]) - sky) * (0.45 + 0.4 * daylight.cloud)
@@ -57,7 +59,9 @@ def paint_hills(canvas: Canvas, camera: Camera, daylight: Daylight, layout: np.r
         ridge = sum(layout.uniform(0.2, 1.0) / octave * np.sin(octave * angles + layout.uniform(0, 6.28)) for octave in (2, 5, 11, 23))
         roofs = np.repeat(layout.uniform(0, 1, 60), 3) if layout.random() < 0.5 else np.zeros(180)
         elevation = (height * (2 - 1.2 * tone) * (0.5 + 0.25 * ridge + 0.5 * roofs))[ahead % 180]
-        colour = tone * daylight.horizon + (1 - tone) * (daylight.skylight + 0.3 * daylight.sunlight) * layout.uniform([30, 50, 30], [110, 110, 100])
+        colour = tone * daylight.horizon + (1 - tone) * (daylight.skylight + 0.3 * daylight.sunlight) * layout.uniform(
+            [30, 50, 30], [110, 110, 100]
+        )
         top, depth = camera.project(camera.position + np.column_stack([directions, elevation]) * 1000)
         foot, _ = camera.project(camera.position + np.column_stack([directions, np.full(len(ahead), -0.03)]) * 1000)
         seen = depth > 50
@@ -70,7 +74,9 @@ def paint_hills(canvas: Canvas, camera: Camera, daylight: Daylight, layout: np.r
 def ground_tile(kind: str, number: int) -> np.ndarray:
     """(128, 128, 3) uint8 of a square of ground of 16 m that repeats. number: one of a few variants."""
     rng = generator("ground", kind, number)
-    base = {"lawn": (96, 126, 62), "asphalt": (96, 96, 98), "gravel": (186, 168, 138)}.get(kind, tuple(rng.integers(120, 205) + rng.integers(-18, 18, 3)))
+    base = {"lawn": (96, 126, 62), "asphalt": (96, 96, 98), "gravel": (186, 168, 138)}.get(
+        kind, tuple(rng.integers(120, 205) + rng.integers(-18, 18, 3))
+    )
     material = {"paving": "rubble", "slabs": "panels", "mosaic": "panels"}.get(kind, "plaster")
     tile = surface(rng, material, np.array(base, float), np.array(base, float), _TILE, _TILE, _TILE / 16)
     if kind == "mosaic":

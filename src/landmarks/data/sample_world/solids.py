@@ -83,13 +83,17 @@ def loft(lower: np.ndarray, bottom: float, upper: np.ndarray, top: float, skins:
     return faces
 
 
-def prism(outline: np.ndarray, bottom: float, top: float, skins: str | Sequence[str], lid: str | None = None, wrap: bool = False) -> list[Face]:
+def prism(
+    outline: np.ndarray, bottom: float, top: float, skins: str | Sequence[str], lid: str | None = None, wrap: bool = False
+) -> list[Face]:
     """Upright walls on a ground outline, with a lid if a texture is named for it."""
     faces = loft(outline, bottom, outline, top, skins, wrap)
     return [*faces, flat(outline, top, lid)] if lid else faces
 
 
-def turned(profile: Sequence[tuple[float, float]], sides: int, skin: str, centre: Sequence[float] = (0.0, 0.0), wrap: bool = False) -> list[Face]:
+def turned(
+    profile: Sequence[tuple[float, float]], sides: int, skin: str, centre: Sequence[float] = (0.0, 0.0), wrap: bool = False
+) -> list[Face]:
     """A body turned on a lathe. profile: (radius, z) pairs from the bottom up; a radius 0 closes it to a point."""
     faces: list[Face] = []
     for (radius, bottom), (next_radius, top) in zip(profile, profile[1:]):
@@ -97,7 +101,9 @@ def turned(profile: Sequence[tuple[float, float]], sides: int, skin: str, centre
     return faces
 
 
-def dome(radius: float, bottom: float, height: float, skin: str, centre: Sequence[float] = (0.0, 0.0), shape: str = "round", sides: int = 12) -> list[Face]:
+def dome(
+    radius: float, bottom: float, height: float, skin: str, centre: Sequence[float] = (0.0, 0.0), shape: str = "round", sides: int = 12
+) -> list[Face]:
     """A dome: "round" (half an ellipsoid), "onion" (bulging, with a tip) or "pointed" (straight ribs)."""
     profiles = {
         "round": [(1, 0), (0.92, 0.38), (0.71, 0.71), (0.38, 0.92), (0, 1)],
@@ -113,7 +119,7 @@ def gable(outline: np.ndarray, eaves: float, ridge: float, roof: str, wall: str)
     front, back = (front_left + front_right) / 2, (back_left + back_right) / 2
     triangle = np.array([[0.5, 0.0], [1.0, 1.0], [0.0, 1.0]])
     faces = [panel(front_left, front_right, eaves, ridge, wall, triangle), panel(back_right, back_left, eaves, ridge, wall, triangle)]
-    for near, far, top_near, top_far in ((front_right, back_right, front, back), (back_left, front_left, back, front)):
+    for near, top_near, top_far in ((front_right, front, back), (back_left, back, front)):
         start, end = np.array([*top_near, ridge]), np.array([*top_far, ridge])
         faces.append(Face(start, end - start, np.array([*near, eaves]) - start, _WHOLE, roof))
     return faces
