@@ -1,3 +1,5 @@
+"""python -m landmarks."""
+
 import os
 import sys
 

@@ -1,0 +1,1 @@
+"""From picture files to pixels, and which of them."""

@@ -1,0 +1,1 @@
+"""Measures of rankings, on arrays."""

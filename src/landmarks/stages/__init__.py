@@ -1,0 +1,1 @@
+"""One file a stage; none imports another, they meet in files."""

@@ -146,8 +146,6 @@ def _describe_shards(work: _Work, model: GlobalModel, config: Config, precision:
                     where=f"{work.name}, shard {shard}, descriptor {row}",
                     next="extract.precision=float32, or train the model again with a lower train.learning_rate",
                 )
-            # An earlier run may have listed pictures of this shard and ended before its rows: they may be mended by now.
-            work.path(shard).with_suffix(".skipped.json").unlink(missing_ok=True)
             write_shard(work.artefact.folder, shard, matrix, {str(ids[row]): reason for row, reason in skipped.items()})
 
 

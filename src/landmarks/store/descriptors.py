@@ -36,8 +36,11 @@ def shard_path(folder: Path, shard: int) -> Path:
 
 def write_shard(folder: Path, shard: int, matrix: np.ndarray, skipped: dict[str, str]) -> None:
     """Write rows (n, dimensions) as float16; `skipped` says which ids of the shard have no row, and why."""
+    listed = shard_path(folder, shard).with_suffix(".skipped.json")
     if skipped:
-        write_json(shard_path(folder, shard).with_suffix(".skipped.json"), skipped)
+        write_json(listed, skipped)
+    else:
+        listed.unlink(missing_ok=True)  # an earlier run may have listed pictures and ended before the rows: they are mended now
     write_array(shard_path(folder, shard), matrix.astype(np.float16))
 
 
