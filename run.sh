@@ -20,7 +20,7 @@ if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/installed" 2>/dev/null)" != "$
   python="$(find_python)"
   echo "installing requirements.txt into $venv (about 6 GB, minutes; once)"
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
+  "$venv/bin/python" -m pip install --disable-pip-version-check -r requirements.txt
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable .
   echo "$wanted" > "$venv/installed"
 fi

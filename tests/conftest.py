@@ -1,3 +1,3 @@
 import os
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as landmarks/__main__.py does, and for its reason
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as landmarks/cli.py does, and for its reason

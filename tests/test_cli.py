@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,19 @@ def test_an_unknown_stage_exits_with_2():
     with pytest.raises(SystemExit) as stop:
         main(["rernk"])
     assert stop.value.code == 2
+
+
+def test_overrides_may_stand_on_both_sides_of_the_configuration(capsys, tmp_path):
+    (tmp_path / "c.yaml").write_text("{}\n")
+    assert main(["config", "train.epochs=3", "--config", str(tmp_path / "c.yaml"), "train.seed=9"]) == 0
+    printed = capsys.readouterr().out
+    assert "train.epochs=3 " in printed and "train.seed=9 " in printed
+    with pytest.raises(SystemExit) as stop:
+        main(["config", "--confg", "x"])
+    assert stop.value.code == 2
+
+
+def test_import_takes_the_folder_as_it_is(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    assert main(["import", str(tmp_path / "none"), f"run.folder={tmp_path}"]) == 2
+    assert str(tmp_path / "none") in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from landmarks.config.load import known_keys, load_config
@@ -10,19 +11,24 @@ from landmarks.errors import UserError
 from landmarks.pipeline import STAGES, run_all, run_stage
 
 DEFAULT_CONFIG = "configs/sample.yaml"
+PHOTOS_CONFIG = "configs/photos.yaml"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 the user's to mend (a fault of ours raises, which exits with 1)."""
-    options = _parser().parse_args(arguments)
+    # Threads of a parallel loop wait for each other by spinning; where the cores are shared (with the processes that decode
+    # images, to begin with) that makes a training step up to ten times slower. Read when the OpenMP library loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    options = _parse(arguments)
     try:
         config = load_config(options.config, options.overrides)
+        command_line = ["--config", options.config, *options.overrides]
         if options.stage == "config":
             _print_config(config)
         elif options.stage == "run":
-            run_all(config, ["--config", options.config, *options.overrides])
+            run_all(config, command_line)
         else:
-            run_stage(options.stage, config, ["--config", options.config, *options.overrides])
+            run_stage(options.stage, config, command_line)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -30,6 +36,18 @@ def main(arguments: list[str] | None = None) -> int:
         print("\ninterrupted: what is finished is kept, the same command goes on from there", file=sys.stderr)
         return 130
     return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    unknown = [argument for argument in more if argument.startswith("-")]
+    if unknown:
+        parser.error(f"unknown option {' '.join(unknown)}")
+    options.overrides += more  # key=value may stand before and behind --config
+    if options.stage == "import":  # import FOLDER
+        options.overrides = [text if "=" in text else f"dataset.folder={text}" for text in options.overrides]
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     helps = {"run": "every stage in order, then the table of results"} | {name: stage.help for name, stage in STAGES.items()}
     for name, text in (helps | {"config": "print the merged configuration, every key with its meaning"}).items():
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--config", default=DEFAULT_CONFIG, metavar="FILE", help=f"YAML file (default {DEFAULT_CONFIG})")
+        default = PHOTOS_CONFIG if name == "import" else DEFAULT_CONFIG
+        command.add_argument("--config", default=default, metavar="FILE", help=f"YAML file (default {default})")
         command.add_argument("overrides", nargs="*", metavar="key=value", help="settings that replace those of the file")
     return parser
 
