@@ -173,6 +173,15 @@ def test_no_epochs_keep_the_starting_weights_and_need_no_images(tmp_path):
     assert not torch.equal(a["head.0.weight"], b["head.0.weight"])
 
 
+def test_a_model_can_be_left_as_it_starts_beside_one_that_learns(dataset, tmp_path):
+    config = configure(dataset, tmp_path / "both", models=("tiny", "still"), epochs=1)
+    still = config.models["still"].model_copy(update={"train": False})
+    train(config.model_copy(update={"models": {**config.models, "still": still}}))
+    train(configure(dataset, tmp_path / "start", models=("tiny", "still"), epochs=0))
+    for name, same in (("still", True), ("tiny", False)):
+        assert torch.equal(weights(tmp_path / "both", name)["head.0.weight"], weights(tmp_path / "start", name)["head.0.weight"]) == same
+
+
 def test_other_settings_do_not_replace_a_model_unasked(dataset, tmp_path):
     train(configure(dataset, tmp_path, epochs=1))
     train(configure(dataset, tmp_path, epochs=1, log_steps=7, workers=1))  # shape nothing: up to date

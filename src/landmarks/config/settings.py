@@ -48,6 +48,7 @@ class ModelSettings(Settings):
     pretrained: bool = Field(True, description="start from ImageNet weights")
     dimensions: int = Field(512, ge=0, description="descriptor size; 0 = no head: the pooled map itself")
     gem_power: float = Field(3.0, gt=0, description="p of generalised-mean pooling at the start (trained)")
+    train: bool = Field(True, description="false: used with its starting weights, untouched by the training set")
     weight: float = Field(1.0, gt=0, description="weight in the ensemble (acts squared in the similarity)")
 
 

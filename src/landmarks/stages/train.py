@@ -46,8 +46,8 @@ def train(config: Config) -> list[Path]:
 
 def _artefact(config: Config, name: str, model: ModelSettings) -> Artefact:
     settings: dict[str, Any] = {"name": name, "model": model.model_dump(mode="json", exclude={"weight"})}
-    if config.train.epochs == 0:  # the starting weights: no image is looked at
-        settings["train"] = config.train.model_dump(mode="json", include={"epochs", "seed"})
+    if not _learns(config, name):  # the starting weights: no image is looked at
+        settings["train"] = {"epochs": 0, "seed": config.train.seed}
         inputs = {}
     else:
         settings["train"] = config.train.model_dump(mode="json", exclude=_SHAPE_NOTHING)
@@ -58,8 +58,9 @@ def _artefact(config: Config, name: str, model: ModelSettings) -> Artefact:
 def _train_one(config: Config, name: str, artefact: Artefact, accelerator: Accelerator) -> None:
     """The folder is begun only after every check: what fails before it can be mended without run.overwrite."""
     settings, model_settings, first = config.train, config.models[name], accelerator.is_main_process
-    ids, labels, classes = _read_labels(config) if settings.epochs else ((), (), 1)
-    if settings.epochs:
+    learns = _learns(config, name)
+    ids, labels, classes = _read_labels(config) if learns else ((), (), 1)
+    if learns:
         steps_and_part(len(ids), settings, accelerator.num_processes)
         if first:
             require_images(config.tables_folder, "train", ids)
@@ -68,17 +69,21 @@ def _train_one(config: Config, name: str, artefact: Artefact, accelerator: Accel
         artefact.begin(precious=True, overwrite=config.run.overwrite)
     accelerator.wait_for_everyone()
     line = {}
-    if settings.epochs:
+    if learns:
         if first:
             say(f"train {name}: {len(ids)} images of {classes} landmarks, {settings.epochs} epochs")
         train_set = TrainSet(config.tables_folder, ids, labels, settings)
         line = run_training(name, artefact.folder, learner, train_set, settings, accelerator)
     if first:
         save_model(artefact.folder, learner.model, model_settings)
-        artefact.finish(images=len(ids), classes=classes if settings.epochs else 0, **line)
+        artefact.finish(images=len(ids), classes=classes if learns else 0, **line)
         (artefact.folder / RESUME).unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     accelerator.free_memory()
+
+
+def _learns(config: Config, name: str) -> bool:
+    return config.models[name].train and config.train.epochs > 0
 
 
 def _read_labels(config: Config) -> tuple[np.ndarray, np.ndarray, int]:
