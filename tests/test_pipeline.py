@@ -81,10 +81,15 @@ def test_a_truncated_jpeg_stops_the_run_with_its_path_and_can_be_skipped(finishe
     assert run(tmp_path) == 2
     assert str(bad) in capsys.readouterr().err
     assert (tmp_path / "out/models/tiny/model.safetensors").is_file(), "what was finished before is kept"
-    assert run(tmp_path, "extract.on_error=skip", "run.overwrite=true") == 0
+    assert run(tmp_path, "extract.on_error=skip") == 0, "the advice that was given"
     skipped = json.loads((tmp_path / "out/descriptors/tiny/index/manifest.json").read_text())["skipped"]
     assert list(skipped) == [tables.index_ids[3]]
     assert tables.index_ids[3] not in (tmp_path / "out/submission.csv").read_text()
+    capsys.readouterr()
+    assert run(tmp_path) == 2, "stop does not accept what skip left out"
+    shutil.copy(image_path(finished / "world", "index", tables.index_ids[3]), bad)
+    assert run(tmp_path) == 0
+    assert (tmp_path / "out/submission.csv").read_text() == (finished / "out/submission.csv").read_text()
 
 
 def test_two_processes_give_the_same_submission_from_the_same_model(copy, finished):

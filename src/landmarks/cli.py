@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from landmarks.config.load import known_keys, load_config
 from landmarks.errors import UserError
-from landmarks.pipeline import STAGES, run_all, run_stage
+from landmarks.pipeline import STAGES, TOLD, run_all, run_stage
 
 DEFAULT_CONFIG = "configs/sample.yaml"
 PHOTOS_CONFIG = "configs/photos.yaml"
@@ -30,12 +31,24 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             run_stage(options.stage, config, command_line)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _refuse(error)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refuse(
+            UserError(f"cannot read or write: {error.strerror}", where=error.filename, next="check the path and its permissions")
+        )
     except KeyboardInterrupt:
         print("\ninterrupted: what is finished is kept, the same command goes on from there", file=sys.stderr)
         return 130
     return 0
+
+
+def _refuse(error: UserError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    if TOLD in os.environ:  # one of several processes: the launching one must know that this was no fault of ours
+        Path(os.environ[TOLD]).touch()
+    return 2
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -46,7 +59,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"unknown option {' '.join(unknown)}")
     options.overrides += more  # key=value may stand before and behind --config
     if options.stage == "import":  # import FOLDER
-        options.overrides = [text if "=" in text else f"dataset.folder={text}" for text in options.overrides]
+        options.overrides = [f"dataset.folder={text}" if "=" not in text or Path(text).exists() else text for text in options.overrides]
     return options
 
 

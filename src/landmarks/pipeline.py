@@ -6,11 +6,15 @@ import importlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from landmarks.config import Config
 from landmarks.errors import UserError
+
+TOLD = "LANDMARKS_TOLD_FILE"  # where a launched process notes that it stopped with a message to the user
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ STAGES = {
 
 def stages_of(config: Config) -> list[str]:
     """The stages that `run` goes through: what the configuration has no use for is left out."""
+    if config.evaluate.submission is not None:
+        return ["evaluate"]
     prepare = {"sample": ["sample"], "photos": ["import"], "folder": []}[config.dataset.source]
     models = ["train", "extract"] if config.models else []
     return [*prepare, *models, "search", "rerank", "submit", "evaluate", "report"]
@@ -54,15 +60,15 @@ def run_stage(name: str, config: Config, arguments: list[str]) -> None:
 
 
 def run_all(config: Config, arguments: list[str]) -> None:
-    """Run every stage in order and print the results."""
-    from landmarks.summary import print_summary
+    """Run every stage in order and print how long each took and where everything lies."""
+    from landmarks.summary import print_whereabouts
 
     seconds = {}
     for name in stages_of(config):
         started = time.perf_counter()
         run_stage(name, config, arguments)
         seconds[name] = time.perf_counter() - started
-    print_summary(config, seconds)
+    print_whereabouts(config, seconds)
 
 
 def _processes(config: Config) -> int:
@@ -102,7 +108,11 @@ def _launch(name: str, config: Config, arguments: list[str], processes: int) -> 
         name,
         *arguments,
     ]
-    code = subprocess.run(command, check=False).returncode
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder, "told")
+        code = subprocess.run(command, check=False, env=os.environ | {TOLD: str(told)}).returncode
+        if code and not told.exists():
+            raise RuntimeError(f"{name} failed in one of {processes} processes (exit code {code}); its traceback stands above")
     if code:
         raise UserError(
             f"{name} stopped in one of {processes} processes (exit code {code}); its own message stands above",

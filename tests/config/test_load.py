@@ -47,12 +47,34 @@ def test_overrides_are_typed_and_reach_everywhere(tmp_path):
         ("photos.test_share=0.7", "less than 1"),
         ("train.epochs", "not an override"),
         ("train.epochs=[", "not valid YAML"),
+        ("extract.scales=[0]", "greater than 0"),
+        ("train.learning_rate=.inf", "finite"),
+        ("models={../x: {}}", "should match pattern"),
+        ("rerank=sort", "write rerank='[{step: sort}"),
     ],
 )
 def test_a_mistake_is_named_with_the_way_out(override, message):
     with pytest.raises(UserError) as error:
         load_config(None, ["train.epochs=1", override])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("folder", ["2024", "yes", "/a/b #1", "/a: b"])
+def test_a_path_is_taken_as_typed(folder):
+    assert load_config(None, [f"run.folder={folder}"]).run.folder == Path(folder)
+
+
+def test_home_is_expanded_and_a_name_can_be_unset():
+    config = load_config(None, ["run.folder=~/runs", "dataset.solution=null"])
+    assert config.run.folder == Path.home() / "runs" and config.dataset.solution is None
+
+
+def test_a_key_given_twice_is_refused_and_an_empty_section_is_none(tmp_path):
+    (tmp_path / "c.yaml").write_text("rerank: []\nrerank: [{step: sort}]\n")
+    with pytest.raises(UserError, match="'rerank' stands there twice"):
+        load_config(tmp_path / "c.yaml")
+    (tmp_path / "c.yaml").write_text("search:\n  # neighbours: 50\ntrain: {epochs: 2}\n")
+    assert load_config(tmp_path / "c.yaml").train.epochs == 2
 
 
 def test_a_missing_and_a_malformed_file(tmp_path):

@@ -37,6 +37,23 @@ def test_whitening_keeps_no_more_than_there_is_and_blows_up_no_dead_axis():
         learn_whitening(np.ones((1, 4)), 2)
 
 
+def test_copies_among_the_training_images_do_not_become_axes_of_noise():
+    rng = np.random.default_rng(5)
+    copies = np.repeat(rng.standard_normal((20, 64)), 3, axis=0).astype(np.float32)
+    projection = learn_whitening(copies, 59).projection
+    assert projection.shape == (64, 19)
+    lengths = np.linalg.norm(projection, axis=0)
+    assert lengths.max() < 100 * lengths.min()
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-300])
+def test_descriptors_of_any_magnitude_get_length_one(factor):
+    rows = np.random.default_rng(6).standard_normal((4, 8))
+    np.testing.assert_allclose(l2_normalise(rows * factor), l2_normalise(rows), rtol=1e-6)
+    tiny = (rows * 1e-36).astype(np.float32)
+    np.testing.assert_allclose(np.linalg.norm(l2_normalise(tiny), axis=1), 1, rtol=1e-5)
+
+
 def test_an_ensemble_s_similarity_is_the_mean_of_its_models_weighted_by_the_squares():
     rng = np.random.default_rng(3)
     one, other = rng.standard_normal((6, 5)), rng.standard_normal((6, 9)).astype(np.float16)

@@ -34,7 +34,7 @@ def ranking(queries, index, indices):
 
 def test_votes_are_those_of_the_ranking_s_own_images_in_their_order():
     queries, images = context().votes(ranking(["q1"], ["i2", "i0"], [[0, 1]]), 2)
-    assert queries.labels.tolist() == [9] and images.labels.tolist() == [-1, 9]
+    assert queries.labels[0] == images.labels[1] >= 0 and images.labels[0] == -1
     np.testing.assert_allclose(queries.scores, [0.45], rtol=1e-6)  # 0.9 of one neighbour out of two
 
 

@@ -110,6 +110,36 @@ def test_without_a_solution_there_is_a_submission_and_no_score(arrays, tmp_path,
     assert (tmp_path / "out/submission.csv").is_file() and not (tmp_path / "out/metrics.json").exists()
 
 
+def test_scores_of_an_earlier_run_do_not_stay(arrays, tmp_path):
+    run(arrays, tmp_path / "out")
+    (arrays / "retrieval_solution.csv").unlink()
+    assert run(arrays, tmp_path / "out") == 0
+    assert not (tmp_path / "out/ablation.csv").exists()
+
+
+@pytest.mark.parametrize("stage", ["submit", "evaluate", "report"])
+@pytest.mark.parametrize("other", ["whiten.dimensions=4", "rerank=[{step: sort, neighbours: 1}, {step: insert}]", "search.neighbours=50"])
+def test_a_stage_refuses_rankings_of_other_settings(arrays, tmp_path, capsys, stage, other):
+    run(arrays, tmp_path / "out")
+    assert run(arrays, tmp_path / "out", other, stages=[stage]) == 2
+    assert "made with other settings" in capsys.readouterr().err
+
+
+def test_the_numbers_of_landmarks_mean_nothing(arrays, tmp_path):
+    run(arrays, tmp_path / "out")
+    table = pd.read_csv(arrays / "train.csv")
+    table["landmark_id"] = 5 - 7 * table["landmark_id"]
+    table.to_csv(arrays / "train.csv", index=False)
+    run(arrays, tmp_path / "negative")
+    assert (tmp_path / "out/submission.csv").read_text() == (tmp_path / "negative/submission.csv").read_text()
+
+
+def test_a_file_in_place_of_a_folder_is_the_user_s_to_mend(arrays, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(arrays, tmp_path / "file") == 2
+    assert "error:" in capsys.readouterr().err
+
+
 def test_any_submission_file_can_be_scored(arrays, tmp_path, capsys):
     run(arrays, tmp_path / "out")
     ablation = pd.read_csv(tmp_path / "out/ablation.csv")

@@ -87,7 +87,6 @@ def test_every_split_is_described_in_order(overrides, tmp_path, capsys):
             "longest_side": 96,
             "scales": [0.5, 1.0],
             "shard_images": 4,
-            "on_error": "stop",
             "precision": "float32",
         }
     assert [len(np.load(path)) for path in sorted(folders[1].glob("*.npy"))] == [4, 4, 3]

@@ -36,10 +36,16 @@ def config(tmp_path):
             image_path(dataset, split, id).parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (400, 300), (40 * n, 90, 200)).save(image_path(dataset, split, id))
     orders = {"knn": [[1, 0, 2], [1, 0, 2], [3, 2, -1]], "sort": [[0, 1, 2], [0, 1, 2], [3, 2, -1]]}
+    settings = {
+        "knn": {"weights": {}, "whiten": {"dimensions": 0}, "neighbours": 100},
+        "sort": {"chain": [{"step": "sort", "neighbours": 3}]},
+    }
+    inputs = {}
     for name, order in orders.items():
         indices = np.array(order, np.int32)
         scores = np.where(indices >= 0, np.array([0.9, 0.8, 0.7], np.float32), np.float32(-np.inf)).astype(np.float32)
-        artefact = Artefact(run / "rankings" / name, "test", {"name": name}, {})
+        artefact = Artefact(run / "rankings" / name, "search" if name == "knn" else "rerank", settings[name], inputs)
+        inputs = {"knn": artefact.fingerprint}
         artefact.begin()
         write_ranking(artefact.folder, Ranking(QUERIES, INDEX, indices, scores))
         artefact.finish()

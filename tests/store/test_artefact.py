@@ -44,6 +44,23 @@ def test_a_folder_of_somebody_else_is_never_touched(tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
+def test_another_stage_s_folder_is_never_cleared(tmp_path):
+    Artefact(tmp_path / "a", "import", {}, {}).begin()
+    (tmp_path / "a" / "train.csv").write_text("id,landmark_id\n")
+    with pytest.raises(UserError, match="did not make"):
+        Artefact(tmp_path / "a", "sample", {}, {}).begin()
+    assert (tmp_path / "a" / "train.csv").exists()
+
+
+def test_killed_while_it_began_or_cleared_it_can_begin_again(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".recipe.json.1.part").write_text("{")
+    artefact(tmp_path / "a", n=1).begin()
+    (tmp_path / "a" / "00000.npy").write_bytes(b"part")
+    artefact(tmp_path / "a", n=2).begin()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["recipe.json"]
+
+
 def test_a_file_that_was_not_finished_leaves_the_old_one_and_no_trace(tmp_path):
     write_json(tmp_path / "x.json", 1)
     with pytest.raises(RuntimeError), written_whole(tmp_path / "x.json") as aside:

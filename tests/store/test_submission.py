@@ -66,6 +66,7 @@ def test_the_solution_leaves_the_ignored_queries_out(tmp_path):
         ("q7,000,Public", "query 'q7' is not in test.csv"),
         ("q1,abc,Public", "unknown index image 'abc'"),
         ("q1,,Public", "no true images"),
+        ("q1,000 001 000,Public", "query 'q1' names the image '000' twice"),
     ],
 )
 def test_a_bad_solution_is_refused(tmp_path, row, message):

@@ -33,9 +33,20 @@ def load_config(path: Path | str | None, overrides: list[str] | tuple[str, ...] 
         raise UserError("; ".join(problems), where=source, next="python -m landmarks config  (prints every key)") from None
 
 
+class _NoRepeatedKeys(yaml.SafeLoader):
+    """YAML's own loader lets the last of two equal keys win in silence."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
+        if repeated is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key '{repeated}' stands there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _NoRepeatedKeys)
     except OSError as error:
         known = sorted(str(p) for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         raise UserError(
@@ -47,17 +58,14 @@ def _read_yaml(path: Path) -> dict:
         raise UserError(f"not valid YAML: {error}", where=path, next="mend the file") from None
     if not isinstance(tree, dict | None):
         raise UserError("the configuration must be a mapping of keys", where=path, next="see configs/sample.yaml")
-    return tree or {}
+    return {key: value for key, value in (tree or {}).items() if value is not None}  # a section whose keys are all commented out
 
 
 def _apply(tree: dict, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UserError(f"'{override}' is not an override", where="the command line", next="write key=value, such as train.epochs=3")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"the value of {key} is not valid YAML: {error}", where="the command line", next="quote the value") from None
+    value = _parse_value(key, text)
     *parents, last = key.split(".")
     node: Any = tree
     for name in parents:
@@ -71,6 +79,17 @@ def _apply(tree: dict, override: str) -> None:
     node[last] = value
 
 
+def _parse_value(key: str, text: str) -> Any:
+    """YAML, but a path or a name is taken as typed: "2024" is a folder, not a number, and "#" may stand in it."""
+    field = known_keys().get(key)
+    if field is not None and field.annotation in (Path, str, Path | None, str | None):
+        return None if text in ("", "null") else text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"the value of {key} is not valid YAML: {error}", where="the command line", next="quote the value") from None
+
+
 def _explain(problem: dict) -> str:
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
@@ -82,6 +101,8 @@ def _explain(problem: dict) -> str:
         return f"unknown step '{step}' in {key}; the steps are {', '.join(_STEPS)}" + (f"; did you mean {guess[0]}?" if guess else "")
     if problem["type"] == "union_tag_not_found":
         return f"{key} names no step: write {{step: NAME}}, with one of {', '.join(_STEPS)}"
+    if key.startswith("rerank") and problem["type"] in ("tuple_type", "model_attributes_type", "dict_type"):
+        return f"{key} is {problem['input']!r}, not a list of steps: write rerank='[{{step: sort}}, {{step: insert}}]'"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{key}: {message}, not {problem['input']!r}" if key else message
 

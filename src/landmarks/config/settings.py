@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from landmarks.config.base import Settings
 from landmarks.config.chain import Chain
+
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
 
 
 class DatasetSettings(Settings):
     source: Literal["folder", "sample", "photos"] = Field(
         "folder", description="folder: GLDv2 layout, or tables with .npy descriptors; sample: rendered; photos: label/photo.jpg"
     )
-    folder: Path = Field(Path("inputs/gldv2"), description="where the dataset lies, or is rendered to")
+    folder: UserPath = Field(Path("inputs/gldv2"), description="where the dataset lies, or is rendered to")
     train_table: str = Field("train.csv", description="train.csv (id,landmark_id) or train_clean.csv (landmark_id,images)")
     solution: str | None = Field(None, description="solution file in the folder; unset: the only retrieval_solution*.csv, if any")
 
@@ -81,7 +84,9 @@ class TrainSettings(Settings):
 
 class ExtractSettings(Settings):
     longest_side: int = Field(800, ge=32, description="pixels of the longest side at scale 1")
-    scales: tuple[float, ...] = Field((0.75, 1.0, 1.25), min_length=1, description="descriptors at these scales are averaged")
+    scales: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (0.75, 1.0, 1.25), min_length=1, description="descriptors at these scales are averaged"
+    )
     batch_size: int = Field(32, ge=1, description="images a batch; changes speed only")
     shard_images: int = Field(2048, ge=1, description="images a shard: the unit of resuming and of sharing work")
     on_error: Literal["stop", "skip"] = Field("stop", description="an unreadable image stops the run, or is listed in the manifest")
@@ -99,11 +104,11 @@ class SearchSettings(Settings):
 
 
 class EvaluateSettings(Settings):
-    submission: Path | None = Field(None, description="score this submission file instead of the run's rankings")
+    submission: UserPath | None = Field(None, description="score this submission file instead of the run's rankings")
 
 
 class RunSettings(Settings):
-    folder: Path = Field(Path("outputs/gldv2"), description="everything that is made goes here")
+    folder: UserPath = Field(Path("outputs/gldv2"), description="everything that is made goes here")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: every GPU there is, else the CPU")
     processes: int = Field(0, ge=0, description="processes that train and extract; 0 = one a GPU, or one")
     overwrite: bool = Field(False, description="allow a model or descriptors made with other settings to be replaced")
@@ -113,7 +118,9 @@ class Config(Settings):
     dataset: DatasetSettings = DatasetSettings()
     sample: SampleSettings = SampleSettings()
     photos: PhotosSettings = PhotosSettings()
-    models: dict[str, ModelSettings] = Field({}, description="name -> model; none: descriptors are read from <dataset.folder>/<split>.npy")
+    models: dict[ModelName, ModelSettings] = Field(
+        {}, description="name -> model; none: descriptors are read from <dataset.folder>/<split>.npy"
+    )
     train: TrainSettings = TrainSettings()
     extract: ExtractSettings = ExtractSettings()
     whiten: WhitenSettings = WhitenSettings()

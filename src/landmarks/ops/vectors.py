@@ -11,9 +11,11 @@ BLOCK = 65536  # rows turned into float32 at a time, so that a float16 matrix is
 
 
 def l2_normalise(matrix: np.ndarray) -> np.ndarray:
-    """Rows (n, dimensions) scaled to length one, float32; a zero row stays zero."""
-    matrix = np.asarray(matrix, dtype=np.float32)
-    return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), np.float32(1e-12))
+    """Rows (n, dimensions) scaled to length one, float32; a zero row stays zero. Any magnitude: 1e-100 as well as 1e300."""
+    matrix = np.asarray(matrix)
+    largest = np.abs(matrix).max(axis=1, keepdims=True, initial=0)
+    scaled = (matrix / np.where(largest > 0, largest, 1)).astype(np.float32)  # before the squares, which could leave float32
+    return scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), np.float32(0.5))
 
 
 def ensemble(matrices: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
@@ -56,7 +58,7 @@ class Whitening:
 def learn_whitening(matrix: np.ndarray, dimensions: int) -> Whitening:
     """PCA whitening: project on the `dimensions` principal axes, each divided by its standard deviation.
 
-    matrix  (n, d) of the training images; at most min(d, n - 1) dimensions carry anything, and no more are kept.
+    matrix  (n, d) of the training images; at most min(d, n - 1) axes carry anything, and no more are kept.
     The covariance of the projected training rows (before their L2) is the identity.
     """
     rows, columns = matrix.shape
@@ -69,10 +71,10 @@ def learn_whitening(matrix: np.ndarray, dimensions: int) -> Whitening:
     mean /= rows
     covariance = np.zeros((columns, columns))
     for start in range(0, rows, BLOCK):
-        centred = (matrix[start : start + BLOCK] - mean).astype(np.float32)
+        centred = matrix[start : start + BLOCK] - mean  # float64: a float32 product leaves noise where there is no variance
         covariance += centred.T @ centred
     values, axes = np.linalg.eigh(covariance / rows)
     values, axes = values[::-1][:kept], axes[:, ::-1][:, :kept]
-    # An axis along which the training images do not vary is noise: it must not be blown up to length one.
-    scale = np.where(values > 1e-10 * values[0], 1 / np.sqrt(np.maximum(values, 1e-30)), 0)
-    return Whitening(mean.astype(np.float32), (axes * scale).astype(np.float32))
+    # An axis along which the training images do not vary (copies, dead dimensions) is noise, and must not be blown up to length one.
+    alive = values > 1e-7 * values[0]
+    return Whitening(mean.astype(np.float32), (axes[:, alive] / np.sqrt(values[alive])).astype(np.float32))

@@ -14,14 +14,15 @@ from landmarks.store.tables import TrainTable, positions
 
 
 class Context:
-    """Label votes of queries and index images.
+    """Label votes of queries and index images; the labels are numbers that mean something only here.
 
     train            the training images' labels
     read_neighbours  split ("test" or "index") -> Ranking of that split's images over the training images
     """
 
     def __init__(self, train: TrainTable, read_neighbours: Callable[[str], Ranking]):
-        self._train, self._read_neighbours = train, read_neighbours
+        self._train_ids, self._read_neighbours = train.ids, read_neighbours
+        self._labels = np.unique(train.landmark_ids, return_inverse=True)[1]  # 0, 1, ...: the landmarks' own numbers may be negative
         self._votes: dict[tuple[str, int], tuple[np.ndarray, Votes]] = {}
 
     def votes(self, ranking: Ranking, neighbours: int) -> tuple[Votes, Votes]:
@@ -36,7 +37,7 @@ class Context:
                     f"a step votes with {neighbours} neighbours, {nearest.indices.shape[1]} were searched for",
                     next=f"search.train_neighbours={neighbours}",
                 )
-            labels = self._train.landmark_ids[positions(nearest.index_ids, self._train.ids)]
+            labels = self._labels[positions(nearest.index_ids, self._train_ids)]
             near = nearest.indices[:, :neighbours]
             found = np.where(near >= 0, labels[near], -1) if len(labels) else np.full(near.shape, -1, np.int64)
             self._votes[split, neighbours] = nearest.query_ids, label_votes(found, nearest.scores[:, :neighbours])

@@ -7,18 +7,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config, chain_names
+from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.metrics.google_landmarks import average_precision, first_positions, precision_at
 from landmarks.progress import say
-from landmarks.store.artefact import library_versions, read_manifest
+from landmarks.store.artefact import library_versions
 from landmarks.store.files import write_json
-from landmarks.store.rankings import read_ranking
+from landmarks.store.rankings import read_chain_manifests, read_ranking
+from landmarks.store.search_space import SearchSpace
 from landmarks.store.solution import Solution, find_solution, read_solution
 from landmarks.store.submission import MOST_IMAGES, read_submission
-from landmarks.store.tables import Tables, positions, read_csv, read_tables, write_csv
+from landmarks.store.tables import Tables, positions, read_csv, read_tables, refuse_repeated, write_csv
+from landmarks.summary import print_scores
 
 GROUPS = "query_groups.csv"
+RESULTS = ("metrics.json", "per_query.csv", "ablation.csv")
 
 
 def evaluate(config: Config) -> Path | None:
@@ -33,6 +36,8 @@ def evaluate(config: Config) -> Path | None:
         if config.evaluate.submission is not None:
             read_submission(config.evaluate.submission, tables.test_ids, tables.index_ids)
             say(f"evaluate: {config.evaluate.submission} is valid")
+        for name in RESULTS:  # scores of an earlier run would pass for today's
+            (config.run.folder / name).unlink(missing_ok=True)
         return None
     solution = read_solution(path, tables.test_ids, tables.index_ids)
     if config.evaluate.submission is not None:
@@ -42,8 +47,7 @@ def evaluate(config: Config) -> Path | None:
         {"id": solution.query_ids, "usage": solution.usages, "group": _groups(tables, solution), "relevant": np.diff(solution.truth.starts)}
     )
     chains, metrics, seconds = [], {}, 0.0
-    for name in chain_names(config.rerank):
-        manifest = read_manifest(folder / "rankings" / name)
+    for name, manifest in read_chain_manifests(config, SearchSpace(config, tables).settings).items():
         seconds += manifest.get("step_seconds", manifest["seconds"])
         predicted = _predictions(folder / "rankings" / name, tables, solution)
         table[name] = (100 * average_precision(predicted, solution.truth.numbers, solution.truth.starts, MOST_IMAGES)).round(4)
@@ -59,23 +63,24 @@ def evaluate(config: Config) -> Path | None:
     groups = table.groupby("group")[list(metrics)].mean().round(4)
     write_csv(folder / "per_query.csv", table)
     write_csv(folder / "ablation.csv", pd.DataFrame(chains))
-    write_json(
-        folder / "metrics.json",
-        {
-            "unit": "percent",
-            "solution": path.name,
-            "queries": table["usage"].value_counts().to_dict(),
-            "chains": metrics,
-            "groups": groups.T.to_dict() if len(groups) > 1 else {},
-            "versions": library_versions(),
-        },
-    )
+    results = {
+        "unit": "percent",
+        "solution": path.name,
+        "queries": table["usage"].value_counts().to_dict(),
+        "chains": metrics,
+        "groups": groups.T.to_dict() if len(groups) > 1 else {},
+        "versions": library_versions(),
+    }
+    write_json(folder / "metrics.json", results)
+    print_scores(results)
     return folder
 
 
 def _predictions(folder: Path, tables: Tables, solution: Solution) -> np.ndarray:
     """(n_query, at most 100) image numbers in the order of index.csv, for the solution's queries; -1 = none."""
     ranking = read_ranking(folder)
+    if len(ranking.query_ids) == 0:
+        return np.full((len(solution.query_ids), 1), -1)
     numbers = np.append(positions(ranking.index_ids, tables.index_ids), -1)  # the last one is where -1 points to
     rows = positions(solution.query_ids, ranking.query_ids)
     predicted = numbers[ranking.indices[rows, :MOST_IMAGES]]
@@ -103,6 +108,7 @@ def _groups(tables: Tables, solution: Solution) -> list[str]:
     if not path.is_file():
         return ["all"] * len(solution.query_ids)
     groups = read_csv(path, ["id", "group"]).to_pandas()
+    refuse_repeated(groups["id"].to_numpy(dtype=object), path)
     found = positions(solution.query_ids, groups["id"].to_numpy(dtype=object))
     return ["other" if row < 0 else groups["group"].iloc[row] for row in found]
 

@@ -23,7 +23,7 @@ from landmarks.models.global_model import GlobalModel
 from landmarks.models.multi_scale import describe
 from landmarks.progress import progress, say
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
-from landmarks.store.descriptors import seal_shards, shard_path, write_shard
+from landmarks.store.descriptors import has_skipped, seal_shards, shard_path, write_shard
 from landmarks.store.images import require_images
 from landmarks.store.tables import Tables, read_tables
 
@@ -40,6 +40,7 @@ class _Work:
     ids: np.ndarray
     artefact: Artefact
     shard_images: int
+    on_error: str
 
     @property
     def name(self) -> str:
@@ -54,6 +55,13 @@ class _Work:
 
     def path(self, shard: int) -> Path:
         return shard_path(self.artefact.folder, shard)
+
+    def is_made(self, shard: int) -> bool:
+        """Whether the shard is there; one that left pictures out is not good enough for extract.on_error=stop."""
+        return self.path(shard).exists() and not (self.on_error == "stop" and has_skipped(self.artefact.folder, shard))
+
+    def is_complete(self) -> bool:
+        return self.artefact.is_complete() and all(self.is_made(shard) for shard in self.shards)
 
 
 def extract(config: Config) -> list[Path]:
@@ -78,7 +86,7 @@ def extract(config: Config) -> list[Path]:
     folders, model, loaded = [], None, None
     for work in _plan(config, tables, precision):
         folders.append(work.artefact.folder)
-        if work.artefact.is_complete():
+        if work.is_complete():
             if state.is_main_process:
                 say(f"{work.name}: up to date")
             continue
@@ -96,30 +104,34 @@ def _plan(config: Config, tables: Tables, precision: str) -> Iterator[_Work]:
     """All the work in order; lazily, so that the seconds of an artefact count from the moment its turn comes."""
     files = {"train": config.dataset.train_table, "index": "index.csv", "test": "test.csv"}
     fingerprints = {split: fingerprint_of_file(tables.folder / files[split]) for split in SPLITS}
-    settings = config.extract.model_dump(include={"longest_side", "scales", "shard_images", "on_error"}) | {"precision": precision}
+    settings = config.extract.model_dump(include={"longest_side", "scales", "shard_images"}) | {"precision": precision}
     for model in config.models:
         made_by = read_manifest(config.run.folder / "models" / model)["fingerprint"]
         for split in SPLITS:
             folder = config.run.folder / "descriptors" / model / split
             inputs = {"model": made_by, "table": fingerprints[split]}
-            yield _Work(model, split, tables.ids(split), Artefact(folder, "extract", settings, inputs), config.extract.shard_images)
+            artefact = Artefact(folder, "extract", settings, inputs)
+            yield _Work(model, split, tables.ids(split), artefact, config.extract.shard_images, config.extract.on_error)
 
 
 def _prepare(config: Config, plan: list[_Work]) -> None:
     """Fail on what can be known beforehand, then make the folders ready."""
-    open_work = [work for work in plan if not work.artefact.is_complete()]
+    open_work = [work for work in plan if not work.is_complete()]
     if config.extract.on_error == "stop":
         for split, ids in {work.split: work.ids for work in open_work}.items():
             require_images(config.tables_folder, split, ids)
     for work in open_work:
         work.artefact.begin(precious=True, overwrite=config.run.overwrite)
+        for shard in work.shards:
+            if not work.is_made(shard):  # every process must see that it is to be made again
+                work.path(shard).unlink(missing_ok=True)
 
 
 def _describe_shards(work: _Work, model: GlobalModel, config: Config, precision: str, device: torch.device, state: PartialState) -> None:
     """Make those of this process's shards that are not there."""
     settings = config.extract
     own = work.shards[state.process_index :: state.num_processes]
-    missing = [shard for shard in own if not work.path(shard).exists()]
+    missing = [shard for shard in own if not work.is_made(shard)]
     if len(missing) < len(own) and state.is_main_process:
         say(f"{work.name}: {len(own) - len(missing)} of {len(own)} shards are there, going on with the others")
     if not missing:

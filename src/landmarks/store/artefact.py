@@ -54,11 +54,12 @@ class Artefact:
         """
         self._started = time.perf_counter()
         earlier = _read_json(self.folder / RECIPE)
-        if earlier is None and self.folder.is_dir() and any(self.folder.iterdir()):
+        files = self.folder.is_dir() and any(not path.name.endswith(".part") for path in self.folder.iterdir())
+        if (earlier is None and files) or (earlier is not None and earlier["stage"] != self.stage):
             raise UserError(
                 f"the folder holds files that {self.stage} did not make",
                 where=self.folder,
-                next="name another folder, or move the files away",
+                next="name another folder; for a dataset that lies there already: dataset.source=folder",
             )
         if earlier is not None and earlier != self.recipe:
             if precious and not overwrite:
@@ -67,8 +68,7 @@ class Artefact:
                     where=self.folder,
                     next="run.folder=ANOTHER to keep both, or run.overwrite=true to make it again",
                 )
-            (self.folder / MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(self.folder)
+            _clear(self.folder)
         (self.folder / MANIFEST).unlink(missing_ok=True)
         write_json(self.folder / RECIPE, self.recipe)
 
@@ -79,9 +79,6 @@ class Artefact:
             self.folder / MANIFEST,
             {"fingerprint": self.fingerprint, "seconds": seconds, **facts, "versions": library_versions(), **self.recipe},
         )
-
-    def facts(self) -> dict[str, Any]:
-        return read_manifest(self.folder)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -102,13 +99,26 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
+def _clear(folder: Path) -> None:
+    """Empty the folder, the manifest first and the recipe not at all: cut off at any moment, it is still known whose it is."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != RECIPE:
+            path.unlink()
+
+
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise UserError(f"not valid JSON: {error}", where=path, next="delete the folder it lies in and run again") from None
+    if not isinstance(value, dict):
+        raise UserError("not a manifest", where=path, next="delete the folder it lies in and run again")
+    return value
 
 
 def _difference(before: dict, after: dict, prefix: str = "") -> str:

@@ -44,6 +44,11 @@ def write_shard(folder: Path, shard: int, matrix: np.ndarray, skipped: dict[str,
     write_array(shard_path(folder, shard), matrix.astype(np.float16))
 
 
+def has_skipped(folder: Path, shard: int) -> bool:
+    """Whether pictures of the shard were left out."""
+    return shard_path(folder, shard).with_suffix(".skipped.json").exists()
+
+
 def seal_shards(folder: Path, ids: np.ndarray) -> dict[str, str]:
     """Write ids.csv once every shard is there; returns the skipped ids with their reasons."""
     skipped = {
@@ -55,10 +60,10 @@ def seal_shards(folder: Path, ids: np.ndarray) -> dict[str, str]:
 
 def read_descriptors(folder: Path) -> Descriptors:
     """Read a finished folder of shards. Raises UserError where it is not finished."""
-    read_manifest(folder)
+    manifest = read_manifest(folder)
     ids = read_ids(folder / "ids.csv")
     shards = [read_array(path) for path in sorted(folder.glob("[0-9]*.npy"))]
-    matrix = np.concatenate(shards) if shards else np.zeros((0, 0), np.float16)
+    matrix = np.concatenate(shards) if shards else np.zeros((0, manifest["dimensions"]), np.float16)
     return _checked(ids, matrix, folder)
 
 

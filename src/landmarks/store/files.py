@@ -41,11 +41,14 @@ def write_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def read_array(path: Path, *, memory_mapped: bool = False) -> np.ndarray:
+def read_array(path: Path) -> np.ndarray:
     """Read one .npy file. Raises UserError where it is missing, cut off, or holds pickled objects."""
     try:
-        return np.load(path, mmap_mode="r" if memory_mapped else None, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise UserError("missing file", where=path, next="run the stage that makes it, or check dataset.folder") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (ValueError, EOFError) as error:
         raise UserError(f"not a whole .npy file of numbers: {error}", where=path, next="write it again with numpy.save") from None
+    if not isinstance(array, np.ndarray):  # an .npz archive under the name of a .npy file
+        raise UserError("an archive of arrays, not one array", where=path, next="write it again with numpy.save")
+    return array

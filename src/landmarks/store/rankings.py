@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from landmarks.config import Config, chain_names
+from landmarks.errors import UserError
 from landmarks.ranking import Ranking
+from landmarks.store.artefact import read_manifest
 from landmarks.store.files import read_array, write_array
 from landmarks.store.tables import read_ids, write_csv
 
@@ -27,3 +31,20 @@ def read_ranking(folder: Path) -> Ranking:
         np.ascontiguousarray(read_array(folder / "indices.npy")),
         read_array(folder / "scores.npy"),
     )
+
+
+def read_chain_manifests(config: Config, space_settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The manifest of every prefix of the chain, by its name.
+
+    space_settings  what shapes the searched space, as SearchSpace.settings has it
+    Raises UserError where a ranking is missing, or was made with other settings than these.
+    """
+    folder, manifests = config.run.folder / "rankings", {}
+    for number, name in enumerate(chain_names(config.rerank)):
+        manifests[name] = manifest = read_manifest(folder / name)
+        chain = {"chain": [step.model_dump() for step in config.rerank[:number]]}
+        wanted = chain if number else space_settings | {"neighbours": config.search.neighbours}
+        made_from = manifests["knn"]["fingerprint"]
+        if manifest["settings"] != wanted or (number and manifest["inputs"]["knn"] != made_from):
+            raise UserError("this ranking was made with other settings", where=folder / name, next="run the stages search and rerank again")
+    return manifests

@@ -36,13 +36,23 @@ class SearchSpace:
             folder = self._tables.folder
             tables = {"train": self._config.dataset.train_table, "index": "index.csv", "test": "test.csv"}
             return {file: fingerprint_of_file(folder / file) for split in wanted for file in (tables[split], f"{split}.npy")}
-        return {
-            f"{model}/{split}": read_manifest(self.folder(model, split))["fingerprint"] for model in self._config.models for split in wanted
-        }
+        return {f"{model}/{split}": self._made(model, split) for model in self._config.models for split in wanted}
+
+    def _made(self, model: str, split: str) -> str:
+        """The fingerprint of a model's descriptors, another one for each set of pictures that were skipped."""
+        manifest = read_manifest(self.folder(model, split))
+        skipped = sorted(manifest.get("skipped", ()))
+        return manifest["fingerprint"] + (f" without {' '.join(skipped)}" if skipped else "")
 
     def descriptors(self, split: str) -> Descriptors:
         """(n, dimensions) float32, L2-normalised, of those images of the split that have a descriptor in every model."""
         raw = self._raw(split)
+        if self._whitening is not None and len(self._whitening.mean) != raw.matrix.shape[1]:
+            raise UserError(
+                f"the {split} descriptors have {raw.matrix.shape[1]} dimensions, those of train {len(self._whitening.mean)}",
+                where=self._tables.folder,
+                next="extract all splits with the same model",
+            )
         return raw if self._whitening is None else Descriptors(raw.ids, self._whitening(raw.matrix))
 
     @cached_property

@@ -65,9 +65,20 @@ def read_solution(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> So
             next="give it images, or the usage Ignored",
         )
     truth = lists.rows(scored)
+    _refuse_repeated_images(truth, index_ids, path)
     if (truth.numbers < 0).any():
         kept = np.diff(lists.starts)
         known = lists.numbers.copy()
         known[np.repeat(usages == "Ignored", kept)] = 0  # what an Ignored row says ("None") is nobody's concern
         refuse_unknown(ImageLists(lists.ids, known, lists.starts), path)
     return Solution(truth, usages[scored])
+
+
+def _refuse_repeated_images(truth: ImageLists, index_ids: np.ndarray, path: Path) -> None:
+    """A true image named twice would count twice among those to be found."""
+    rows = np.repeat(np.arange(len(truth.ids)), np.diff(truth.starts))
+    pairs = np.sort(rows[truth.numbers >= 0] * len(index_ids) + truth.numbers[truth.numbers >= 0])
+    repeated = np.flatnonzero(pairs[1:] == pairs[:-1])
+    if len(repeated):
+        row, image = divmod(int(pairs[repeated[0]]), len(index_ids))
+        raise UserError(f"query '{truth.ids[row]}' names the image '{index_ids[image]}' twice", where=path, next="name it once")

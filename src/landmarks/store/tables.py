@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 
 from landmarks.errors import UserError
@@ -57,6 +58,7 @@ def read_tables(folder: Path, train_table: str = "train.csv") -> Tables:
 def read_ids(path: Path) -> np.ndarray:
     """The id column of index.csv or test.csv, in file order: (n,) strings."""
     table = read_csv(path, ["id"])
+    _refuse_unusable(table["id"], path)
     ids = _as_strings(table["id"])
     refuse_repeated(ids, path)
     return ids
@@ -72,6 +74,7 @@ def read_train(path: Path) -> TrainTable:
         landmark_ids = np.repeat(_as_integers(table["landmark_id"], path), [len(row) for row in images])
     else:
         table = read_csv(path, ["id", "landmark_id"])
+        _refuse_unusable(table["id"], path)
         ids, landmark_ids = _as_strings(table["id"]), _as_integers(table["landmark_id"], path)
     refuse_repeated(ids, path)
     return TrainTable(ids, landmark_ids)
@@ -80,7 +83,7 @@ def read_train(path: Path) -> TrainTable:
 def read_csv_header(path: Path) -> list[str]:
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return [name.strip().strip('"') for name in file.readline().rstrip("\r\n").split(",")]
+            return [name.strip('"') for name in file.readline().rstrip("\r\n").split(",")]
     except FileNotFoundError:
         raise UserError("missing table", where=path, next="check dataset.folder and dataset.train_table") from None
     except UnicodeDecodeError:
@@ -128,8 +131,24 @@ def _as_integers(column: pa.ChunkedArray, path: Path) -> np.ndarray:
         return np.array(column.cast(pa.int64()))
     except pa.ArrowInvalid:
         values = column.to_pylist()
-        row = next(n for n, value in enumerate(values) if not value.strip().lstrip("-").isdigit())
+        row = next(n for n, value in enumerate(values) if not _is_integer(value))
         raise UserError(f"landmark_id '{values[row]}' is not an integer", where=f"{path}, row {row + 2}", next="mend the row") from None
+
+
+def _is_integer(text: str) -> bool:
+    try:
+        return text == str(int(text)) and abs(int(text)) < 2**63
+    except ValueError:
+        return False
+
+
+def _refuse_unusable(ids: pa.ChunkedArray, path: Path) -> None:
+    """Lists of ids are separated by spaces in cells separated by commas, and an id is the name of a file."""
+    bad = pa.compute.index(pa.compute.match_substring_regex(ids, r'[\x00-\x20,"/\\]'), True).as_py()
+    if bad >= 0:
+        raise UserError(
+            f"the id '{ids[bad].as_py()}' holds a space, comma, quote or slash", where=f"{path}, row {bad + 2}", next="rename it"
+        )
 
 
 def refuse_repeated(ids: np.ndarray, path: Path) -> None:
