@@ -86,8 +86,10 @@ def _print_config(config) -> None:
     meanings = {key: field.description or "" for key, field in known_keys().items()}
     values = config.model_dump(mode="json")
     lines = []
-    for key in meanings:
-        if key.startswith("models.NAME."):
+    for key, field in known_keys().items():
+        if key.startswith("models.NAME.") and not values["models"]:
+            lines.append((key, field.default, meanings[key]))
+        elif key.startswith("models.NAME."):
             lines += [
                 (f"models.{name}.{key.rsplit('.', 1)[1]}", model[key.rsplit(".", 1)[1]], meanings[key])
                 for name, model in values["models"].items()

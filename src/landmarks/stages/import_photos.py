@@ -65,7 +65,7 @@ def import_photos(config: Config) -> Path:
 
     ids, small, unreadable = _read_all(photos, config)
     photos = [photo for photo in photos if photo.name not in unreadable]
-    photos, ids, small, left_out = _each_once(photos, ids, small, config)
+    photos, ids, left_out = _each_once(photos, ids, small, config)
     labels = np.array([photo.label for photo in photos], dtype=object)
     split = split_photos(ids, labels, config.photos)
 
@@ -178,7 +178,7 @@ def _read(photo: Photo) -> tuple[str, np.ndarray] | str:
 
 
 def _each_once(photos: list[Photo], ids: np.ndarray, small: np.ndarray, config: Config):
-    """The same three in id order without copies, and the names of what was left out."""
+    """Photos and ids in id order without copies, and the names of what was left out."""
     order = sorted(range(len(ids)), key=lambda n: (ids[n], photos[n].name))
     photos, ids, small = [photos[n] for n in order], ids[order], small[order]
     labels = np.array([photo.label for photo in photos], dtype=object)
@@ -195,7 +195,7 @@ def _each_once(photos: list[Photo], ids: np.ndarray, small: np.ndarray, config: 
         say(f"import: warning: the same picture under two landmarks, left out of both: {photos[one].name}, {photos[other].name}")
     two_landmarks = [photos[n].name for n in np.flatnonzero(conflicts)]
     kept = np.flatnonzero((stands_for == np.arange(len(ids))) & ~conflicts)
-    return [photos[n] for n in kept], ids[kept], small[kept], {"near_duplicates": copies, "two_landmarks": two_landmarks}
+    return [photos[n] for n in kept], ids[kept], {"near_duplicates": copies, "two_landmarks": two_landmarks}
 
 
 def _place(source: Path, target: Path) -> None:

@@ -32,6 +32,9 @@ def train(config: Config) -> list[Path]:
     the image where it stopped. Works in one process and in many (`accelerate launch`). Raises UserError for tables, images and
     settings that training cannot use.
     """
+    if not config.models:
+        say("train: the configuration names no model, nothing to do")
+        return []
     artefacts = {name: _artefact(config, name, model) for name, model in config.models.items()}
     missing = {name for name, artefact in artefacts.items() if not artefact.is_complete()}
     accelerator = start_accelerator(config.run.device, config.train.precision) if missing else None

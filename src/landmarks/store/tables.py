@@ -85,7 +85,7 @@ def read_csv_header(path: Path) -> list[str]:
         with open(path, encoding="utf-8-sig") as file:
             return [name.strip('"') for name in file.readline().rstrip("\r\n").split(",")]
     except FileNotFoundError:
-        raise UserError("missing table", where=path, next="check dataset.folder and dataset.train_table") from None
+        raise UserError("missing table", where=path, next="check the name and the folder") from None
     except UnicodeDecodeError:
         raise UserError("not a text file", where=path, next="save it as UTF-8 CSV") from None
 
