@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# ./run.sh [--config FILE] [key=value ...]   every stage, from the dataset to a scored submission (default: the built-in sample)
-# ./run.sh test [pytest arguments]           the tests
+# ./run.sh [--config FILE] [key=value ...]         every stage, from the dataset to a scored submission (default: the built-in sample)
+# ./run.sh STAGE [--config FILE] [key=value ...]   one stage: train, extract, search, ... (./run.sh --help lists them)
+# ./run.sh test [pytest arguments]                 the tests
 # Makes .venv and installs requirements.txt when they are missing or have changed. Paths are relative to this folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -27,5 +28,8 @@ fi
 
 if [ "${1:-}" = test ]; then
   exec "$venv/bin/python" -m pytest "${@:2}"
+fi
+if [[ "${1:-}" =~ ^[a-z]+$ || "${1:-}" == --help || "${1:-}" == -h ]]; then
+  exec "$venv/bin/python" -m landmarks "$@"
 fi
 exec "$venv/bin/python" -m landmarks run "$@"

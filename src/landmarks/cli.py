@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
             run_stage(options.stage, config, command_line)
     except UserError as error:
         return _refuse(error)
+    except BrokenPipeError:  # whoever read what is printed (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         if error.filename is None:
             raise
@@ -65,7 +67,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m landmarks",
+        prog="./run.sh",
         description="Landmark retrieval, stage by stage.",
         epilog="key=value overrides a setting, such as train.epochs=3; `config` prints them all.",
     )

@@ -30,7 +30,7 @@ def load_config(path: Path | str | None, overrides: list[str] | tuple[str, ...] 
     except ValidationError as error:
         source = "the command line" if path is None else f"{path} and the command line"
         problems = [_explain(problem) for problem in error.errors()]
-        raise UserError("; ".join(problems), where=source, next="python -m landmarks config  (prints every key)") from None
+        raise UserError("; ".join(problems), where=source, next="./run.sh config  (prints every key)") from None
 
 
 class _NoRepeatedKeys(yaml.SafeLoader):

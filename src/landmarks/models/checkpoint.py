@@ -34,7 +34,7 @@ def load_model(folder: Path) -> GlobalModel:
         settings = ModelSettings.model_validate_json((folder / SETTINGS).read_text(encoding="utf-8"))
         tensors = load_file(folder / WEIGHTS)
     except FileNotFoundError as error:
-        raise UserError("no trained model here", where=error.filename or folder, next="python -m landmarks train --config CONFIG") from None
+        raise UserError("no trained model here", where=error.filename or folder, next="./run.sh train --config CONFIG") from None
     except (ValidationError, SafetensorError, OSError, UnicodeDecodeError) as error:
         raise UserError(f"not a whole model: {error}", where=folder, next="delete the folder and train again") from None
     model = build_model(settings.model_copy(update={"pretrained": False}))

@@ -80,7 +80,7 @@ def _read_scores(path: Path, names: list[str]) -> pd.DataFrame:
         raise UserError(
             f"no column {', '.join(missing)}: scored with another chain",
             where=path,
-            next="python -m landmarks evaluate, with the same configuration",
+            next="./run.sh evaluate, with the same configuration",
         )
     return pd.read_csv(path, dtype={"id": str, "usage": str, "group": str}, keep_default_na=False, na_values={n: [""] for n in names})
 

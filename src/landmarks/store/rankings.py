@@ -46,5 +46,9 @@ def read_chain_manifests(config: Config, space_settings: dict[str, Any]) -> dict
         wanted = chain if number else space_settings | {"neighbours": config.search.neighbours}
         made_from = manifests["knn"]["fingerprint"]
         if manifest["settings"] != wanted or (number and manifest["inputs"]["knn"] != made_from):
-            raise UserError("this ranking was made with other settings", where=folder / name, next="run the stages search and rerank again")
+            raise UserError(
+                "this ranking was made with other settings",
+                where=folder / name,
+                next="./run.sh search and ./run.sh rerank with these settings",
+            )
     return manifests
