@@ -85,22 +85,21 @@ def _print_config(config) -> None:
     """One line a key, in the form the command line takes it, with its meaning behind it."""
     import json
 
-    meanings = {key: field.description or "" for key, field in known_keys().items()}
     values = config.model_dump(mode="json")
     lines = []
     for key, field in known_keys().items():
         if key.startswith("models.NAME.") and not values["models"]:
-            lines.append((key, field.default, meanings[key]))
+            lines.append((key, field.default, field.description))
         elif key.startswith("models.NAME."):
             lines += [
-                (f"models.{name}.{key.rsplit('.', 1)[1]}", model[key.rsplit(".", 1)[1]], meanings[key])
+                (f"models.{name}.{key.rsplit('.', 1)[1]}", model[key.rsplit(".", 1)[1]], field.description)
                 for name, model in values["models"].items()
             ]
         else:
             value = values
             for part in key.split("."):
                 value = value[part]
-            lines.append((key, value, meanings[key]))
+            lines.append((key, value, field.description))
     for key, value, meaning in lines:
         text = value if isinstance(value, str) else json.dumps(value)
         print(f"{key + '=' + text:<48} # {meaning}")

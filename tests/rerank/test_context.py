@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from landmarks.config import chain
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
 from landmarks.rerank import STEPS, Context
@@ -49,6 +50,10 @@ def test_neighbours_are_read_once_and_votes_kept():
 def test_more_neighbours_than_were_searched_for_is_the_user_s_to_mend():
     with pytest.raises(UserError, match="search.train_neighbours=3"):
         context().votes(ranking(["q0"], ["i0"], [[0]]), 3)
+
+
+def test_every_step_that_can_be_configured_exists():
+    assert set(STEPS) == set(chain.STEPS)
 
 
 @pytest.mark.parametrize("name", STEPS)

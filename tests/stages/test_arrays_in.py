@@ -117,6 +117,14 @@ def test_scores_of_an_earlier_run_do_not_stay(arrays, tmp_path):
     assert not (tmp_path / "out/ablation.csv").exists()
 
 
+def test_validating_a_file_without_a_solution_writes_and_removes_nothing(arrays, tmp_path, capsys):
+    run(arrays, tmp_path / "out")
+    (arrays / "retrieval_solution.csv").unlink()
+    file = tmp_path / "out/submission.csv"
+    assert run(arrays, tmp_path / "out", f"evaluate.submission={file}", stages=["evaluate"]) == 0
+    assert f"{file} is valid" in capsys.readouterr().out and (tmp_path / "out/ablation.csv").is_file()
+
+
 @pytest.mark.parametrize("stage", ["submit", "evaluate", "report"])
 @pytest.mark.parametrize("other", ["whiten.dimensions=4", "rerank=[{step: sort, neighbours: 1}, {step: insert}]", "search.neighbours=50"])
 def test_a_stage_refuses_rankings_of_other_settings(arrays, tmp_path, capsys, stage, other):

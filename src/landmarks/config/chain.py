@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Union
 
 from pydantic import Field
 
@@ -24,7 +24,8 @@ class InsertSettings(Settings):
     threshold: float = Field(0.6, description="inserted where query score + image score exceeds this")
 
 
-Step = Annotated[SortSettings | InsertSettings, Field(discriminator="step")]
+STEPS = {"sort": SortSettings, "insert": InsertSettings}
+Step = Annotated[Union[tuple(STEPS.values())], Field(discriminator="step")]  # noqa: UP007 - made from the table above
 Chain = tuple[Step, ...]
 
 

@@ -10,11 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from landmarks.config.base import Settings
-from landmarks.config.chain import InsertSettings, SortSettings
+from landmarks.config.chain import STEPS
 from landmarks.config.settings import Config, ModelSettings
 from landmarks.errors import UserError
-
-_STEPS = {model.model_fields["step"].annotation.__args__[0]: model for model in (SortSettings, InsertSettings)}
 
 
 def load_config(path: Path | str | None, overrides: list[str] | tuple[str, ...] = ()) -> Config:
@@ -97,10 +95,10 @@ def _explain(problem: dict) -> str:
         return f"unknown key {key}{_nearest(location)}"
     if problem["type"] == "union_tag_invalid":
         step = problem["ctx"]["tag"]
-        guess = get_close_matches(step, _STEPS, n=1, cutoff=0.3)
-        return f"unknown step '{step}' in {key}; the steps are {', '.join(_STEPS)}" + (f"; did you mean {guess[0]}?" if guess else "")
+        guess = get_close_matches(step, STEPS, n=1, cutoff=0.3)
+        return f"unknown step '{step}' in {key}; the steps are {', '.join(STEPS)}" + (f"; did you mean {guess[0]}?" if guess else "")
     if problem["type"] == "union_tag_not_found":
-        return f"{key} names no step: write {{step: NAME}}, with one of {', '.join(_STEPS)}"
+        return f"{key} names no step: write {{step: NAME}}, with one of {', '.join(STEPS)}"
     if key.startswith("rerank") and problem["type"] in ("tuple_type", "model_attributes_type", "dict_type"):
         return f"{key} is {problem['input']!r}, not a list of steps: write rerank='[{{step: sort}}, {{step: insert}}]'"
     message = problem["msg"].removeprefix("Value error, ")
@@ -111,7 +109,7 @@ def _nearest(location: list[str]) -> str:
     """The known key most like an unknown one: among its neighbours first, then anywhere."""
     *parents, name = location
     if parents and parents[0] == "rerank":
-        neighbours = [key for key in _STEPS[parents[2]].model_fields] if len(parents) > 2 else []
+        neighbours = [key for key in STEPS[parents[2]].model_fields] if len(parents) > 2 else []
         guess = get_close_matches(name, neighbours, n=1, cutoff=0.3)
         return f"; did you mean {guess[0]}?" if guess else ""
     model = parents[1] if len(parents) > 1 and parents[0] == "models" else "NAME"

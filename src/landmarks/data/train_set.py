@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -62,10 +61,5 @@ def create_loader(train_set: TrainSet, order: TrainingOrder, workers: int, pinne
         num_workers=workers,
         collate_fn=collate,
         pin_memory=pinned,
-        worker_init_fn=_start_worker,
         prefetch_factor=4 if workers else None,
     )
-
-
-def _start_worker(_: int) -> None:
-    cv2.setNumThreads(0)  # the processes share the cores already

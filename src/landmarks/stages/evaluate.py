@@ -14,7 +14,6 @@ from landmarks.progress import say
 from landmarks.store.artefact import library_versions
 from landmarks.store.files import write_json
 from landmarks.store.rankings import read_chain_manifests, read_ranking
-from landmarks.store.search_space import SearchSpace
 from landmarks.store.solution import Solution, find_solution, read_solution
 from landmarks.store.submission import MOST_IMAGES, read_submission
 from landmarks.store.tables import Tables, positions, read_csv, read_tables, refuse_repeated, write_csv
@@ -36,6 +35,7 @@ def evaluate(config: Config) -> Path | None:
         if config.evaluate.submission is not None:
             read_submission(config.evaluate.submission, tables.test_ids, tables.index_ids)
             say(f"evaluate: {config.evaluate.submission} is valid")
+            return None
         for name in RESULTS:  # scores of an earlier run would pass for today's
             (config.run.folder / name).unlink(missing_ok=True)
         return None
@@ -47,7 +47,7 @@ def evaluate(config: Config) -> Path | None:
         {"id": solution.query_ids, "usage": solution.usages, "group": _groups(tables, solution), "relevant": np.diff(solution.truth.starts)}
     )
     chains, metrics, seconds = [], {}, 0.0
-    for name, manifest in read_chain_manifests(config, SearchSpace(config, tables).settings).items():
+    for name, manifest in read_chain_manifests(config).items():
         seconds += manifest.get("step_seconds", manifest["seconds"])
         predicted = _predictions(folder / "rankings" / name, tables, solution)
         table[name] = (100 * average_precision(predicted, solution.truth.numbers, solution.truth.starts, MOST_IMAGES)).round(4)

@@ -25,9 +25,8 @@ from landmarks.progress import progress, say
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.descriptors import has_skipped, seal_shards, shard_path, write_shard
 from landmarks.store.images import require_images
-from landmarks.store.tables import Tables, read_tables
+from landmarks.store.tables import SPLITS, Tables, read_tables
 
-SPLITS = ("train", "index", "test")
 _WAITING_SECONDS = 10  # until a process says what it is waiting for
 
 
@@ -102,8 +101,7 @@ def extract(config: Config) -> list[Path]:
 
 def _plan(config: Config, tables: Tables, precision: str) -> Iterator[_Work]:
     """All the work in order; lazily, so that the seconds of an artefact count from the moment its turn comes."""
-    files = {"train": config.dataset.train_table, "index": "index.csv", "test": "test.csv"}
-    fingerprints = {split: fingerprint_of_file(tables.folder / files[split]) for split in SPLITS}
+    fingerprints = {split: fingerprint_of_file(tables.path(split)) for split in SPLITS}
     settings = config.extract.model_dump(include={"longest_side", "scales", "shard_images"}) | {"precision": precision}
     for model in config.models:
         made_by = read_manifest(config.run.folder / "models" / model)["fingerprint"]

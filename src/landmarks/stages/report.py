@@ -20,7 +20,6 @@ from landmarks.store.artefact import Artefact, fingerprint_of_file
 from landmarks.store.files import write_text, written_whole
 from landmarks.store.images import image_path
 from landmarks.store.rankings import read_chain_manifests, read_ranking
-from landmarks.store.search_space import SearchSpace
 from landmarks.store.solution import find_solution, read_solution
 from landmarks.store.tables import Tables, positions, read_csv_header, read_tables
 
@@ -40,8 +39,7 @@ def report(config: Config) -> Path:
     shown = list(dict.fromkeys((names[0], names[-1])))
     solution_path = find_solution(config.tables_folder, config.dataset.solution)
     scores = {} if solution_path is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}
-    tables = read_tables(config.tables_folder, config.dataset.train_table)
-    manifests = read_chain_manifests(config, SearchSpace(config, tables).settings)
+    manifests = read_chain_manifests(config)
     inputs = scores | {name: manifests[name]["fingerprint"] for name in shown}
     artefact = Artefact(folder / "report", "report", {"chains": names, "top": TOP, "queries": QUERIES, "side": SIDE}, inputs)
     index_page = artefact.folder / "index.html"
@@ -49,6 +47,7 @@ def report(config: Config) -> Path:
         say(f"report: up to date ({index_page})")
         return index_page
 
+    tables = read_tables(config.tables_folder, config.dataset.train_table)
     rankings = {name: read_ranking(folder / "rankings" / name) for name in shown}
     if solution_path is None:
         blocks, truth = [], {}

@@ -11,7 +11,7 @@ from landmarks.progress import say
 from landmarks.ranking import Ranking
 from landmarks.rerank import STEPS, Context
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
-from landmarks.store.rankings import read_ranking, write_ranking
+from landmarks.store.rankings import ranking_settings, read_ranking, write_ranking
 from landmarks.store.tables import read_tables
 
 
@@ -27,8 +27,7 @@ def rerank(config: Config) -> Path:
     inputs = {"knn": read_manifest(rankings / "knn")["fingerprint"], "labels": fingerprint_of_file(train_table)}
     inputs |= {split: read_manifest(neighbours / split)["fingerprint"] for split in ("test", "index")}
     artefacts = [
-        Artefact(rankings / name, "rerank", {"chain": [step.model_dump() for step in config.rerank[: n + 1]]}, inputs)
-        for n, name in enumerate(names[1:])
+        Artefact(rankings / name, "rerank", ranking_settings(config, steps), inputs) for steps, name in enumerate(names[1:], start=1)
     ]
     if all(artefact.is_complete() for artefact in artefacts):
         say("rerank: up to date")

@@ -13,8 +13,8 @@ from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
 from landmarks.store.artefact import Artefact
 from landmarks.store.descriptors import Descriptors
-from landmarks.store.rankings import write_ranking
-from landmarks.store.search_space import SearchSpace
+from landmarks.store.rankings import ranking_settings, write_ranking
+from landmarks.store.search_space import SearchSpace, space_settings
 from landmarks.store.tables import read_tables
 
 
@@ -26,22 +26,20 @@ def search(config: Config) -> Path:
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     space = SearchSpace(config, tables)
     folder = config.run.folder
-    jobs = [(folder / "rankings" / "knn", "test", "index", config.search.neighbours)]
+    jobs = [(folder / "rankings" / "knn", "test", "index", ranking_settings(config, steps=0))]
     if config.rerank:
-        jobs += [(folder / "train_neighbours" / split, split, "train", config.search.train_neighbours) for split in ("test", "index")]
-    artefacts = [
-        Artefact(path, "search", space.settings | {"neighbours": neighbours}, space.inputs(queries, index))
-        for path, queries, index, neighbours in jobs
-    ]
+        settings = space_settings(config) | {"neighbours": config.search.train_neighbours}
+        jobs += [(folder / "train_neighbours" / split, split, "train", settings) for split in ("test", "index")]
+    artefacts = [Artefact(path, "search", settings, space.inputs(queries, index)) for path, queries, index, settings in jobs]
     unfinished = [pair for pair in zip(artefacts, jobs, strict=True) if not pair[0].is_complete()]
     if not unfinished:
         say("search: up to date")
         return jobs[0][0]
     use_gpu = _choose_gpu(config)
     descriptors = {split: space.descriptors(split) for split in dict.fromkeys(s for _, job in unfinished for s in job[1:3])}
-    for artefact, (path, queries, index, neighbours) in unfinished:
+    for artefact, (path, queries, index, settings) in unfinished:
         artefact.begin()
-        ranking = _rank(descriptors[queries], descriptors[index], neighbours, use_gpu, f"search {queries} in {index}")
+        ranking = _rank(descriptors[queries], descriptors[index], settings["neighbours"], use_gpu, f"search {queries} in {index}")
         write_ranking(path, ranking)
         artefact.finish(queries=len(ranking.query_ids), index=len(ranking.index_ids), dimensions=descriptors[index].matrix.shape[1])
     return jobs[0][0]

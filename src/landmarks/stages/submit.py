@@ -7,7 +7,6 @@ from pathlib import Path
 from landmarks.config import Config, chain_names
 from landmarks.progress import say
 from landmarks.store.rankings import read_chain_manifests, read_ranking
-from landmarks.store.search_space import SearchSpace
 from landmarks.store.submission import read_submission, write_submission
 from landmarks.store.tables import read_tables
 
@@ -15,7 +14,7 @@ from landmarks.store.tables import read_tables
 def submit(config: Config) -> Path:
     """Write run.folder/submission.csv from the whole chain's ranking and validate it as a stranger's would be."""
     tables = read_tables(config.tables_folder, config.dataset.train_table)
-    read_chain_manifests(config, SearchSpace(config, tables).settings)
+    read_chain_manifests(config)
     ranking = read_ranking(config.run.folder / "rankings" / chain_names(config.rerank)[-1])
     path = config.run.folder / "submission.csv"
     write_submission(path, tables.test_ids, ranking)

@@ -13,6 +13,7 @@ from landmarks.errors import UserError
 from landmarks.ranking import Ranking
 from landmarks.store.artefact import read_manifest
 from landmarks.store.files import read_array, write_array
+from landmarks.store.search_space import space_settings
 from landmarks.store.tables import read_ids, write_csv
 
 
@@ -33,19 +34,23 @@ def read_ranking(folder: Path) -> Ranking:
     )
 
 
-def read_chain_manifests(config: Config, space_settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def ranking_settings(config: Config, steps: int) -> dict[str, Any]:
+    """What shapes the ranking after the first `steps` steps of the chain, as its manifest has it; 0 = the search itself."""
+    if steps == 0:
+        return space_settings(config) | {"neighbours": config.search.neighbours}
+    return {"chain": [step.model_dump() for step in config.rerank[:steps]]}
+
+
+def read_chain_manifests(config: Config) -> dict[str, dict[str, Any]]:
     """The manifest of every prefix of the chain, by its name.
 
-    space_settings  what shapes the searched space, as SearchSpace.settings has it
     Raises UserError where a ranking is missing, or was made with other settings than these.
     """
     folder, manifests = config.run.folder / "rankings", {}
-    for number, name in enumerate(chain_names(config.rerank)):
+    for steps, name in enumerate(chain_names(config.rerank)):
         manifests[name] = manifest = read_manifest(folder / name)
-        chain = {"chain": [step.model_dump() for step in config.rerank[:number]]}
-        wanted = chain if number else space_settings | {"neighbours": config.search.neighbours}
-        made_from = manifests["knn"]["fingerprint"]
-        if manifest["settings"] != wanted or (number and manifest["inputs"]["knn"] != made_from):
+        of_this_search = steps == 0 or manifest["inputs"]["knn"] == manifests["knn"]["fingerprint"]
+        if manifest["settings"] != ranking_settings(config, steps) or not of_this_search:
             raise UserError(
                 "this ranking was made with other settings",
                 where=folder / name,

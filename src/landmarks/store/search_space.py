@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from landmarks.config import Config
 from landmarks.errors import UserError
@@ -12,7 +13,10 @@ from landmarks.store.artefact import fingerprint_of_file, read_manifest
 from landmarks.store.descriptors import Descriptors, read_descriptors, read_user_descriptors
 from landmarks.store.tables import Tables
 
-SPLITS = ("train", "index", "test")
+
+def space_settings(config: Config) -> dict[str, Any]:
+    """What shapes the space, for fingerprints."""
+    return {"weights": {name: model.weight for name, model in config.models.items()}, "whiten": config.whiten.model_dump()}
 
 
 class SearchSpace:
@@ -24,18 +28,12 @@ class SearchSpace:
     def folder(self, model: str, split: str) -> Path:
         return self._config.run.folder / "descriptors" / model / split
 
-    @property
-    def settings(self) -> dict:
-        """What shapes the space, for fingerprints."""
-        return {"weights": {name: model.weight for name, model in self._config.models.items()}, "whiten": self._config.whiten.model_dump()}
-
     def inputs(self, *splits: str) -> dict[str, str]:
         """The fingerprints of what `splits` are made from; whitening is learned on train, so train is always among them."""
         wanted = dict.fromkeys((*splits, "train")) if self._config.whiten.dimensions else dict.fromkeys(splits)
         if not self._config.models:
-            folder = self._tables.folder
-            tables = {"train": self._config.dataset.train_table, "index": "index.csv", "test": "test.csv"}
-            return {file: fingerprint_of_file(folder / file) for split in wanted for file in (tables[split], f"{split}.npy")}
+            files = [path for split in wanted for path in (self._tables.path(split), self._tables.folder / f"{split}.npy")]
+            return {path.name: fingerprint_of_file(path) for path in files}
         return {f"{model}/{split}": self._made(model, split) for model in self._config.models for split in wanted}
 
     def _made(self, model: str, split: str) -> str:

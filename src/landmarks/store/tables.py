@@ -15,6 +15,7 @@ import pyarrow.csv
 from landmarks.errors import UserError
 from landmarks.store.files import written_whole
 
+SPLITS = ("train", "index", "test")
 USAGES = ("Public", "Private", "Ignored")
 
 
@@ -31,9 +32,14 @@ class Tables:
     """The three splits of a dataset, no id in two of them."""
 
     folder: Path
+    train_table: str
     train: TrainTable
     index_ids: np.ndarray
     test_ids: np.ndarray
+
+    def path(self, split: str) -> Path:
+        """The split's table."""
+        return self.folder / (self.train_table if split == "train" else f"{split}.csv")
 
     def ids(self, split: str) -> np.ndarray:
         return {"train": self.train.ids, "index": self.index_ids, "test": self.test_ids}[split]
@@ -50,8 +56,8 @@ def read_tables(folder: Path, train_table: str = "train.csv") -> Tables:
         )
     index_ids, test_ids = read_ids(folder / "index.csv"), read_ids(folder / "test.csv")
     train = read_train(folder / train_table)
-    tables = Tables(folder, train, index_ids, test_ids)
-    _refuse_shared_ids(tables, train_table)
+    tables = Tables(folder, train_table, train, index_ids, test_ids)
+    _refuse_shared_ids(tables)
     return tables
 
 
@@ -165,7 +171,7 @@ def refuse_repeated(ids: np.ndarray, path: Path) -> None:
         )
 
 
-def _refuse_shared_ids(tables: Tables, train_table: str) -> None:
+def _refuse_shared_ids(tables: Tables) -> None:
     for one, other in (("train", "index"), ("train", "test"), ("index", "test")):
         found = positions(tables.ids(one), tables.ids(other))
         shared = np.flatnonzero(found >= 0)
@@ -173,13 +179,13 @@ def _refuse_shared_ids(tables: Tables, train_table: str) -> None:
             continue
         if one == "train" and other == "index" and len(shared) == len(found):
             raise UserError(
-                f"every id of {train_table} is an index image: index labels are not training labels, their numbers mean other landmarks",
-                where=tables.folder / train_table,
+                f"every id of {tables.train_table} is an index image: index labels are not training labels, "
+                "their numbers mean other landmarks",
+                where=tables.path(one),
                 next="dataset.train_table=train.csv or train_clean.csv",
             )
-        file = train_table if one == "train" else f"{one}.csv"
         raise UserError(
             f"id '{tables.ids(one)[shared[0]]}' is in two splits, {one} and {other} ({len(shared)} such ids)",
-            where=f"{tables.folder / file}, image {shared[0] + 1}; {tables.folder / other}.csv, row {found[shared[0]] + 2}",
+            where=f"{tables.path(one)}, image {shared[0] + 1}; {tables.path(other)}, row {found[shared[0]] + 2}",
             next="an image may be in one split only: remove it from the other",
         )
