@@ -5,8 +5,8 @@ import torch
 
 from landmarks.config import ModelSettings
 from landmarks.errors import UserError
+from landmarks.models.build import build_model
 from landmarks.models.checkpoint import load_model, save_model
-from landmarks.models.global_model import build_model
 
 SETTINGS = ModelSettings(backbone="test_efficientnet", pretrained=False, dimensions=16)
 

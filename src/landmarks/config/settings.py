@@ -46,11 +46,22 @@ class PhotosSettings(Settings):
         return self
 
 
+class LocalSettings(Settings):
+    """DELG's local branch; defaults as published (Cao et al., section 3 and 4)."""
+
+    dimensions: int = Field(128, ge=1, description="length of a local descriptor: the autoencoder's code")
+    layer: str = Field("", description="module of the backbone whose output is the stride-16 map; empty: the one timm names")
+    attention_channels: int = Field(512, ge=1, description="channels of the attention's hidden layer")
+    attention_weight: float = Field(1.0, ge=0, description="weight of the attention's classification loss")
+    reconstruction_weight: float = Field(10.0, ge=0, description="weight of the autoencoder's mean squared error")
+
+
 class ModelSettings(Settings):
     backbone: str = Field("resnet101", description="any timm architecture with a stride-32 map")
     pretrained: bool = Field(True, description="start from ImageNet weights")
     dimensions: int = Field(512, ge=0, description="descriptor size; 0 = no head: the pooled map itself")
     gem_power: float = Field(3.0, gt=0, description="p of generalised-mean pooling at the start (trained)")
+    local: LocalSettings | None = Field(None, description="DELG's local features beside the global descriptor; unset: none")
     train: bool = Field(True, description="false: used with its starting weights, untouched by the training set")
     weight: float = Field(1.0, gt=0, description="weight in the ensemble (acts squared in the similarity)")
 

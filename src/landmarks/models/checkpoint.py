@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save
 
 from landmarks.config import ModelSettings
 from landmarks.errors import UserError
-from landmarks.models.global_model import GlobalModel, build_model
+from landmarks.models.build import build_model
+from landmarks.models.global_model import GlobalModel
 from landmarks.store.files import write_text, written_whole
 
 WEIGHTS, SETTINGS = "model.safetensors", "model.json"

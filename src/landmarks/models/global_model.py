@@ -33,12 +33,14 @@ class GlobalModel(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(self.backbone.std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.describe_map(self.backbone(self.normalise(images)))
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 RGB (n, 3, h, w) -> float32, as the backbone takes it."""
         if images.dtype != torch.uint8:
             raise TypeError(f"images must be uint8 RGB, not {images.dtype}")
-        pooled = self.pooling(self.backbone((images.float() - self.mean) / self.std))
-        return F.normalize(self.head(pooled).float())
+        return (images.float() - self.mean) / self.std
 
-
-def build_model(settings: ModelSettings) -> GlobalModel:
-    """A model at its starting weights. Those of the head are drawn from torch's generator: seed it first."""
-    return GlobalModel(settings)
+    def describe_map(self, map: torch.Tensor) -> torch.Tensor:
+        """The backbone's map (n, c, h, w) -> (n, dimensions) float32, rows of length 1."""
+        return F.normalize(self.head(self.pooling(map)).float())

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from landmarks.config import ModelSettings, TrainSettings
-from landmarks.models.global_model import build_model
+from landmarks.models.build import build_model
 from landmarks.models.heads import create_classifier
 from landmarks.seeds import seed_of
 

@@ -1,0 +1,123 @@
+"""Local features from several sizes of a picture, and the global descriptor in the same pass (DELG, section 5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from landmarks.models.delg import DelgMaps, DelgModel
+from landmarks.models.multi_scale import shrink
+
+SMALLEST_SIDE = 16  # pixels; below, the stride-16 map is one position that sees mostly padding
+
+
+class LocalFeatures(NamedTuple):
+    """Of one image, m features, the highest attention first.
+
+    keypoints    (m, 4) float32: x, y in original pixels, whole numbers being centres of pixels; feature scale, 1 / image
+                 scale; attention
+    descriptors  (m, dimensions) float32, rows of length 1
+    """
+
+    keypoints: np.ndarray
+    descriptors: np.ndarray
+
+
+def describe_local(
+    model: DelgModel,
+    images: torch.Tensor,
+    scales: Sequence[float],
+    max_features: int = 1000,
+    threshold: float | None = None,
+    factors: np.ndarray | None = None,
+    offsets: np.ndarray | None = None,
+) -> list[LocalFeatures]:
+    """The local features of each image, at most `max_features` over all scales together, those of the highest attention.
+
+    images     (n, 3, h, w) uint8 RGB on the model's device, at the largest of `scales`; smaller ones are made from them. A scale
+               at which a side falls below 16 pixels gives no feature
+    threshold  features of a lower attention are left out; None: the model's own, learned in training
+    factors    (n, 2) or (2,): x, y original pixels for one pixel of `images`; None: 1. The pixels of `images` are at the largest scale:
+               a photo of 3000 x 2000 handed in at 2048 x 1365, scale 2 of 1024, has 3000 / 2048 and 2000 / 1365
+    offsets    (n, 2) or (2,): x, y of the upper left corner of `images` in the original photo, pixels, where its border was
+               cut off; None: 0
+
+    Call it in eval mode, inside `device.computing` or torch.inference_mode.
+    """
+    return describe_both(model, images, (), scales, max_features, threshold, factors, offsets)[1]
+
+
+def describe_both(
+    model: DelgModel,
+    images: torch.Tensor,
+    scales: Sequence[float],
+    local_scales: Sequence[float],
+    max_features: int = 1000,
+    threshold: float | None = None,
+    factors: np.ndarray | None = None,
+    offsets: np.ndarray | None = None,
+) -> tuple[torch.Tensor | None, list[LocalFeatures]]:
+    """(global descriptors, local features), one pass of the backbone for each scale, also for those that both want.
+
+    scales  of the global descriptor, averaged as `multi_scale.describe` does: (n, dimensions) float32 on the device; none: None
+    images  at the largest of `scales` and `local_scales`; the rest as in `describe_local`
+    """
+    least = model.local.threshold.item() if threshold is None else threshold
+    largest, total = max([*scales, *local_scales]), 0
+    parts = [_Part.empty(len(images), model.local_dimensions, images.device)]
+    for scale in sorted({*scales, *local_scales}):
+        resized = shrink(images, scale / largest)
+        if scale not in local_scales or min(resized.shape[2:]) < SMALLEST_SIDE:
+            if scale in scales:
+                total = total + model(resized)
+            continue
+        maps = model.maps(resized)
+        if scale in scales:
+            total = total + model.describe_map(maps.deep)
+        parts.append(_strongest(_features(model, maps, resized, images, scale), max_features))
+    best = _strongest(_Part(*(torch.cat(tensors, dim=1) for tensors in zip(*parts))), max_features)
+    return F.normalize(total) if len(scales) else None, _cut(best, least, factors, offsets)
+
+
+class _Part(NamedTuple):
+    """Features of a batch: x, y, feature scale, attention (n, m, 4); codes (n, m, dimensions), not yet of length 1."""
+
+    keypoints: torch.Tensor
+    codes: torch.Tensor
+
+    @classmethod
+    def empty(cls, images: int, dimensions: int, device: torch.device) -> _Part:
+        return cls(torch.zeros(images, 0, 4, device=device), torch.zeros(images, 0, dimensions, device=device))
+
+
+def _features(model: DelgModel, maps: DelgMaps, resized: torch.Tensor, images: torch.Tensor, scale: float) -> _Part:
+    """Every position of one scale's map; x and y in pixels of `images`."""
+    count, _, rows, columns = maps.local.codes.shape
+    axes = []
+    for length, field, small, large in zip((rows, columns), model.fields(*resized.shape[2:]), resized.shape[2:], images.shape[2:]):
+        centre = field.centre(torch.arange(length, device=images.device, dtype=torch.float32))
+        # Resizing keeps the corners of the picture in place, not the centres of its first pixels.
+        axes.append((centre + 0.5) * (large / small) - 0.5)
+    y, x = torch.meshgrid(*axes, indexing="ij")
+    place = torch.stack([x, y, torch.full_like(x, 1 / scale)], dim=-1).flatten(0, 1).expand(count, -1, -1)
+    attention = maps.local.attention.flatten(1)[..., None]
+    return _Part(torch.cat([place, attention], dim=2), maps.local.codes.float().flatten(2).transpose(1, 2))
+
+
+def _strongest(part: _Part, most: int) -> _Part:
+    """The `most` features of the highest attention of each image, the highest first; equal ones in the order they came."""
+    order = part.keypoints[..., 3].sort(dim=1, descending=True, stable=True).indices[:, :most, None]
+    return _Part(*(tensor.gather(1, order.expand(-1, -1, tensor.shape[2])) for tensor in part))
+
+
+def _cut(part: _Part, least: float, factors: np.ndarray | None, offsets: np.ndarray | None) -> list[LocalFeatures]:
+    kept = (part.keypoints[..., 3] >= least).sum(dim=1).tolist()
+    keypoints, descriptors = part.keypoints.cpu().numpy(), F.normalize(part.codes, dim=2).cpu().numpy()
+    factors = np.broadcast_to(1.0 if factors is None else factors, (len(kept), 2)).astype(np.float32)
+    offsets = np.broadcast_to(0.0 if offsets is None else offsets, (len(kept), 2)).astype(np.float32)
+    keypoints[..., :2] = (keypoints[..., :2] + 0.5) * factors[:, None] - 0.5 + offsets[:, None]
+    return [LocalFeatures(keypoints[image, :count], descriptors[image, :count]) for image, count in enumerate(kept)]
