@@ -3,9 +3,11 @@
 from landmarks.config.chain import Chain, InsertSettings, SortSettings, chain_names
 from landmarks.config.load import load_config
 from landmarks.config.settings import (
+    CleanSettings,
     Config,
     DatasetSettings,
     ExtractSettings,
+    LocalExtractSettings,
     LocalSettings,
     ModelSettings,
     PhotosSettings,
@@ -18,10 +20,12 @@ from landmarks.config.settings import (
 
 __all__ = [
     "Chain",
+    "CleanSettings",
     "Config",
     "DatasetSettings",
     "ExtractSettings",
     "InsertSettings",
+    "LocalExtractSettings",
     "LocalSettings",
     "ModelSettings",
     "PhotosSettings",

@@ -93,6 +93,23 @@ class TrainSettings(Settings):
     seed: int = Field(0, ge=0, description="order, augmentation and starting weights derive from it")
 
 
+class LocalExtractSettings(Settings):
+    """Local features of the models that have a local branch; defaults as published (Cao et al., section 5.1)."""
+
+    images: Literal["returned", "all"] = Field(
+        "returned", description="returned: after search, of queries and what they found; all: of `splits`, in one pass with the descriptors"
+    )
+    splits: tuple[Literal["train", "index", "test"], ...] = Field(
+        ("index", "test"), description="with images=all; `clean` extracts what it needs of train itself"
+    )
+    longest_side: int | None = Field(None, ge=32, description="pixels of the longest side at scale 1; unset: extract.longest_side")
+    scales: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (0.25, 0.3536, 0.5, 0.7071, 1.0, 1.4142, 2.0), min_length=1, description="features come from these scales together"
+    )
+    max_features: int = Field(1000, ge=1, le=65535, description="features an image at most, those of the highest attention")
+    storage: Literal["float16", "int8"] = Field("float16", description="int8 takes half the disk, with a scale for each descriptor")
+
+
 class ExtractSettings(Settings):
     longest_side: int = Field(800, ge=32, description="pixels of the longest side at scale 1")
     scales: tuple[Annotated[float, Field(gt=0)], ...] = Field(
@@ -103,6 +120,7 @@ class ExtractSettings(Settings):
     on_error: Literal["stop", "skip"] = Field("stop", description="an unreadable image stops the run, or is listed in the manifest")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU")
     workers: int = Field(2, ge=0, description="processes that decode images, for each extracting process")
+    local: LocalExtractSettings = LocalExtractSettings()
 
 
 class WhitenSettings(Settings):
@@ -112,6 +130,16 @@ class WhitenSettings(Settings):
 class SearchSettings(Settings):
     neighbours: int = Field(100, ge=1, description="index images kept for each query")
     train_neighbours: int = Field(3, ge=1, description="training images kept for each query and index image, for label votes")
+
+
+class CleanSettings(Settings):
+    """Which training images stay (Yokoo et al., section 3)."""
+
+    neighbours: int = Field(1000, ge=1, description="nearest training images looked at for each training image")
+    pairs: int = Field(100, ge=1, description="of those, images of the same label that are verified against it, at most")
+    least_inliers: int = Field(30, ge=1, description="a pair is verified from this many inliers on")
+    least_pairs: int = Field(3, ge=1, description="an image stays with this many verified pairs")
+    least_images: int = Field(2, ge=1, description="a label stays with this many images")
 
 
 class EvaluateSettings(Settings):
@@ -136,6 +164,7 @@ class Config(Settings):
     extract: ExtractSettings = ExtractSettings()
     whiten: WhitenSettings = WhitenSettings()
     search: SearchSettings = SearchSettings()
+    clean: CleanSettings = CleanSettings()
     rerank: Chain = Field((), description="the chain of re-ranking steps, in order")
     evaluate: EvaluateSettings = EvaluateSettings()
     run: RunSettings = RunSettings()
