@@ -14,9 +14,10 @@ from landmarks.models.pooling import GeM
 class GlobalModel(nn.Module):
     """uint8 RGB (n, 3, h, w) -> (n, dimensions) float32, rows of length 1.
 
-    backbone -> GeM -> fully connected -> BatchNorm -> L2 (Yokoo et al., section 2). With settings.dimensions 0 there is no
-    head: the descriptor is the pooled map. The images come as bytes because the normalisation happens here, on the device:
-    a quarter of the traffic from the loader's processes. `dimensions` is the length of a descriptor.
+    backbone -> GeM -> fully connected -> BatchNorm -> L2 (Yokoo et al., section 2; DELG without the BatchNorm). With
+    settings.dimensions 0 there is no head: the descriptor is the pooled map. The images come as bytes because the
+    normalisation happens here, on the device: a quarter of the traffic from the loader's processes. `dimensions` is the
+    length of a descriptor.
 
     Raises UserError as `create_backbone` does.
     """
@@ -28,7 +29,8 @@ class GlobalModel(nn.Module):
         self.dimensions = settings.dimensions or self.backbone.channels
         self.head = nn.Identity()
         if settings.dimensions:
-            self.head = nn.Sequential(nn.Linear(self.backbone.channels, self.dimensions), nn.BatchNorm1d(self.dimensions))
+            layers = [nn.Linear(self.backbone.channels, self.dimensions)]
+            self.head = nn.Sequential(*layers, *([nn.BatchNorm1d(self.dimensions)] if settings.head_batchnorm else []))
         self.register_buffer("mean", 255 * torch.tensor(self.backbone.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(self.backbone.std).view(1, 3, 1, 1), persistent=False)
 

@@ -17,14 +17,15 @@ class CosineClassifier(nn.Module):
     """Descriptors (n, dimensions) and labels (n,) int64 -> (logits, cosines), both (n, classes) float32.
 
     The logits carry the margin at each image's own class and are multiplied by `scale`: they go into the cross entropy.
-    The plain cosines say which class is the nearest. Everything is float32, whatever autocast says.
+    The plain cosines say which class is the nearest. Everything is float32, whatever autocast says. With `learn_scale`
+    the scale is a parameter that starts at the given value (DELG, section 3.3).
     """
 
-    def __init__(self, dimensions: int, classes: int, margin: float, scale: float):
+    def __init__(self, dimensions: int, classes: int, margin: float, scale: float, learn_scale: bool = False):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(classes, dimensions))
         nn.init.xavier_uniform_(self.weight)
-        self.margin, self.scale = margin, scale
+        self.margin, self.scale = margin, nn.Parameter(torch.tensor(scale)) if learn_scale else scale
 
     def forward(self, descriptors: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(descriptors.device.type, enabled=False):
@@ -55,6 +56,6 @@ class CosFace(CosineClassifier):
         return cosines - self.margin
 
 
-def create_classifier(loss: str, dimensions: int, classes: int, margin: float, scale: float) -> CosineClassifier:
+def create_classifier(loss: str, dimensions: int, classes: int, margin: float, scale: float, learn_scale: bool = False) -> CosineClassifier:
     """loss: arcface or cosface."""
-    return {"arcface": ArcFace, "cosface": CosFace}[loss](dimensions, classes, margin, scale)
+    return {"arcface": ArcFace, "cosface": CosFace}[loss](dimensions, classes, margin, scale, learn_scale)

@@ -63,6 +63,10 @@ def _train_one(config: Config, name: str, artefact: Artefact, accelerator: Accel
     settings, model_settings, first = config.train, config.models[name], accelerator.is_main_process
     learns = _learns(config, name)
     ids, labels, classes = _read_labels(config) if learns else ((), (), 1)
+    if learns and settings.overfit:
+        ids, labels = _spread(ids, labels, settings.overfit)
+        if first:
+            say(f"train {name}: on {len(ids)} images alone (train.overfit); this shows that the parts learn, the model is of no other use")
     if learns:
         steps_and_part(len(ids), settings, accelerator.num_processes)
         if first:
@@ -101,3 +105,9 @@ def _read_labels(config: Config) -> tuple[np.ndarray, np.ndarray, int]:
             next="complete the table, or train.epochs=0 to use the starting weights",
         )
     return table.ids, labels, len(landmarks)
+
+
+def _spread(ids: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """`count` rows at equal distances: tables are often sorted by landmark, and the first rows would be of one alone."""
+    rows = np.arange(min(count, len(ids))) * len(ids) // min(count, len(ids))
+    return ids[rows], labels[rows]

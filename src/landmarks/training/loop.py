@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 
 from landmarks.config import TrainSettings
@@ -60,7 +59,7 @@ def run_training(
             torch.manual_seed(seed_of(settings.seed, "step", step, accelerator.process_index))
             rate = learning_rate(step, order.steps, settings)
             set_learning_rate(optimizer, rate)
-            window.add(*_one_step(wrapped, optimizer, parts, settings, accelerator))
+            window.add(_one_step(wrapped, optimizer, parts, settings, accelerator))
             bar.update(images_a_step)
             finished, now = step + 1, time.monotonic()
             if finished % settings.log_steps == 0 or finished == order.steps:
@@ -85,9 +84,9 @@ def run_training(
     return line
 
 
-def _one_step(wrapped, optimizer, parts, settings: TrainSettings, accelerator: Accelerator) -> tuple[torch.Tensor, ...]:
-    """Gradients of the accumulated parts, clipped, then one step; returns loss, accuracy and gradient norm of this process."""
-    loss = accuracy = torch.zeros((), device=accelerator.device)
+def _one_step(wrapped, optimizer, parts, settings: TrainSettings, accelerator: Accelerator) -> dict[str, torch.Tensor]:
+    """Gradients of the accumulated parts, clipped, then one step; returns the learner's numbers of this process and the gradient norm."""
+    numbers: dict[str, torch.Tensor] = {}
     for part in range(settings.accumulate):
         batch = next(parts)
         if isinstance(batch, UserError):
@@ -95,17 +94,17 @@ def _one_step(wrapped, optimizer, parts, settings: TrainSettings, accelerator: A
         images, labels = (tensor.to(accelerator.device, non_blocking=True) for tensor in batch)
         last = part == settings.accumulate - 1
         with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients cross between processes once a step
-            logits, cosines = wrapped(images, labels)
-            part_loss = F.cross_entropy(logits, labels) / settings.accumulate
-            accelerator.backward(part_loss)
-        loss = loss + part_loss.detach()
-        accuracy = accuracy + (cosines.argmax(dim=1) == labels).float().mean() / settings.accumulate
-    norm = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm)
+            measured = {name: number / settings.accumulate for name, number in wrapped(images, labels).items()}
+            accelerator.backward(measured["loss"])
+        numbers = {name: numbers.get(name, 0) + number.detach() for name, number in measured.items()}
+    numbers["gradient_norm"] = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm)
     optimizer.step()
     optimizer.zero_grad()
-    return loss, accuracy, norm
+    return numbers
 
 
 def _show(bar, line: dict, learner: Learner) -> None:
     nothing_learned = math.log(len(learner.classifier.weight))
-    bar.set_postfix_str(f"loss {line['loss']:.2f} (ln C {nothing_learned:.2f}), accuracy {line['accuracy']:.1%}", refresh=False)
+    local = f", local {line['loss_attention']:.2f}, reconstruction {line['loss_reconstruction']:.3f}" if "loss_attention" in line else ""
+    loss = line.get("loss_global", line["loss"])
+    bar.set_postfix_str(f"loss {loss:.2f} (ln C {nothing_learned:.2f}){local}, accuracy {line['accuracy']:.1%}", refresh=False)

@@ -8,7 +8,7 @@ from landmarks.config import TrainSettings
 
 
 def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
-    """Rate of step 0..steps-1: a straight rise over the warm-up, then a cosine that ends at the final rate.
+    """Rate of step 0..steps-1: a straight rise over the warm-up, then a cosine or a straight line that ends at the final rate.
 
     The first step of a warm-up already moves: its rate is one step's share of the rise, not 0.
     """
@@ -17,4 +17,5 @@ def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
         return settings.learning_rate * (step + 1) / warmup
     progress = (step - warmup) / max(1, steps - warmup - 1)
     highest, final = settings.learning_rate, settings.final_learning_rate
-    return final + (highest - final) * (1 + math.cos(math.pi * progress)) / 2
+    share = (1 + math.cos(math.pi * progress)) / 2 if settings.schedule == "cosine" else 1 - progress
+    return final + (highest - final) * share

@@ -1,4 +1,4 @@
-"""Loss and accuracy of the steps since the last line of the journal."""
+"""Losses, accuracy and the like of the steps since the last line of the journal."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ class Window:
 
     def __init__(self, settings: TrainSettings, accelerator: Accelerator, step: int):
         self.settings, self.accelerator, self.first = settings, accelerator, step
-        self._losses, self._accuracies, self._norms = [], [], []
+        self._steps: list[dict[str, torch.Tensor]] = []
 
-    def add(self, loss: torch.Tensor, accuracy: torch.Tensor, gradient_norm: torch.Tensor) -> None:
-        """One step's numbers on this process, scalars on the device."""
-        self._losses.append(loss)
-        self._accuracies.append(accuracy)
-        self._norms.append(gradient_norm)
+    def add(self, numbers: dict[str, torch.Tensor]) -> None:
+        """One step's numbers on this process, scalars on the device; `loss` and `gradient_norm` among them, the same names each time."""
+        self._steps.append(numbers)
 
     def require_finite(self) -> None:
         """Raise UserError naming the first step with a loss or gradient that is not a number."""
-        if not self._losses:
+        if not self._steps:
             return
-        numbers = torch.stack([torch.stack(self._losses), torch.stack(self._norms).float()])
+        numbers = torch.stack([self._column("loss"), self._column("gradient_norm")])
         if self.accelerator.scaler is not None:
             numbers[1] = 0  # there infinite gradients are normal: the scaler skips the step and scales down
         bad = ~numbers.isfinite()
@@ -45,8 +43,11 @@ class Window:
     def close(self) -> dict[str, float]:
         """The means over the steps and all processes; the window is empty after it. To be called by every process."""
         self.require_finite()
-        numbers = torch.stack([torch.stack(values).float().mean() for values in (self._losses, self._accuracies, self._norms)])
-        numbers = self.accelerator.reduce(numbers, "mean").tolist()
-        self.first += len(self._losses)
-        self._losses, self._accuracies, self._norms = [], [], []
-        return dict(zip(("loss", "accuracy", "gradient_norm"), numbers))
+        names = list(self._steps[0])
+        means = self.accelerator.reduce(torch.stack([self._column(name).mean() for name in names]), "mean").tolist()
+        self.first += len(self._steps)
+        self._steps = []
+        return dict(zip(names, means, strict=True))
+
+    def _column(self, name: str) -> torch.Tensor:
+        return torch.stack([numbers[name] for numbers in self._steps]).float()
