@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -188,38 +186,6 @@ def test_a_model_that_is_not_trained_is_an_error(overrides, tmp_path):
 
 def test_no_model_no_work(tmp_path):
     assert extract(load_config(None, [f"run.folder={tmp_path}"])) == []
-
-
-def test_two_processes_make_the_same_descriptors(overrides, tmp_path):
-    alone = run(overrides)
-    link_model(tmp_path, "shared")
-    (tmp_path / "go.py").write_text(
-        "import sys\nfrom pathlib import Path\nfrom accelerate import PartialState\nfrom landmarks.config import load_config\n"
-        "from landmarks.stages.extract import extract\nextract(load_config(None, sys.argv[1:]))\n"
-        "Path(__file__).with_name(f'rank{PartialState().process_index}of{PartialState().num_processes}').touch()\n"
-    )
-    # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes=2",
-        "--num_machines=1",
-        "--mixed_precision=no",
-        "--dynamo_backend=no",
-        "--main_process_port=0",
-    ]
-    done = subprocess.run(
-        [*launch, str(tmp_path / "go.py"), *overrides, f"run.folder={tmp_path / 'shared'}"], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in tmp_path.glob("rank*")) == ["rank0of2", "rank1of2"]
-    assert done.stdout.count("descriptors/tiny/index: 11 descriptors of 16 dimensions") == 1  # only the first process speaks
-    for folder in alone:
-        together = read_descriptors(tmp_path / "shared" / "descriptors" / "tiny" / folder.name)
-        assert together.ids.tolist() == IDS[folder.name]
-        assert_nearly_equal(together.matrix.astype(float), read_descriptors(folder).matrix.astype(float))
 
 
 def link_model(tmp_path, name):

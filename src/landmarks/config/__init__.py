@@ -15,6 +15,7 @@ from landmarks.config.settings import (
     SampleSettings,
     SearchSettings,
     TrainSettings,
+    VerificationSettings,
     WhitenSettings,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "SearchSettings",
     "SortSettings",
     "TrainSettings",
+    "VerificationSettings",
     "WhitenSettings",
     "chain_names",
     "load_config",

@@ -135,7 +135,12 @@ class WhitenSettings(Settings):
 
 class SearchSettings(Settings):
     neighbours: int = Field(100, ge=1, description="index images kept for each query")
-    train_neighbours: int = Field(3, ge=1, description="training images kept for each query and index image, for label votes")
+
+
+class VerificationSettings(Settings):
+    """Matching and RANSAC; defaults as published for DELG (Cao et al., section 4.1)."""
+
+    model: ModelName | None = Field(None, description="the model whose local features are matched; unset: the only one that has them")
 
 
 class CleanSettings(Settings):
@@ -170,6 +175,7 @@ class Config(Settings):
     extract: ExtractSettings = ExtractSettings()
     whiten: WhitenSettings = WhitenSettings()
     search: SearchSettings = SearchSettings()
+    verification: VerificationSettings = VerificationSettings()
     clean: CleanSettings = CleanSettings()
     rerank: Chain = Field((), description="the chain of re-ranking steps, in order")
     evaluate: EvaluateSettings = EvaluateSettings()
@@ -179,13 +185,3 @@ class Config(Settings):
     def tables_folder(self) -> Path:
         """Where the GLDv2-layout tables lie: photos are imported into the run folder, the user's own stays untouched."""
         return self.run.folder / "dataset" if self.dataset.source == "photos" else self.dataset.folder
-
-    @model_validator(mode="after")
-    def _votes_are_searched_for(self):
-        for step in self.rerank:
-            if step.neighbours > self.search.train_neighbours:
-                raise ValueError(
-                    f"the step {step.step} votes with {step.neighbours} neighbours, "
-                    f"but search.train_neighbours={self.search.train_neighbours}: raise it"
-                )
-        return self

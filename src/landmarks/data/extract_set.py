@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from landmarks.data.buckets import fit_to_bucket
+from landmarks.data.buckets import bucket_shape, fit_to_bucket
 from landmarks.data.images import read_image
 from landmarks.errors import UserError
 from landmarks.store.images import image_path
@@ -18,8 +20,23 @@ from landmarks.store.images import image_path
 _MARGIN = 9 / 8
 
 
+class Picture(NamedTuple):
+    """A picture fitted to its bucket, and where its pixels lie in the upright original.
+
+    pixels       (height, width, 3) uint8 RGB
+    factors      (2,) float32: x, y original pixels for one pixel of `pixels`
+    offsets      (2,) float32: x, y of its upper left corner in the original, pixels: the border was cut off there
+    shorter_side of the original, pixels
+    """
+
+    pixels: np.ndarray
+    factors: np.ndarray
+    offsets: np.ndarray
+    shorter_side: int
+
+
 class ExtractSet(Dataset):
-    """One picture an item, upright and fitted to its bucket: (height, width, 3) uint8 RGB.
+    """One Picture an item.
 
     A picture that cannot be read comes as its UserError: whether that stops the run is for the stage to say.
 
@@ -36,15 +53,16 @@ class ExtractSet(Dataset):
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, item: int) -> np.ndarray | UserError:
+    def __getitem__(self, item: int) -> Picture | UserError:
+        path = image_path(self.folder, self.split, str(self.ids[item]))
         try:
-            image = read_image(image_path(self.folder, self.split, str(self.ids[item])), round(self.longest_side * _MARGIN))
+            image = read_image(path, round(self.longest_side * _MARGIN))
         except UserError as error:
             return error
-        return fit_to_bucket(image, self.longest_side)
+        return _fitted(image, _reduction(path, image), self.longest_side)
 
 
-def read_ahead(images: ExtractSet, workers: int, batch_size: int) -> Iterator[np.ndarray | UserError]:
+def read_ahead(images: ExtractSet, workers: int, batch_size: int) -> Iterator[Picture | UserError]:
     """The items of `images` in order, read by `workers` processes (0: by this one) up to two batches ahead.
 
     They come as arrays, one by one: torch tensors of worker processes would each hold a file descriptor and shared memory,
@@ -54,5 +72,26 @@ def read_ahead(images: ExtractSet, workers: int, batch_size: int) -> Iterator[np
     return iter(DataLoader(images, batch_size=None, num_workers=workers, collate_fn=_as_it_is, **ahead))
 
 
-def _as_it_is(image: np.ndarray | UserError) -> np.ndarray | UserError:
+def _reduction(path: Path, image: np.ndarray) -> int:
+    """How many pixels of the file became one of `image` when it was decoded: 1, 2, 4 or 8. The file's header is read once more."""
+    with Image.open(path) as header:
+        return round(max(header.size) / max(image.shape[:2]))
+
+
+def _fitted(image: np.ndarray, reduction: int, longest_side: int) -> Picture:
+    height, width = bucket_shape(*image.shape[:2], longest_side)
+    # As resize_to_cover does it: to the nearest pixel, then the overhang is cut off evenly.
+    zoom = max(height / image.shape[0], width / image.shape[1])
+    resized = np.array([max(width, round(image.shape[1] * zoom)), max(height, round(image.shape[0] * zoom))])
+    factors = reduction * np.array(image.shape[1::-1]) / resized
+    cut = (resized - (width, height)) // 2
+    return Picture(
+        fit_to_bucket(image, longest_side),
+        factors.astype(np.float32),
+        (cut * factors).astype(np.float32),
+        reduction * min(image.shape[:2]),
+    )
+
+
+def _as_it_is(image: Picture | UserError) -> Picture | UserError:
     return image

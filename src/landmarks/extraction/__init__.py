@@ -1,0 +1,1 @@
+"""Pictures -> descriptors and local features, shard by shard."""

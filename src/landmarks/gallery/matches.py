@@ -1,0 +1,43 @@
+"""Two photos side by side, with lines between the places that they share."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+HEIGHT, GAP, BAR = 480, 8, 26  # pixels: of each photo, between the two, of the line of text below
+LINES = 200  # more than these hide the photos
+
+
+def draw_matches(
+    query: np.ndarray, index: np.ndarray, query_points: np.ndarray, index_points: np.ndarray, caption: tuple[str, str]
+) -> Image.Image:
+    """Both photos at one height, a line for each pair of points, a text under each photo.
+
+    query, index                (h, w, 3) uint8 RGB
+    query_points, index_points  (m, 2) x, y in pixels of these; of more than 200 an even selection is drawn
+    """
+    photos = [Image.fromarray(photo) for photo in (query, index)]
+    zooms = [HEIGHT / photo.height for photo in photos]
+    photos = [photo.resize((max(1, round(photo.width * zoom)), HEIGHT), Image.Resampling.LANCZOS) for photo, zoom in zip(photos, zooms)]
+    second = photos[0].width + GAP
+    canvas = Image.new("RGB", (second + photos[1].width, HEIGHT + BAR), "white")
+    canvas.paste(photos[0], (0, 0))
+    canvas.paste(photos[1], (second, 0))
+    draw = ImageDraw.Draw(canvas)
+    chosen = np.unique(np.linspace(0, len(query_points) - 1, min(LINES, len(query_points))).astype(int))
+    starts = (query_points[chosen] + 0.5) * zooms[0]
+    ends = (index_points[chosen] + 0.5) * zooms[1] + (second, 0)
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        colour = _colour(number / max(1, len(chosen)))
+        draw.line([*start, *end], fill=colour, width=1)
+        for x, y in (start, end):
+            draw.ellipse([x - 2.5, y - 2.5, x + 2.5, y + 2.5], outline=colour)
+    for x, text in zip((4, second + 4), caption, strict=True):
+        draw.text((x, HEIGHT + 6), text, fill="black")
+    return canvas
+
+
+def _colour(share: float) -> tuple[int, int, int]:
+    """Green to yellow to magenta: neighbours are told apart, none looks like sky or stone."""
+    return tuple(int(255 * value) for value in (min(1.0, 2 * share), min(1.0, 2 - 2 * share), max(0.0, 2 * share - 1)))

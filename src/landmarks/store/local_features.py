@@ -1,0 +1,188 @@
+"""Local features on disk: parts of flat arrays, added to as more images are described, read image by image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from landmarks.config import Config
+from landmarks.errors import UserError
+from landmarks.ops.local_features import LocalFeatures
+from landmarks.store.artefact import read_manifest
+from landmarks.store.files import read_array, write_array, write_json
+from landmarks.store.tables import read_ids, write_csv
+
+_ARRAYS = ("descriptors", "keypoints", "factors", "offsets")  # offsets are written last: they say that the part is whole
+
+
+def local_model(config: Config) -> str:
+    """The model whose local features are matched. Raises UserError where there is none, or no telling which."""
+    models = [name for name, model in config.models.items() if model.local is not None]
+    chosen = config.verification.model or (models[0] if len(models) == 1 else None)
+    if chosen in models:
+        return chosen
+    if not models:
+        raise UserError("no model has a local branch", where="models", next="models.NAME.local={}, and train it")
+    raise UserError(
+        f"the models {', '.join(models)} have local features" + (f", '{chosen}' has none" if chosen else ""),
+        where="verification.model",
+        next=f"verification.model={models[0]}",
+    )
+
+
+def local_folder(config: Config, model: str, split: str) -> Path:
+    return config.run.folder / "local" / model / split
+
+
+def part_path(folder: Path, shard: int, ids: np.ndarray) -> Path:
+    """The last file of the part that holds the shard of these ids; the name is that of no other list of ids."""
+    return folder / f"{shard:05d}-{hashlib.blake2b(' '.join(ids).encode(), digest_size=4).hexdigest()}.offsets.npy"
+
+
+def write_part(path: Path, ids: np.ndarray, features: LocalFeatures, skipped: dict[str, str]) -> None:
+    """Write the features of `ids` (n,), image by image; `skipped` says which images have none here, and why.
+
+    path  as `part_path` names it
+    """
+    if skipped:
+        write_json(_beside(path, "skipped.json"), skipped)
+    else:
+        _beside(path, "skipped.json").unlink(missing_ok=True)
+    write_csv(_beside(path, "ids.csv"), pd.DataFrame({"id": ids}))
+    for name in _ARRAYS:
+        array = getattr(features, name)
+        if array is not None:
+            write_array(_beside(path, f"{name}.npy"), array)
+
+
+def has_skipped(path: Path) -> bool:
+    """Whether images of the part were left out."""
+    return _beside(path, "skipped.json").exists()
+
+
+def bytes_an_image(max_features: int, dimensions: int, storage: str) -> int:
+    """The most that an image takes on disk; storage "float16" or "int8"."""
+    return max_features * (dimensions * np.dtype(storage).itemsize + 4 * 4 + (4 if storage == "int8" else 0)) + 32
+
+
+def require_space(folder: Path, needed: int, remedy: str) -> str:
+    """How much of how much in words. Raises UserError where `needed` bytes are not free on the disk of `folder`."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    words = f"up to {needed / 1e9:.2f} GB of disk, {free / 1e9:.1f} GB are free"
+    if needed > free:
+        raise UserError(f"local features take {words}", where=folder, next=remedy)
+    return words
+
+
+class LocalStore:
+    """The local features of one split by one model, as far as they are there; the arrays stay on disk until asked for.
+
+    Each part is five files: ids.csv, descriptors.npy (m, dimensions) float16 or int8, factors.npy (m,) float32 beside int8,
+    keypoints.npy (m, 4) float32 x, y, scale, attention in original pixels, offsets.npy (n + 1,) int64: image i of the part
+    has rows offsets[i]:offsets[i + 1].
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        self._parts = sorted(self.folder.glob("*.offsets.npy"))
+        self._opened: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what the features were made by. Raises UserError where no stage has finished here."""
+        return read_manifest(self.folder)["fingerprint"]
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """(n,) strings: the images that are here, those without a single feature too."""
+        return np.concatenate([np.empty(0, object), *(read_ids(_beside(path, "ids.csv")) for path in self._parts)])
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """(n, 3) int64: part, first row, row behind the last."""
+        places = [np.empty((0, 3), np.int64)]
+        for number, path in enumerate(self._parts):
+            offsets = read_array(path)
+            places.append(np.column_stack([np.full(len(offsets) - 1, number), offsets[:-1], offsets[1:]]))
+        return np.concatenate(places)
+
+    @cached_property
+    def skipped(self) -> dict[str, str]:
+        """Images that could not be read -> the reason."""
+        lists = (_beside(path, "skipped.json") for path in self._parts if has_skipped(path))
+        return {id: reason for path in lists for id, reason in json.loads(path.read_text(encoding="utf-8")).items()}
+
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        """Where each of `ids` stands in `self.ids`: (n,) int64, -1 = not here."""
+        return self._lookup.get_indexer(pd.Index(ids, dtype=object))
+
+    def counts(self) -> np.ndarray:
+        """(n,) int64 features of each of `self.ids`."""
+        return self._places[:, 2] - self._places[:, 1]
+
+    def require(self, ids: np.ndarray) -> np.ndarray:
+        """As `rows`; raises UserError where one of `ids` is not here."""
+        rows = self.rows(ids)
+        if (rows < 0).any():
+            raise UserError(
+                f"{(rows < 0).sum()} of {len(ids)} images have no local features, first '{ids[int((rows < 0).argmax())]}'",
+                where=self.folder,
+                next="./run.sh extract-local, or ./run.sh extract with extract.local.images=all",
+            )
+        return rows
+
+    def of(self, ids: np.ndarray) -> LocalFeatures:
+        """The features of `ids`, in that order. Raises UserError where one of them is not here."""
+        return self.take(self.require(ids))
+
+    def take(self, rows: np.ndarray) -> LocalFeatures:
+        """The features of the images `self.ids[rows]`, in that order, read from disk."""
+        places = self._places[rows]
+        offsets = np.concatenate([[0], np.cumsum(places[:, 2] - places[:, 1])]).astype(np.int64)
+        descriptors = np.empty((offsets[-1], self._dimensions), self._dtype)
+        keypoints = np.empty((offsets[-1], 4), np.float32)
+        factors = np.empty(offsets[-1], np.float32) if self._dtype == np.int8 else None
+        for (part, first, last), start, end in zip(places.tolist(), offsets[:-1].tolist(), offsets[1:].tolist()):
+            arrays = self._open(part)
+            descriptors[start:end], keypoints[start:end] = arrays[0][first:last], arrays[1][first:last]
+            if factors is not None:
+                factors[start:end] = arrays[2][first:last]
+        return LocalFeatures(descriptors=descriptors, factors=factors, keypoints=keypoints, offsets=offsets)
+
+    @cached_property
+    def _lookup(self) -> pd.Index:
+        return pd.Index(self.ids, dtype=object)
+
+    @cached_property
+    def _dimensions(self) -> int:
+        return self._open(0)[0].shape[1] if self._parts else 0
+
+    @cached_property
+    def _dtype(self) -> np.dtype:
+        return self._open(0)[0].dtype if self._parts else np.dtype(np.float16)
+
+    def _open(self, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        if part not in self._opened:
+            path = self._parts[part]
+            descriptors, keypoints = (_mapped(_beside(path, f"{name}.npy")) for name in ("descriptors", "keypoints"))
+            factors = _mapped(_beside(path, "factors.npy")) if descriptors.dtype == np.int8 else None
+            self._opened[part] = descriptors, keypoints, factors
+        return self._opened[part]
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"not a whole .npy file: {error}", where=path, next="delete the folder it lies in and extract again") from None
+
+
+def _beside(path: Path, name: str) -> Path:
+    return path.with_name(path.name.removesuffix("offsets.npy") + name)

@@ -1,0 +1,259 @@
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from landmarks.config import load_config
+from landmarks.errors import UserError
+from landmarks.models.build import build_model
+from landmarks.models.checkpoint import save_model
+from landmarks.ranking import Ranking
+from landmarks.stages.extract import extract
+from landmarks.stages.extract_local import extract_local
+from landmarks.store.artefact import Artefact, read_manifest
+from landmarks.store.descriptors import read_descriptors
+from landmarks.store.images import image_path
+from landmarks.store.local_features import LocalStore, local_model
+from landmarks.store.rankings import write_ranking
+
+IDS = {"train": [f"a{n:03d}" for n in range(3)], "index": [f"b{n:03d}" for n in range(9)], "test": ["c000", "c001"]}
+SHAPES = [(60, 90), (90, 60), (64, 64), (5, 40)]  # the last one is too small for local features
+SPLITS = ("train", "index", "test")
+
+
+@pytest.fixture
+def overrides(tmp_path):
+    """14 small photos and an untrained DELG, as settings for `load_config`."""
+    generator = np.random.default_rng(0)
+    for split, ids in IDS.items():
+        for number, id in enumerate(ids):
+            path = image_path(tmp_path / "data", split, id)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            coarse = Image.fromarray(generator.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+            coarse.resize(SHAPES[number % len(SHAPES)][::-1], Image.Resampling.BICUBIC).save(path)
+    for split in ("index", "test"):
+        (tmp_path / "data" / f"{split}.csv").write_text("\n".join(["id", *IDS[split]]) + "\n")
+    (tmp_path / "data" / "train.csv").write_text("\n".join(["id,landmark_id", *[f"{id},7" for id in IDS["train"]]]) + "\n")
+    settings = [
+        f"dataset.folder={tmp_path / 'data'}",
+        f"run.folder={tmp_path / 'run'}",
+        "models.tiny={backbone: test_resnet, dimensions: 16, pretrained: false, local: {dimensions: 8}}",
+        "extract={longest_side: 96, scales: [0.5, 1.0], shard_images: 4, batch_size: 3, workers: 0}",
+        "extract.local={scales: [0.5, 1.0, 1.4142], max_features: 20}",
+        "run.device=cpu",
+    ]
+    model = load_config(None, settings).models["tiny"]
+    trained = Artefact(tmp_path / "run" / "models" / "tiny", "train", {}, {})
+    trained.begin()
+    torch.manual_seed(0)
+    save_model(trained.folder, build_model(model), model)
+    trained.finish()
+    return settings
+
+
+def store(tmp_path, split, run="run"):
+    return LocalStore(tmp_path / run / "local" / "tiny" / split)
+
+
+def rank(tmp_path, returned):
+    """A finished search that returned these index images for the first query, none for the second."""
+    indices = np.full((2, 4), -1, np.int32)
+    indices[0, : len(returned)] = returned
+    scores = np.where(indices >= 0, np.arange(4, 0, -1), -np.inf).astype(np.float32)
+    ids = (np.array(IDS[split], object) for split in ("test", "index"))
+    write_ranking(tmp_path / "run" / "rankings" / "knn", Ranking(*ids, indices, scores))
+
+
+def all_of(overrides, *more):
+    return extract(load_config(None, [*overrides, "extract.local.images=all", *more]))
+
+
+def returned_of(overrides, *more):
+    return extract_local(load_config(None, [*overrides, *more]))
+
+
+def assert_same_features(one, other, tolerance=2e-3):
+    assert one.offsets.tolist() == other.offsets.tolist()
+    np.testing.assert_allclose(one.keypoints, other.keypoints, atol=tolerance)
+    np.testing.assert_allclose(one.descriptors.astype(float), other.descriptors.astype(float), atol=tolerance)
+
+
+def test_all_images_of_the_splits_are_described_in_the_pass_of_their_descriptors(overrides, tmp_path, capsys):
+    folders = all_of(overrides)
+    run = tmp_path / "run"
+    descriptors, local = run / "descriptors" / "tiny", run / "local" / "tiny"
+    assert folders == [descriptors / "train", descriptors / "index", local / "index", descriptors / "test", local / "test"]
+    assert read_descriptors(descriptors / "index").ids.tolist() == IDS["index"]
+    found = store(tmp_path, "index")
+    assert found.ids.tolist() == IDS["index"] and not (local / "train").exists()
+    assert [count for count, shape in zip(found.counts(), 3 * SHAPES) if shape[0] == 5] == [0, 0]
+    assert 0 < found.counts().max() <= 20
+    features = found.of(found.ids)
+    assert features.descriptors.dtype == np.float16 and features.descriptors.shape[1] == 8
+    np.testing.assert_allclose(np.linalg.norm(features.descriptors.astype(float), axis=1), 1, atol=2e-3)
+    for number, (height, width) in zip(range(9), 3 * SHAPES):
+        of_image = features.keypoints[features.offsets[number] : features.offsets[number + 1]]
+        assert (of_image[:, 0] > -40).all() and (of_image[:, 0] < width + 40).all() and (of_image[:, 1] < height + 40).all()
+        assert (np.diff(of_image[:, 3]) <= 0).all(), "the highest attention first"
+    manifest = read_manifest(local / "index")
+    assert manifest["images"] == 9 and manifest["features"] == len(features.keypoints) and manifest["skipped"] == {}
+    said = capsys.readouterr().out
+    assert "local features: up to 0.00 GB of disk, " in said and f"local/tiny/index: {len(features.keypoints)} features of 9 images" in said
+    all_of(overrides)
+    assert "descriptors/tiny/index and local/tiny/index: up to date" in capsys.readouterr().out
+
+
+def test_descriptors_are_those_of_a_run_without_local_features(overrides, tmp_path):
+    all_of(overrides, "extract.local.scales=[0.5,1.0]")  # at the same largest scale
+    with_local = read_descriptors(tmp_path / "run" / "descriptors" / "tiny" / "index")
+    shutil.rmtree(tmp_path / "run" / "descriptors")
+    extract(load_config(None, overrides))
+    alone = read_descriptors(tmp_path / "run" / "descriptors" / "tiny" / "index")
+    np.testing.assert_allclose(with_local.matrix.astype(float), alone.matrix.astype(float), atol=1e-3)
+
+
+def test_local_features_join_descriptors_that_are_there(overrides, tmp_path, capsys):
+    extract(load_config(None, overrides))
+    before = (tmp_path / "run" / "descriptors" / "tiny" / "index" / "00000.npy").stat().st_mtime_ns
+    all_of(overrides)
+    assert (tmp_path / "run" / "descriptors" / "tiny" / "index" / "00000.npy").stat().st_mtime_ns == before
+    assert store(tmp_path, "index").ids.tolist() == IDS["index"]
+
+
+def test_only_queries_and_what_they_found_are_described_and_later_ones_added(overrides, tmp_path, capsys):
+    rank(tmp_path, [7, 2, 5])
+    assert returned_of(overrides) == [tmp_path / "run" / "local" / "tiny" / split for split in ("test", "index")]
+    first = store(tmp_path, "index")
+    assert first.ids.tolist() == ["b002", "b005", "b007"] and store(tmp_path, "test").ids.tolist() == IDS["test"]
+    kept = first.of(first.ids)
+    rank(tmp_path, [7, 1, 8, 2])
+    returned_of(overrides)
+    grown = store(tmp_path, "index")
+    assert sorted(grown.ids) == ["b001", "b002", "b005", "b007", "b008"]
+    assert_same_features(grown.of(first.ids), kept, tolerance=0)
+    capsys.readouterr()
+    returned_of(overrides)
+    assert "local/tiny/index: up to date" in capsys.readouterr().out
+    all_of(overrides)
+    complete = store(tmp_path, "index")
+    assert sorted(complete.ids) == IDS["index"], "each once"
+    gathered = complete.of(complete.ids)
+    shutil.rmtree(tmp_path / "run" / "local")
+    all_of(overrides)
+    assert_same_features(store(tmp_path, "index").of(complete.ids), gathered)
+
+
+def test_int8_is_nearly_the_same_in_less_space(overrides, tmp_path):
+    rank(tmp_path, [0, 1, 2])
+    returned_of(overrides)
+    wide = store(tmp_path, "index")
+    whole = wide.of(wide.ids)
+    with pytest.raises(UserError, match="settings.storage 'float16' -> 'int8'"):
+        returned_of(overrides, "extract.local.storage=int8")
+    returned_of(overrides, "extract.local.storage=int8", "run.overwrite=true")
+    small = store(tmp_path, "index").of(wide.ids)
+    assert small.descriptors.dtype == np.int8 and small.offsets.tolist() == whole.offsets.tolist()
+    restored = small.descriptors * small.factors[:, None]
+    np.testing.assert_allclose(restored, whole.descriptors.astype(np.float32), atol=0.01)
+
+
+def test_a_cut_off_run_goes_on_where_it_stopped(overrides, tmp_path, capsys):
+    all_of(overrides)
+    folder = tmp_path / "run" / "local" / "tiny" / "index"
+    whole = store(tmp_path, "index").of(np.array(IDS["index"], object))
+    parts = sorted(folder.glob("*.offsets.npy"))
+    parts[1].unlink()
+    kept = parts[0].stat().st_mtime_ns
+    (folder / "manifest.json").unlink()
+    all_of(overrides)
+    assert parts[0].stat().st_mtime_ns == kept and parts[1].exists()
+    assert_same_features(store(tmp_path, "index").of(np.array(IDS["index"], object)), whole)
+    assert "2 of 3 shards are there" in capsys.readouterr().out
+
+
+def test_damaged_pictures_stop_the_run_or_are_listed(overrides, tmp_path):
+    rank(tmp_path, [0, 1, 2])
+    path = image_path(tmp_path / "data", "index", "b001")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match="truncated"):
+        returned_of(overrides)
+    returned_of(overrides, "extract.on_error=skip")
+    found = store(tmp_path, "index")
+    assert found.ids.tolist() == ["b000", "b002"] and list(read_manifest(found.folder)["skipped"]) == ["b001"]
+    path.write_bytes(data)
+    returned_of(overrides)
+    assert sorted(store(tmp_path, "index").ids) == ["b000", "b001", "b002"] and read_manifest(found.folder)["skipped"] == {}
+
+
+def test_a_disk_that_is_too_small_is_refused_before_the_work(overrides, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1000, 0, 1000))
+    with pytest.raises(UserError, match="local features take up to 0.00 GB of disk") as caught:
+        all_of(overrides)
+    for setting in ("extract.local.storage=int8", "extract.local.max_features=10", "extract.local.images=returned"):
+        assert setting in caught.value.next
+    assert not list((tmp_path / "run").rglob("*.npy"))
+
+
+def test_two_processes_share_the_work_and_make_the_same(overrides, tmp_path):
+    all_of(overrides)
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "models").symlink_to(tmp_path / "run" / "models")
+    (tmp_path / "go.py").write_text(
+        "import sys\nfrom pathlib import Path\nfrom accelerate import PartialState\nfrom landmarks.config import load_config\n"
+        "from landmarks.stages.extract import extract\nextract(load_config(None, sys.argv[1:]))\n"
+        "Path(__file__).with_name(f'rank{PartialState().process_index}of{PartialState().num_processes}').touch()\n"
+    )
+    # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes=2",
+        "--num_machines=1",
+        "--mixed_precision=no",
+        "--dynamo_backend=no",
+        "--main_process_port=0",
+    ]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "go.py"), *overrides, "extract.local.images=all", f"run.folder={tmp_path / 'shared'}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.glob("rank*")) == ["rank0of2", "rank1of2"]
+    assert done.stdout.count("descriptors/tiny/index: 9 descriptors of 16 dimensions") == 1  # only the first process speaks
+    for split in SPLITS:
+        alone, together = (read_descriptors(tmp_path / run / "descriptors" / "tiny" / split) for run in ("run", "shared"))
+        assert together.ids.tolist() == IDS[split]
+        np.testing.assert_allclose(together.matrix.astype(float), alone.matrix.astype(float), atol=1e-3)
+    alone, together = store(tmp_path, "index"), store(tmp_path, "index", run="shared")
+    assert together.ids.tolist() == IDS["index"] and len(list(together.folder.glob("*.offsets.npy"))) == 3
+    assert_same_features(together.of(together.ids), alone.of(together.ids))
+
+
+def test_without_a_local_branch_there_is_nothing_to_make(overrides, tmp_path):
+    rank(tmp_path, [0])
+    with pytest.raises(UserError, match="no model has a local branch"):
+        returned_of(overrides, "models={tiny: {backbone: test_resnet}}")
+    plain = load_config(None, ["models.tiny={backbone: test_resnet, dimensions: 16, pretrained: false}"]).models["tiny"]
+    save_model(tmp_path / "run" / "models" / "tiny", build_model(plain), plain)
+    with pytest.raises(UserError, match="trained without a local branch"):
+        returned_of(overrides)
+
+
+def test_of_several_models_one_is_named(overrides):
+    two = [*overrides, "models.other={local: {}}"]
+    with pytest.raises(UserError, match="the models tiny, other have local features"):
+        returned_of(two)
+    with pytest.raises(UserError, match="'oter' has none"):
+        returned_of(two, "verification.model=oter")
+    assert local_model(load_config(None, [*two, "verification.model=other"])) == "other"
