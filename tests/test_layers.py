@@ -14,7 +14,7 @@ FLOORS = [
     {"store"},
     {"device"},
     {"models", "data"},
-    {"training", "rerank", "gallery", "summary"},
+    {"training", "extraction", "rerank", "gallery", "summary"},
     {"stages"},
     {"pipeline"},
     {"cli"},

@@ -1,10 +1,35 @@
-"""The result type of search and of every re-ranking step."""
+"""The result type of search and of every re-ranking step, and the vectors it was searched with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """The vectors of the three splits, compared by inner product: the more alike two images, the larger.
+
+    test (n_query, d), index (n_index, d), train (n_train, d): floating point, nearly always of length 1
+    folder  where they lie and where their neighbours are kept; None while they are only in memory
+    made    fingerprints of what they were made from
+    """
+
+    test: np.ndarray
+    index: np.ndarray
+    train: np.ndarray
+    folder: Path | None = None
+    made: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        shapes = [self.test.shape, self.index.shape, self.train.shape]
+        if any(len(shape) != 2 or shape[1] != shapes[0][1] for shape in shapes):
+            raise ValueError(f"vectors of different dimensions: {shapes}")
+
+    def of(self, split: str) -> np.ndarray:
+        return {"test": self.test, "index": self.index, "train": self.train}[split]
 
 
 @dataclass(frozen=True)
@@ -16,12 +41,14 @@ class Ranking:
     indices    (n_query, k) int32 into index_ids, -1 = none, no index twice in a row; -1 only at the end of a row
     scores     (n_query, k) float32, non-increasing along a row (-inf where indices is -1),
                comparable only within a row
+    space      the vectors it was searched with, rows in the order of query_ids and index_ids; None = those of the first search
     """
 
     query_ids: np.ndarray
     index_ids: np.ndarray
     indices: np.ndarray
     scores: np.ndarray
+    space: Space | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self):
         indices, scores = self.indices, self.scores

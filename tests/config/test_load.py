@@ -41,7 +41,6 @@ def test_overrides_are_typed_and_reach_everywhere(tmp_path):
         ("rerank=[{step: sorted}]", "did you mean sort?"),
         ("rerank=[{step: sort, neighbors: 3}]", "did you mean neighbours?"),
         ("rerank=[{neighbours: 3}]", "names no step"),
-        ("rerank=[{step: sort, neighbours: 9}]", "search.train_neighbours=3"),
         ("train.epochs=-1", "greater than or equal to 0, not -1"),
         ("train.epochs.more=1", "no keys of its own"),
         ("photos.test_share=0.7", "less than 1"),

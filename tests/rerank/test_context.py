@@ -1,55 +1,54 @@
 import numpy as np
 import pytest
 
-from landmarks.config import chain
-from landmarks.errors import UserError
-from landmarks.ranking import Ranking
+from landmarks.config import chain, load_config
+from landmarks.ranking import Ranking, Space
 from landmarks.rerank import STEPS, Context
-from landmarks.store.tables import TrainTable
-
-TRAIN = TrainTable(np.array(["r0", "r1", "r2"], object), np.array([7, 7, 9]))
 
 
-def neighbours(ids, rows):
-    """Rows of training numbers as a Ranking with similarities 0.9, 0.8, ..."""
-    indices = np.array(rows, np.int32)
-    scores = np.where(indices >= 0, 0.9 - 0.1 * np.arange(indices.shape[1]), -np.inf).astype(np.float32)
-    return Ranking(np.array(ids, object), TRAIN.ids, indices, scores)
+def unit(rows):
+    rows = np.array(rows, np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def context(asked=None):
-    found = {"test": neighbours(["q0", "q1"], [[0, 1], [2, -1]]), "index": neighbours(["i0", "i1", "i2"], [[2, 0], [0, 1], [-1, -1]])}
-
-    def read(split):
-        if asked is not None:
-            asked.append(split)
-        return found[split]
-
-    return Context(TRAIN, read)
+# Three directions; train has two images of landmark 7 along the first and one of landmark 9 along the second.
+TRAIN = unit([[1, 0.1, 0], [1, 0, 0.1], [0, 1, 0]])
+INDEX = unit([[0.1, 1, 0], [1, 0.2, 0], [0, 0.3, 1], [1, 0, 0.2]])
+TEST = unit([[1, 0.1, 0.1], [0, 1, 0.1]])
+LANDMARKS = np.array([7, 7, 9])
 
 
-def ranking(queries, index, indices):
-    indices = np.array(indices, np.int32)
-    return Ranking(np.array(queries, object), np.array(index, object), indices, np.zeros(indices.shape, np.float32))
+def context(base=None):
+    base = base or Space(TEST, INDEX, TRAIN)
+    return Context(base, LANDMARKS, lambda split: base.of(split))
 
 
-def test_votes_are_those_of_the_ranking_s_own_images_in_their_order():
-    queries, images = context().votes(ranking(["q1"], ["i2", "i0"], [[0, 1]]), 2)
-    assert queries.labels[0] == images.labels[1] >= 0 and images.labels[0] == -1
-    np.testing.assert_allclose(queries.scores, [0.45], rtol=1e-6)  # 0.9 of one neighbour out of two
+def ranking(indices=((0, 1, 2), (1, 0, -1))):
+    indices = np.array(indices, np.int32).reshape(-1, 3)
+    scores = np.where(indices >= 0, 0.5, -np.inf).astype(np.float32)
+    return Ranking(np.array(["q0", "q1"][: len(indices)], object), np.array(["i0", "i1", "i2", "i3"], object), indices, scores)
 
 
-def test_neighbours_are_read_once_and_votes_kept():
-    asked = []
-    room = context(asked)
-    for k in (1, 2, 1):
-        room.votes(ranking(["q0", "q1"], ["i0", "i1", "i2"], [[0], [1]]), k)
-    assert asked == ["test", "index"]
+def test_votes_are_of_the_nearest_training_images():
+    queries, images = context().votes(ranking(), 2)
+    assert queries.labels.tolist() == [0, 1] and images.labels.tolist() == [1, 0, 1, 0]
+    similar = np.sort(TRAIN @ TEST[0])[::-1][:2]
+    np.testing.assert_allclose(queries.scores[0], similar.mean(), rtol=1e-6)
 
 
-def test_more_neighbours_than_were_searched_for_is_the_user_s_to_mend():
-    with pytest.raises(UserError, match="search.train_neighbours=3"):
-        context().votes(ranking(["q0"], ["i0"], [[0]]), 3)
+def test_votes_follow_the_space_of_the_ranking():
+    turned = Space(TEST[::-1].copy(), INDEX, TRAIN)
+    searched = context().search(ranking(), turned)
+    assert context().votes(searched, 2)[0].labels.tolist() == [1, 0]
+    assert searched.space is turned and searched.indices.shape == (2, 3)
+
+
+def test_neighbours_of_a_split_in_itself_leave_the_image_out():
+    indices, similarities = context().nearest(context().base, "index", "index", 2)
+    assert indices.tolist()[1] == [3, 0] and (np.diff(similarities, axis=1) <= 0).all()
+    copies = np.repeat(INDEX[:1], 4, axis=0)
+    indices, _ = context().nearest(Space(TEST, copies, TRAIN), "index", "index", 2)
+    assert all(row not in found for row, found in enumerate(indices.tolist()))
 
 
 def test_every_step_that_can_be_configured_exists():
@@ -58,12 +57,8 @@ def test_every_step_that_can_be_configured_exists():
 
 @pytest.mark.parametrize("name", STEPS)
 def test_every_step_keeps_a_ranking_s_promises_and_takes_an_empty_one(name):
-    from landmarks.config import load_config
-
-    settings = load_config(None, [f"rerank=[{{step: {name}, neighbours: 2}}]"]).rerank[0]
-    before = ranking(["q0", "q1"], ["i0", "i1", "i2"], [[0, 2, 1], [1, -1, -1]])
-    before = Ranking(before.query_ids, before.index_ids, before.indices, np.where(before.indices >= 0, 0.5, -np.inf).astype(np.float32))
-    after = STEPS[name](before, context(), settings)  # the type checks itself
-    assert after.indices.shape == (2, 3) and after.indices[0, 0] == 1, "q0 and i1 both have label 7"
-    empty = Ranking(before.query_ids[:0], before.index_ids, before.indices[:0], before.scores[:0])
-    assert STEPS[name](empty, context(), settings).indices.shape == (0, 3)
+    settings = load_config(None, [f"rerank=[{{step: {name}}}]"]).rerank[0]
+    after = STEPS[name](ranking(), context(), settings)  # the type checks itself
+    assert after.indices.shape == (2, 3) and after.indices[0, 0] in (1, 3), "q0, i1 and i3 are all of landmark 7"
+    nothing = context(Space(TEST[:0], INDEX, TRAIN))
+    assert STEPS[name](ranking(()), nothing, settings).indices.shape == (0, 3)

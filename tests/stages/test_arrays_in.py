@@ -68,8 +68,8 @@ def test_a_second_run_does_nothing_and_a_new_setting_only_what_it_must(arrays, t
     config = [f"dataset.folder={arrays}", f"run.folder={out}", "rerank=[{step: sort}, {step: insert, threshold: 0.2}]"]
     for stage in STAGES:
         assert main([stage, "--config", str(config_file(out)), *config]) == 0
-    changed = {path.parent.name for path, time in made.items() if path.stat().st_mtime_ns != time}
-    assert changed == {"sort+insert"}
+    assert {path: path.stat().st_mtime_ns for path in made} == made, "another setting is another chain: it has a folder of its own"
+    assert (out / "rankings" / "sort+insert(threshold=0.2)" / "manifest.json").is_file()
 
 
 def test_a_cut_off_rerank_goes_on(arrays, tmp_path):
@@ -85,7 +85,7 @@ def test_a_cut_off_rerank_goes_on(arrays, tmp_path):
 def test_whitening_changes_the_space_and_no_chain_needs_no_neighbours(arrays, tmp_path):
     assert run(arrays, tmp_path / "a", "whiten.dimensions=8", "rerank=[]") == 0
     assert json.loads((tmp_path / "a/rankings/knn/manifest.json").read_text())["dimensions"] == 8
-    assert not (tmp_path / "a/train_neighbours").exists()
+    assert not (tmp_path / "a/space/train").exists()
     assert pd.read_csv(tmp_path / "a/ablation.csv")["chain"].tolist() == ["knn"]
 
 
@@ -100,7 +100,7 @@ def test_a_query_of_the_same_place_finds_its_images_first(arrays, tmp_path):
     )
     ranking = read_ranking(tmp_path / "out/rankings/knn")
     assert ranking.indices[:, 0].tolist() == list(range(24))
-    np.testing.assert_allclose(ranking.scores[:, 0], 1, rtol=1e-5)
+    np.testing.assert_allclose(ranking.scores[:, 0], 1, rtol=2e-3)
 
 
 def test_without_a_solution_there_is_a_submission_and_no_score(arrays, tmp_path, capsys):
@@ -126,7 +126,7 @@ def test_validating_a_file_without_a_solution_writes_and_removes_nothing(arrays,
 
 
 @pytest.mark.parametrize("stage", ["submit", "evaluate", "report"])
-@pytest.mark.parametrize("other", ["whiten.dimensions=4", "rerank=[{step: sort, neighbours: 1}, {step: insert}]", "search.neighbours=50"])
+@pytest.mark.parametrize("other", ["whiten.dimensions=4", "search.neighbours=50"])
 def test_a_stage_refuses_rankings_of_other_settings(arrays, tmp_path, capsys, stage, other):
     run(arrays, tmp_path / "out")
     assert run(arrays, tmp_path / "out", other, stages=[stage]) == 2

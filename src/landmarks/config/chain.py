@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Literal, Union
 
 from pydantic import Field
@@ -30,6 +31,17 @@ Chain = tuple[Step, ...]
 
 
 def chain_names(chain: Chain) -> list[str]:
-    """The name of every prefix of `chain`: knn, then the steps so far joined with "+"."""
-    steps = [step.step for step in chain]
-    return ["knn"] + ["+".join(steps[: n + 1]) for n in range(len(steps))]
+    """The name of every prefix of `chain`, which is also its folder: knn, then the steps so far joined with "+"."""
+    steps = [step_name(step) for step in chain]
+    return ["knn"] + [_short("+".join(steps[: n + 1])) for n in range(len(steps))]
+
+
+def step_name(step: Step) -> str:
+    """The step and those of its settings that are not the default, as in "insert(threshold=0.7)"."""
+    changed = [f"{key}={value}" for key, value in step.model_dump(exclude_defaults=True, exclude={"step"}).items()]
+    return step.step + (f"({','.join(changed)})" if changed else "")
+
+
+def _short(name: str) -> str:
+    """Names of folders end at 255 bytes."""
+    return name if len(name) <= 160 else f"{name[:140]}...{hashlib.blake2b(name.encode(), digest_size=6).hexdigest()}"

@@ -138,13 +138,13 @@ class SearchSettings(Settings):
 
 
 class VerificationSettings(Settings):
-    """Matching and RANSAC; defaults as published for DELG (Cao et al., section 4.1)."""
+    """How two images' local features are matched; the same for every step and stage that verifies."""
 
     model: ModelName | None = Field(None, description="the model whose local features are matched; unset: the only one that has them")
 
 
 class CleanSettings(Settings):
-    """Which training images stay (Yokoo et al., section 3)."""
+    """Which training images stay (Yokoo et al., CVPRW 2020)."""
 
     neighbours: int = Field(1000, ge=1, description="nearest training images looked at for each training image")
     pairs: int = Field(100, ge=1, description="of those, images of the same label that are verified against it, at most")

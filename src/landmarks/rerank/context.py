@@ -3,51 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 
 import numpy as np
 
-from landmarks.errors import UserError
 from landmarks.ops.voting import Votes, label_votes
-from landmarks.ranking import Ranking
-from landmarks.store.tables import TrainTable, positions
+from landmarks.ranking import Ranking, Space
+from landmarks.store.spaces import nearest, search
 
 
 class Context:
-    """Label votes of queries and index images; the labels are numbers that mean something only here.
+    """Vectors, neighbours and labels; the labels are numbers that mean something only here.
 
-    train            the training images' labels
-    read_neighbours  split ("test" or "index") -> Ranking of that split's images over the training images
+    base              the space of the first search
+    landmark_ids      (n_train,) integers, the landmark of each row of base.train
+    read_descriptors  split -> (n, d) float32 unit rows before whitening, in the order of that split's vectors
+    use_gpu           whether FAISS searches on GPUs
     """
 
-    def __init__(self, train: TrainTable, read_neighbours: Callable[[str], Ranking]):
-        self._train_ids, self._read_neighbours = train.ids, read_neighbours
-        self._labels = np.unique(train.landmark_ids, return_inverse=True)[1]  # 0, 1, ...: the landmarks' own numbers may be negative
-        self._votes: dict[tuple[str, int], tuple[np.ndarray, Votes]] = {}
+    def __init__(self, base: Space, landmark_ids: np.ndarray, read_descriptors: Callable[[str], np.ndarray], use_gpu: bool = False):
+        self.base, self._read_descriptors, self._use_gpu = base, read_descriptors, use_gpu
+        self.labels = np.unique(landmark_ids, return_inverse=True)[1]  # 0, 1, ...: the landmarks' own numbers may be negative
+        self.classes = int(self.labels.max(initial=-1)) + 1
+        self._votes: dict[tuple[Space, str, int], Votes] = {}
+        self._descriptors: dict[str, np.ndarray] = {}
+
+    def space(self, ranking: Ranking) -> Space:
+        """The vectors that the ranking was searched with."""
+        return self.base if ranking.space is None else ranking.space
+
+    def descriptors(self, split: str) -> np.ndarray:
+        """The split's descriptors (n, d) float32 as they were before whitening: "test", "index" or "train"."""
+        if split not in self._descriptors:
+            self._descriptors[split] = self._read_descriptors(split)
+        return self._descriptors[split]
+
+    def nearest(self, space: Space, of: str, among: str, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+        """Indices (n, neighbours) int32 and similarities float32 of the nearest images of another split, or of the same one."""
+        return nearest(space, of, among, neighbours, self._use_gpu)
+
+    def search(self, ranking: Ranking, space: Space) -> Ranking:
+        """The ranking's queries searched for anew, in another space, for as many images."""
+        indices, scores = search(space.test, space.index, ranking.indices.shape[1], "search test in index", self._use_gpu)
+        return Ranking(ranking.query_ids, ranking.index_ids, indices, scores, space)
 
     def votes(self, ranking: Ranking, neighbours: int) -> tuple[Votes, Votes]:
         """The votes of the ranking's queries (n_query,) and of its index images (n_index,)."""
-        return (self._votes_of("test", ranking.query_ids, neighbours), self._votes_of("index", ranking.index_ids, neighbours))
+        space = self.space(ranking)
+        return self._votes_of(space, "test", neighbours), self._votes_of(space, "index", neighbours)
 
-    def _votes_of(self, split: str, ids: np.ndarray, neighbours: int) -> Votes:
-        if (split, neighbours) not in self._votes:
-            nearest = self._test_neighbours if split == "test" else self._index_neighbours
-            if nearest.indices.shape[1] < neighbours:
-                raise UserError(
-                    f"a step votes with {neighbours} neighbours, {nearest.indices.shape[1]} were searched for",
-                    next=f"search.train_neighbours={neighbours}",
-                )
-            labels = self._labels[positions(nearest.index_ids, self._train_ids)]
-            near = nearest.indices[:, :neighbours]
-            found = np.where(near >= 0, labels[near], -1) if len(labels) else np.full(near.shape, -1, np.int64)
-            self._votes[split, neighbours] = nearest.query_ids, label_votes(found, nearest.scores[:, :neighbours])
-        known, votes = self._votes[split, neighbours]
-        return votes if len(ids) == len(known) and (ids == known).all() else votes.of(positions(ids, known))
-
-    @cached_property
-    def _test_neighbours(self) -> Ranking:
-        return self._read_neighbours("test")
-
-    @cached_property
-    def _index_neighbours(self) -> Ranking:
-        return self._read_neighbours("index")
+    def _votes_of(self, space: Space, split: str, neighbours: int) -> Votes:
+        key = (space, split, neighbours)
+        if key not in self._votes:
+            near, similarities = self.nearest(space, split, "train", neighbours)
+            found = np.where(near >= 0, self.labels[near], -1) if len(self.labels) else np.full(near.shape, -1, np.int64)
+            self._votes[key] = label_votes(found, similarities)
+        return self._votes[key]

@@ -47,7 +47,7 @@ def evaluate(config: Config) -> Path | None:
         {"id": solution.query_ids, "usage": solution.usages, "group": _groups(tables, solution), "relevant": np.diff(solution.truth.starts)}
     )
     chains, metrics, seconds = [], {}, 0.0
-    for name, manifest in read_chain_manifests(config).items():
+    for name, manifest in read_chain_manifests(config, config.rerank).items():
         seconds += manifest.get("step_seconds", manifest["seconds"])
         predicted = _predictions(folder / "rankings" / name, tables, solution)
         table[name] = (100 * average_precision(predicted, solution.truth.numbers, solution.truth.starts, MOST_IMAGES)).round(4)

@@ -39,7 +39,7 @@ def report(config: Config) -> Path:
     shown = list(dict.fromkeys((names[0], names[-1])))
     solution_path = find_solution(config.tables_folder, config.dataset.solution)
     scores = {} if solution_path is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}
-    manifests = read_chain_manifests(config)
+    manifests = read_chain_manifests(config, config.rerank)
     inputs = scores | {name: manifests[name]["fingerprint"] for name in shown}
     artefact = Artefact(folder / "report", "report", {"chains": names, "top": TOP, "queries": QUERIES, "side": SIDE}, inputs)
     index_page = artefact.folder / "index.html"

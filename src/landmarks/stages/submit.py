@@ -14,7 +14,7 @@ from landmarks.store.tables import read_tables
 def submit(config: Config) -> Path:
     """Write run.folder/submission.csv from the whole chain's ranking and validate it as a stranger's would be."""
     tables = read_tables(config.tables_folder, config.dataset.train_table)
-    read_chain_manifests(config)
+    read_chain_manifests(config, config.rerank)
     ranking = read_ranking(config.run.folder / "rankings" / chain_names(config.rerank)[-1])
     path = config.run.folder / "submission.csv"
     write_submission(path, tables.test_ids, ranking)

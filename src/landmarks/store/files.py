@@ -41,10 +41,10 @@ def write_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def read_array(path: Path) -> np.ndarray:
-    """Read one .npy file. Raises UserError where it is missing, cut off, or holds pickled objects."""
+def read_array(path: Path, *, mapped: bool = False) -> np.ndarray:
+    """Read one .npy file, or map it into memory read-only. Raises UserError where it is missing, cut off, or holds pickled objects."""
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
     except FileNotFoundError:
         raise UserError("missing file", where=path, next="run the stage that makes it, or check dataset.folder") from None
     except (ValueError, EOFError) as error:

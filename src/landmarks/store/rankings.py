@@ -1,4 +1,4 @@
-"""Rankings on disk: four arrays in a folder."""
+"""Rankings on disk: four arrays in a folder, and the space of those that were searched for anew."""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config, chain_names
+from landmarks.config import Chain, Config, chain_names
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
 from landmarks.store.artefact import read_manifest
 from landmarks.store.files import read_array, write_array
 from landmarks.store.search_space import space_settings
+from landmarks.store.spaces import write_space
 from landmarks.store.tables import read_ids, write_csv
+
+SPACE = "space"
 
 
 def write_ranking(folder: Path, ranking: Ranking) -> None:
-    """Write query_ids.csv, index_ids.csv, indices.npy (n_query, k) int32 and scores.npy (n_query, k) float32."""
+    """Write query_ids.csv, index_ids.csv, indices.npy (n_query, k) int32 and scores.npy (n_query, k) float32; a new space too."""
     write_csv(folder / "query_ids.csv", pd.DataFrame({"id": ranking.query_ids}))
     write_csv(folder / "index_ids.csv", pd.DataFrame({"id": ranking.index_ids}))
     write_array(folder / "indices.npy", ranking.indices)
     write_array(folder / "scores.npy", ranking.scores)
+    if ranking.space is not None and ranking.space.folder is None:
+        write_space(folder / SPACE, ranking.space)
 
 
 def read_ranking(folder: Path) -> Ranking:
+    """The ranking without its space."""
     return Ranking(
         read_ids(folder / "query_ids.csv"),
         read_ids(folder / "index_ids.csv"),
@@ -34,23 +40,23 @@ def read_ranking(folder: Path) -> Ranking:
     )
 
 
-def ranking_settings(config: Config, steps: int) -> dict[str, Any]:
-    """What shapes the ranking after the first `steps` steps of the chain, as its manifest has it; 0 = the search itself."""
-    if steps == 0:
+def ranking_settings(config: Config, chain: Chain) -> dict[str, Any]:
+    """What shapes the ranking at the end of `chain`, as its manifest has it; () = the search itself."""
+    if not chain:
         return space_settings(config) | {"neighbours": config.search.neighbours}
-    return {"chain": [step.model_dump() for step in config.rerank[:steps]]}
+    return {"chain": [step.model_dump() for step in chain]}
 
 
-def read_chain_manifests(config: Config) -> dict[str, dict[str, Any]]:
-    """The manifest of every prefix of the chain, by its name.
+def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, Any]]:
+    """The manifest of every prefix of `chain`, by its name.
 
     Raises UserError where a ranking is missing, or was made with other settings than these.
     """
     folder, manifests = config.run.folder / "rankings", {}
-    for steps, name in enumerate(chain_names(config.rerank)):
+    for steps, name in enumerate(chain_names(chain)):
         manifests[name] = manifest = read_manifest(folder / name)
         of_this_search = steps == 0 or manifest["inputs"]["knn"] == manifests["knn"]["fingerprint"]
-        if manifest["settings"] != ranking_settings(config, steps) or not of_this_search:
+        if manifest["settings"] != ranking_settings(config, chain[:steps]) or not of_this_search:
             raise UserError(
                 "this ranking was made with other settings",
                 where=folder / name,

@@ -44,7 +44,7 @@ class SearchSpace:
 
     def descriptors(self, split: str) -> Descriptors:
         """(n, dimensions) float32, L2-normalised, of those images of the split that have a descriptor in every model."""
-        raw = self._raw(split)
+        raw = self.unwhitened(split)
         if self._whitening is not None and len(self._whitening.mean) != raw.matrix.shape[1]:
             raise UserError(
                 f"the {split} descriptors have {raw.matrix.shape[1]} dimensions, those of train {len(self._whitening.mean)}",
@@ -58,14 +58,15 @@ class SearchSpace:
         dimensions = self._config.whiten.dimensions
         if dimensions == 0:
             return None
-        train = self._raw("train").matrix
+        train = self.unwhitened("train").matrix
         if len(train) < 2:
             raise UserError(
                 f"whitening is learned on train, which has {len(train)} images", where=self._tables.folder, next="whiten.dimensions=0"
             )
         return learn_whitening(train, dimensions)
 
-    def _raw(self, split: str) -> Descriptors:
+    def unwhitened(self, split: str) -> Descriptors:
+        """As `descriptors`, before whitening."""
         ids, models = self._tables.ids(split), self._config.models
         if models:
             parts = [read_descriptors(self.folder(model, split)) for model in models]

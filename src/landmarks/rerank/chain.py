@@ -1,0 +1,67 @@
+"""A chain carried out: every prefix of it is a ranking on disk, made once and shared by all chains that begin with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from landmarks.config import Chain, Config, chain_names
+from landmarks.ranking import Ranking
+from landmarks.rerank import STEPS
+from landmarks.rerank.context import Context
+from landmarks.rerank.cost import measured
+from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.rankings import SPACE, ranking_settings, read_ranking, write_ranking
+from landmarks.store.search_space import SearchSpace
+from landmarks.store.spaces import read_base_space, read_space, search_on_gpu
+from landmarks.store.tables import positions, read_tables
+
+
+def open_context(config: Config) -> Context:
+    """The context of the run's searches. Raises UserError where the search has not been made."""
+    tables = read_tables(config.tables_folder, config.dataset.train_table)
+    base, ids = read_base_space(config.run.folder / "space")
+    landmark_ids = tables.train.landmark_ids[positions(ids["train"], tables.train.ids)]
+    descriptors = SearchSpace(config, tables)
+    return Context(
+        base, landmark_ids, lambda split: descriptors.unwhitened(split).of(ids[split]).matrix, search_on_gpu(config.run.device)[0]
+    )
+
+
+def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
+    """The rankings of every prefix of `chain`, shortest first, without the search itself."""
+    if not chain:
+        return []
+    rankings, space = config.run.folder / "rankings", config.run.folder / "space"
+    inputs = {"knn": read_manifest(rankings / "knn")["fingerprint"], "train": read_manifest(space / "train")["fingerprint"]}
+    inputs["labels"] = fingerprint_of_file(config.tables_folder / config.dataset.train_table)
+    names = chain_names(chain)[1:]
+    return [Artefact(rankings / name, "rerank", ranking_settings(config, chain[: n + 1]), inputs) for n, name in enumerate(names)]
+
+
+def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> Path:
+    """Make rankings/<prefix> for every prefix of `chain` that is not there; returns the folder of the last.
+
+    context  gives the context, and is called only where something is to be made
+    """
+    artefacts = chain_artefacts(config, chain)
+    if all(artefact.is_complete() for artefact in artefacts):
+        return config.run.folder / "rankings" / chain_names(chain)[-1]
+    ranking = read_ranking(config.run.folder / "rankings" / "knn")
+    for artefact, settings in zip(artefacts, chain, strict=True):
+        if not artefact.is_complete():
+            _make(artefact, ranking, context(), settings)
+        space = ranking.space
+        if (artefact.folder / SPACE).is_dir():
+            space = read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
+        ranking = replace(read_ranking(artefact.folder), space=space)
+    return artefacts[-1].folder
+
+
+def _make(artefact: Artefact, ranking: Ranking, context: Context, settings) -> None:
+    artefact.begin()
+    with measured() as cost:
+        made = STEPS[settings.step](ranking, context, settings)
+    write_ranking(artefact.folder, made)
+    artefact.finish(step_seconds=round(cost.seconds, 4), peak_megabytes=cost.peak_megabytes, queries=len(made.query_ids))

@@ -1,0 +1,109 @@
+"""Spaces on disk: the vectors that are searched, and the nearest neighbours within them, each searched for once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from landmarks.errors import UserError
+from landmarks.ops.knn import graphics_cards, knn_blocks
+from landmarks.progress import progress
+from landmarks.ranking import Space
+from landmarks.store.artefact import Artefact, read_manifest
+from landmarks.store.files import read_array, write_array
+from landmarks.store.tables import SPLITS, read_ids
+
+
+def search_on_gpu(requested: str) -> tuple[bool, str]:
+    """Whether FAISS searches on GPUs, and the reason in words, for config.run.device ("auto", "cpu" or "cuda").
+
+    Raises UserError where CUDA is asked for and FAISS sees none.
+    """
+    if requested == "cpu":
+        return False, "run.device=cpu"
+    cards = graphics_cards()
+    if requested == "cuda" and cards == 0:
+        raise UserError("run.device=cuda, but FAISS sees no GPU", next="run.device=auto")
+    return cards > 0, f"{cards} GPUs found" if cards else "FAISS sees no GPU"
+
+
+def read_base_space(folder: Path) -> tuple[Space, dict[str, np.ndarray]]:
+    """The space of the first search, <run>/space, and the ids of its rows, by split. Raises UserError where it is not there."""
+    made = {split: read_manifest(folder / split)["fingerprint"] for split in SPLITS}
+    vectors = {split: read_array(folder / split / "vectors.npy", mapped=True) for split in SPLITS}
+    return Space(**vectors, folder=folder, made=made), {split: read_ids(folder / split / "ids.csv") for split in SPLITS}
+
+
+def write_vectors(path: Path, vectors: np.ndarray) -> None:
+    """(n, d) as float16: with unit vectors the similarities lose their fourth decimal."""
+    write_array(path, vectors.astype(np.float16))
+
+
+def write_space(folder: Path, space: Space) -> None:
+    for split in SPLITS:
+        write_vectors(folder / f"{split}.npy", space.of(split))
+
+
+def read_space(folder: Path, made: dict[str, str]) -> Space:
+    """The space in `folder`, memory-mapped; `made`: the fingerprints of what made it."""
+    return Space(*(read_array(folder / f"{split}.npy", mapped=True) for split in ("test", "index", "train")), folder=folder, made=made)
+
+
+def nearest(space: Space, of: str, among: str, neighbours: int, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """For every image of the split `of` its nearest images in the split `among`, never itself.
+
+    Returns indices (n, neighbours) int32, -1 = none, and similarities (n, neighbours) float32, -inf = none, most similar
+    first. A space on disk keeps them beside it, so they are searched for once and for all.
+    """
+    if space.folder is None:
+        return _search(space, of, among, neighbours, use_gpu)
+    artefact = Artefact(space.folder / "neighbours" / f"{of}-{among}", "rerank", {"neighbours": neighbours}, space.made)
+    if (known := _known(artefact.folder, neighbours, space.made)) is not None:
+        return known
+    artefact.begin()
+    indices, similarities = _search(space, of, among, neighbours, use_gpu)
+    write_array(artefact.folder / "indices.npy", indices)
+    write_array(artefact.folder / "similarities.npy", similarities)
+    artefact.finish(images=len(indices))
+    return indices, similarities
+
+
+def _known(folder: Path, neighbours: int, made: dict[str, str]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The first `neighbours` of a search that asked for as many or more."""
+    try:
+        manifest = read_manifest(folder)
+    except UserError:
+        return None
+    if manifest["inputs"] != made or manifest["settings"]["neighbours"] < neighbours:
+        return None
+    return read_array(folder / "indices.npy")[:, :neighbours], read_array(folder / "similarities.npy")[:, :neighbours]
+
+
+def _search(space: Space, of: str, among: str, neighbours: int, use_gpu: bool) -> tuple[np.ndarray, np.ndarray]:
+    if of != among:
+        return search(space.of(of), space.of(among), neighbours, f"search {of} in {among}", use_gpu)
+    indices, similarities = search(space.of(of), space.of(among), neighbours + 1, f"search {of} in {among}", use_gpu)
+    return _without_itself(indices, similarities)
+
+
+def search(queries: np.ndarray, index: np.ndarray, neighbours: int, what: str, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest rows of `index`, as ops.knn.exact_knn has them, with progress."""
+    indices = np.full((len(queries), neighbours), -1, np.int32)
+    similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
+    done = 0
+    with progress(None, what, "image", total=len(queries)) as bar:
+        for block_indices, block_similarities in knn_blocks(queries, index, neighbours, use_gpu=use_gpu):
+            indices[done : done + len(block_indices)] = block_indices
+            similarities[done : done + len(block_indices)] = block_similarities
+            done += len(block_indices)
+            bar.update(len(block_indices))
+    return indices, similarities
+
+
+def _without_itself(indices: np.ndarray, similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One column less: the row's own number left out, or the last column where copies of the image have pushed it out."""
+    n, columns = indices.shape
+    itself = indices == np.arange(n, dtype=np.int32)[:, None]
+    itself[~itself.any(axis=1), -1] = True
+    return indices[~itself].reshape(n, columns - 1), similarities[~itself].reshape(n, columns - 1)
