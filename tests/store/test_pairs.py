@@ -31,16 +31,21 @@ def test_lookups_equal_a_dictionary_of_pairs(tmp_path):
         known |= {(int(record["query"]), int(record["index"])): record for record in block}
         wanted = pairs[rng.integers(0, len(pairs), 300)]
         for again in (table, open_table(tmp_path)):
-            found = again.find(wanted[:, 0], wanted[:, 1])
+            rows = again.rows(wanted[:, 0], wanted[:, 1])
             assert len(again) == len(known)
-            for (query, index), record in zip(wanted.tolist(), found, strict=True):
-                assert record == known[query, index] if (query, index) in known else record["query"] == -1 and record["inliers"] == 0
+            for (query, index), row in zip(wanted.tolist(), rows.tolist(), strict=True):
+                assert (row >= 0) == ((query, index) in known)
+                if row >= 0:
+                    record = known[query, index]
+                    assert (again.matches[row], again.inliers[row]) == (record["matches"], record["inliers"])
+    blocks = [np.load(path) for path in sorted(table.folder.glob("*.npy"))]
+    assert np.concatenate(blocks).tobytes() == np.array(list(known.values()), PAIR).tobytes(), "row r is record r of the files"
 
 
 def test_an_empty_table_finds_nothing_and_leaves_nothing_on_disk(tmp_path):
     table = open_table(tmp_path / "pairs")
-    assert table.find(np.array([3]), np.array([4]))["query"].tolist() == [-1]
-    assert table.find(np.empty(0, int), np.empty(0, int)).shape == (0,)
+    assert table.rows(np.array([3]), np.array([4])).tolist() == [-1]
+    assert table.rows(np.empty(0, int), np.empty(0, int)).shape == (0,) and len(table) == 0
     table.finish()
     assert not (tmp_path / "pairs").exists()
 
@@ -61,10 +66,10 @@ def test_recipes_lie_side_by_side(tmp_path):
 def test_what_was_kept_before_a_cut_is_there_and_the_rest_is_added(tmp_path):
     open_table(tmp_path).append(block_of([(1, 2), (3, 4)]))  # never finished
     table = open_table(tmp_path)
-    assert table.find(np.array([3, 5]), np.array([4, 6]))["query"].tolist() == [3, -1]
+    assert table.rows(np.array([3, 5]), np.array([4, 6])).tolist() == [1, -1]
     table.append(block_of([(5, 6)], seed=1))
     table.finish()
-    assert open_table(tmp_path).find(np.array([1, 3, 5]), np.array([2, 4, 6]))["query"].tolist() == [1, 3, 5]
+    assert open_table(tmp_path).rows(np.array([1, 3, 5]), np.array([2, 4, 6])).tolist() == [0, 1, 2]
 
 
 def test_a_block_that_was_deleted_is_not_written_over(tmp_path):
@@ -74,8 +79,7 @@ def test_a_block_that_was_deleted_is_not_written_over(tmp_path):
     (table.folder / "00001.npy").unlink()
     table = open_table(tmp_path)
     table.append(block_of([(9, 9)]))
-    found = open_table(tmp_path).find(np.array([0, 1, 2, 9]), np.array([0, 1, 2, 9]))
-    assert found["query"].tolist() == [0, -1, 2, 9]
+    assert open_table(tmp_path).rows(np.array([0, 1, 2, 9]), np.array([0, 1, 2, 9])).tolist() == [0, -1, 1, 2]
 
 
 @pytest.mark.parametrize("pair", [(0, 69), (29, 0), (29, 69)])
@@ -83,5 +87,5 @@ def test_the_corners_of_the_table_are_told_apart(tmp_path, pair):
     table = open_table(tmp_path)
     table.append(block_of([pair]))
     queries, index = np.divmod(np.arange(30 * 70), 70)
-    found = table.find(queries, index)["query"] >= 0
+    found = table.rows(queries, index) >= 0
     assert found.sum() == 1 and found[pair[0] * 70 + pair[1]]

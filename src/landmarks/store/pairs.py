@@ -15,6 +15,7 @@ from landmarks.store.tables import write_csv
 
 # model: the matrix that maps a point of the query to the index image, as ops/verification.py gives it; zeros where there is none
 PAIR = np.dtype([("query", "<i4"), ("index", "<i4"), ("matches", "<u2"), ("inliers", "<u2"), ("model", "<f4", (3, 3))])
+_LOOKED_UP = np.dtype([(name, PAIR[name]) for name in ("query", "index", "matches", "inliers")])
 
 
 class PairTable:
@@ -45,8 +46,11 @@ class PairTable:
         self._ids = {"query_ids": query_ids, "index_ids": index_ids}
         paths = sorted(self.folder.glob("[0-9]*.npy"))
         self._next_block = 1 + int(paths[-1].stem) if paths else 0
-        self._keys, self._records = np.empty(0, np.int64), np.empty(0, PAIR)
-        self._unsorted = [read_array(path) for path in paths]
+        self._columns = {name: np.empty(0, np.uint16) for name in ("matches", "inliers")}
+        self._keys, self._order = np.empty(0, np.int64), np.empty(0, np.int64)
+        self._new: list[np.ndarray] = []
+        for path in paths:
+            self._note(read_array(path))
         self._begun = False
 
     @property
@@ -54,25 +58,35 @@ class PairTable:
         return self._artefact.folder
 
     def __len__(self) -> int:
-        return len(self._records) + sum(map(len, self._unsorted))
+        self._sort()
+        return len(self._keys)
 
-    def find(self, query: np.ndarray, index: np.ndarray) -> np.ndarray:
-        """The records of pairs: (p,) PAIR; where a pair is not here its `query` is -1 and all else 0.
+    def rows(self, query: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """Where pairs stand in the table: (p,) int64, -1 = not here.
 
-        query, index  (p,) integers, row numbers
+        query, index  (p,) integers, row numbers of query_ids and index_ids
         """
         self._sort()
         wanted = self._key(query, index)
-        found = np.zeros(len(wanted), PAIR)
-        found["query"] = -1
         if len(self._keys) == 0:
-            return found
-        order = np.argsort(wanted)  # neighbours in the table are then looked up one after the other: 25 times faster than at random
+            return np.full(len(wanted), -1, np.int64)
+        # In the order of their keys, pairs are looked up beside each other: 25 times faster than at random.
+        by_key = np.argsort(wanted) if (wanted[1:] < wanted[:-1]).any() else slice(None)
         places = np.empty(len(wanted), np.int64)
-        places[order] = np.minimum(np.searchsorted(self._keys, wanted[order]), len(self._keys) - 1)
-        here = self._keys[places] == wanted
-        found[here] = self._records[places[here]]
-        return found
+        places[by_key] = np.minimum(np.searchsorted(self._keys, wanted[by_key]), len(self._keys) - 1)
+        return np.where(self._keys[places] == wanted, self._order[places], -1)
+
+    @property
+    def matches(self) -> np.ndarray:
+        """(n,) uint16 of every pair, in the order of the table."""
+        self._sort()
+        return self._columns["matches"]
+
+    @property
+    def inliers(self) -> np.ndarray:
+        """(n,) uint16, as `matches`."""
+        self._sort()
+        return self._columns["inliers"]
 
     def append(self, block: np.ndarray) -> None:
         """Keep `block` (b,) PAIR as one file: whole, or not at all. Its pairs must not be here already."""
@@ -83,7 +97,7 @@ class PairTable:
             self._begun = True
         write_array(self.folder / f"{self._next_block:05d}.npy", block)
         self._next_block += 1
-        self._unsorted.append(block)
+        self._note(block)
 
     def finish(self, **facts: Any) -> None:
         """Say in the manifest that all that was asked for so far is here."""
@@ -94,14 +108,22 @@ class PairTable:
     def _key(self, query: np.ndarray, index: np.ndarray) -> np.ndarray:
         return np.asarray(query, np.int64) * len(self._ids["index_ids"]) + index
 
+    def _note(self, block: np.ndarray) -> None:
+        """Remember what is looked up: a third of the record."""
+        part = np.empty(len(block), _LOOKED_UP)
+        for name in part.dtype.names:
+            part[name] = block[name]
+        self._new.append(part)
+
     def _sort(self) -> None:
-        """Bring what was read or appended since the last look among the records, in the order of their keys."""
-        if not self._unsorted:
+        """Bring what was read or appended since the last look into the order of its keys."""
+        if not self._new:
             return
-        records = np.concatenate([self._records, *self._unsorted])
-        keys = self._key(records["query"], records["index"])
-        order = np.argsort(keys, kind="stable")
-        self._keys, self._records, self._unsorted = keys[order], records[order], []
+        new, self._new = np.concatenate(self._new), []
+        keys = np.concatenate([self._keys[np.argsort(self._order)], self._key(new["query"], new["index"])])
+        self._columns = {name: np.concatenate([column, new[name]]) for name, column in self._columns.items()}
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = keys[self._order]
 
 
 def _digest(ids: np.ndarray) -> str:
