@@ -125,6 +125,27 @@ def test_local_features_join_descriptors_that_are_there(overrides, tmp_path, cap
     assert store(tmp_path, "index").ids.tolist() == IDS["index"]
 
 
+@pytest.mark.parametrize("mode", ["all", "returned"])
+def test_the_same_place_is_found_in_a_photo_and_in_its_enlargement(overrides, tmp_path, mode):
+    """Decoded at a quarter, cropped to its bucket, at several scales: coordinates are those of the file."""
+    path = image_path(tmp_path / "data", "index", "b000")
+    coarse = Image.fromarray(np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    coarse.resize((130, 90), Image.Resampling.BICUBIC).save(path, quality=95)
+    coarse.resize((650, 450), Image.Resampling.BICUBIC).save(image_path(tmp_path / "data", "index", "b001"), quality=95)
+    rank(tmp_path, [0, 1])
+    settings = "extract.local.scales=[1.0,1.4142]", "extract.local.max_features=500"
+    all_of(overrides, *settings) if mode == "all" else returned_of(overrides, *settings)
+    features = store(tmp_path, "index").of(np.array(["b000", "b001"], object))
+    small, large = slice(0, features.offsets[1]), slice(features.offsets[1], None)
+    similarity = features.descriptors[small].astype(np.float32) @ features.descriptors[large].astype(np.float32).T
+    nearest = similarity.argmax(axis=1)
+    mutual = similarity.argmax(axis=0)[nearest] == np.arange(len(nearest))
+    assert mutual.sum() > 20
+    places = features.keypoints[small][mutual, :2], features.keypoints[large][nearest[mutual], :2]
+    apart = np.abs((places[0] + 0.5) * 5 - 0.5 - places[1])
+    assert np.median(apart) < 2, "pixels of the enlargement: less than half a pixel of the small one"
+
+
 def test_only_queries_and_what_they_found_are_described_and_later_ones_added(overrides, tmp_path, capsys):
     rank(tmp_path, [7, 2, 5])
     assert returned_of(overrides) == [tmp_path / "run" / "local" / "tiny" / split for split in ("test", "index")]
