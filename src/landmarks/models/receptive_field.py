@@ -75,10 +75,11 @@ def receptive_fields(
 class _Runner(nn.Module):
     def __init__(self, network: nn.Module, run: Callable[[torch.Tensor], torch.Tensor]):
         super().__init__()
-        self.network, self.run = network, run
+        # `run` may be the network itself: as a second submodule its parameters would be exchanged twice and put back once.
+        self.network, self._run = network, (run,)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.run(image)
+        return self._run[0](image)
 
 
 class _Follow(TorchDispatchMode):

@@ -1,0 +1,102 @@
+import pytest
+import timm
+import torch
+from torch import nn
+
+from landmarks.models.backbone import create_backbone
+from landmarks.models.receptive_field import ReceptiveField, receptive_fields
+from landmarks.models.tap import Tap
+
+
+def reach(network, width=64):
+    """Twin: of each column of the map, the first and last column of the image that reaches it, by sending NaN through."""
+    network = network.double().eval()
+    seen = {}
+    with torch.inference_mode():
+        for column in range(width):
+            image = torch.zeros(1, 3, 16, width, dtype=torch.float64)
+            image[..., column] = torch.nan
+            for position in network(image).isnan().any(dim=(0, 1, 2)).nonzero().flatten().tolist():
+                first, _ = seen.get(position, (column, column))
+                seen[position] = (first, column)
+    return seen
+
+
+class Joined(nn.Module):
+    """Two ways of different reach that are added, as in a residual block."""
+
+    def __init__(self):
+        super().__init__()
+        self.long = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3, 1, 2, dilation=2))
+        self.short = nn.Conv2d(3, 4, 1, 2)
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1), nn.Sigmoid())
+
+    def forward(self, image):
+        joined = self.long(image) + self.short(image)
+        return joined * self.gate(joined).nan_to_num()
+
+
+NETWORKS = {
+    "chain": nn.Sequential(nn.Conv2d(3, 4, 7, 2, 3), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 4, 5, 1, 2)),
+    "average": nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.AvgPool2d(2), nn.Conv2d(3, 4, 3, 2)),
+    "joined": Joined(),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_equals_what_nan_reaches(name):
+    network = NETWORKS[name]
+    field = receptive_fields(network.float(), network, 16, 64)[1]
+    seen = reach(network)
+    starts = {position: field.stride * position - field.padding for position in seen}
+    inside = {position: start for position, start in starts.items() if start >= 0 and start + field.size <= 64}
+    assert len(inside) > 5
+    for position, start in inside.items():
+        assert seen[position] == (start, start + field.size - 1)
+
+
+@pytest.mark.parametrize("width", [64, 61, 50])
+def test_same_padding_falls_as_the_size_of_the_image_says(width):
+    """TensorFlow pads more on the right, by an amount that depends on the size."""
+    network = create_backbone("tf_efficientnet_lite0", pretrained=False).network
+    network = nn.Sequential(network.conv_stem, network.bn1, network.blocks[:2])  # to stride 4: small enough for the twin
+    field = receptive_fields(network, network, 16, width)[1]
+    seen = reach(network, width)
+    for position, (first, last) in seen.items():
+        start = field.stride * position - field.padding
+        assert (first, last) == (max(0, start), min(width - 1, start + field.size - 1))
+
+
+def stride_in_front(network):
+    """A ResNet as first published: the stride of a block in its first convolution, not in its 3x3 one as timm has it."""
+    for module in network.modules():
+        if isinstance(module, timm.models.resnet.Bottleneck) and module.conv2.stride == (2, 2):
+            module.conv1.stride, module.conv2.stride = (2, 2), (1, 1)
+
+
+@pytest.mark.parametrize("size", [(256, 320), (500, 333)])
+def test_conv4_of_resnet50_as_published(size):
+    backbone = create_backbone("resnet50", pretrained=False)
+    assert Tap(backbone).fields(*size) == (ReceptiveField(267, 16, 133),) * 2
+    stride_in_front(backbone.network)
+    assert Tap(backbone).fields(*size) == (ReceptiveField(291, 16, 145),) * 2
+
+
+def test_the_centre_by_hand():
+    torch.testing.assert_close(ReceptiveField(291, 16, 145).centre(torch.tensor([0.0, 1.0, 2.5])), torch.tensor([0.0, 16.0, 40.0]))
+    # Two windows of 3 with stride 2 and one pixel of padding at the far end only: 1 to the right, and again 2.
+    field = ReceptiveField(1, 1, 0).through(3, 2, 0, 1).through(3, 2, 0, 1)
+    assert field == ReceptiveField(7, 4, 0) and field.centre(torch.tensor(1)) == 7
+
+
+def test_what_cannot_be_followed_is_refused():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Upsample(scale_factor=2))
+    with pytest.raises(ValueError, match="convolutions and pooling"):
+        receptive_fields(network, network, 16, 16)
+
+
+def test_inside_inference_mode_and_autocast():
+    network = NETWORKS["chain"].float()
+    expected = receptive_fields(network, network, 32, 32)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert receptive_fields(network, network, 32, 32) == expected
