@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from landmarks.models.delg import DelgMaps, DelgModel
-from landmarks.models.multi_scale import shrink
+from landmarks.models.multi_scale import shrink, shrunk_size
 
 SMALLEST_SIDE = 16  # pixels; below, the stride-16 map is one position that sees mostly padding
 
@@ -61,7 +61,7 @@ def describe_both(
     factors: np.ndarray | None = None,
     offsets: np.ndarray | None = None,
 ) -> tuple[torch.Tensor | None, list[LocalFeatures]]:
-    """(global descriptors, local features), one pass of the backbone for each scale, also for those that both want.
+    """(global descriptors, local features), one pass of the backbone for each size, also where both want it.
 
     scales  of the global descriptor, averaged as `multi_scale.describe` does: (n, dimensions) float32 on the device; none: None
     images  at the largest of `scales` and `local_scales`; the rest as in `describe_local`
@@ -69,16 +69,21 @@ def describe_both(
     least = model.local.threshold.item() if threshold is None else threshold
     largest, total = max([*scales, *local_scales]), 0
     parts = [_Part.empty(len(images), model.local_dimensions, images.device)]
-    for scale in sorted({*scales, *local_scales}):
-        resized = shrink(images, scale / largest)
-        if scale not in local_scales or min(resized.shape[2:]) < SMALLEST_SIDE:
-            if scale in scales:
-                total = total + model(resized)
+    # By size, not by scale: 0.7071 as typed and 2^-0.5 are one pass.
+    wanted: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
+    for use, some in enumerate((scales, local_scales)):
+        for scale in some:
+            wanted.setdefault(shrunk_size(images, scale / largest), ([], []))[use].append(scale)
+    for size, (for_global, for_local) in sorted(wanted.items()):
+        resized = shrink(images, max(for_global + for_local) / largest)
+        if not for_local or min(size) < SMALLEST_SIDE:
+            if for_global:
+                total = total + len(for_global) * model(resized)
             continue
         maps = model.maps(resized)
-        if scale in scales:
-            total = total + model.describe_map(maps.deep)
-        parts.append(_strongest(_features(model, maps, resized, images, scale), max_features))
+        if for_global:
+            total = total + len(for_global) * model.describe_map(maps.deep)
+        parts.append(_strongest(_features(model, maps, resized, images, for_local[0]), max_features))
     best = _strongest(_Part(*(torch.cat(tensors, dim=1) for tensors in zip(*parts))), max_features)
     return F.normalize(total) if len(scales) else None, _cut(best, least, factors, offsets)
 

@@ -18,9 +18,15 @@ def describe(model: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor
     return F.normalize(sum(F.normalize(model(shrink(images, scale / largest)).float()) for scale in scales))
 
 
+def shrunk_size(images: torch.Tensor, factor: float) -> tuple[int, int]:
+    """(height, width) that `shrink` makes: (round(h * factor), round(w * factor)), at least 1."""
+    height, width = (max(1, round(side * factor)) for side in images.shape[2:])
+    return height, width
+
+
 def shrink(images: torch.Tensor, factor: float) -> torch.Tensor:
-    """Resize (n, 3, h, w) uint8 by `factor` <= 1: (n, 3, round(h * factor), round(w * factor)) uint8, antialiased bilinear."""
-    size = tuple(max(1, round(side * factor)) for side in images.shape[2:])
+    """Resize (n, 3, h, w) uint8 by `factor` <= 1 to `shrunk_size`: (n, 3, height, width) uint8, antialiased bilinear."""
+    size = shrunk_size(images, factor)
     if size == tuple(images.shape[2:]):
         return images
     # In floating point: CUDA has no kernel for bytes.
