@@ -94,8 +94,28 @@ def test_learns_to_tell_landmarks_apart(dataset, tmp_path, capsys):
     assert "train tiny: up to date" in capsys.readouterr().out
 
 
+DELG = {"backbone": "test_resnet", "pretrained": False, "dimensions": 16, "local": {"dimensions": 8, "attention_channels": 16}}
+
+
+def test_a_few_images_are_learned_by_every_part(dataset, tmp_path, capsys):
+    (folder,) = train(
+        configure(dataset, tmp_path, model=DELG, epochs=60, overfit=8, augmentation="none", learning_rate=1e-2, optimizer="adamw")
+    )
+    assert "8 images of 6 landmarks" in capsys.readouterr().out
+    lines = journal(tmp_path)
+    assert len(lines) == 60
+    for loss, share in (("loss_global", 0.5), ("loss_attention", 0.5), ("loss_reconstruction", 0.5), ("loss", 0.5)):
+        assert lines[-1][loss] < share * lines[0][loss], loss
+    assert lines[-1]["accuracy"] == 1 and 0 < lines[-1]["sparsity_16"] < 1 and 0 < lines[-1]["sparsity_32"] < 1
+    threshold = float(load_model(folder).local.threshold)
+    medians = [line["attention_median"] for line in lines]
+    assert min(medians[-20:]) <= threshold <= max(medians[-20:]) and threshold > 0
+
+
 @pytest.mark.parametrize(
-    "settings", [{"optimizer": "sgd"}, {"optimizer": "adamw", "accumulate": 2, "workers": 1}], ids=["sgd", "adamw-accumulated"]
+    "settings",
+    [{"optimizer": "sgd"}, {"optimizer": "adamw", "accumulate": 2, "workers": 1}, {"model": DELG, "learn_scale": True}],
+    ids=["sgd", "adamw-accumulated", "delg"],
 )
 def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_path, monkeypatch, settings):
     train(configure(dataset, tmp_path / "whole", **settings))
@@ -180,6 +200,11 @@ def test_a_model_can_be_left_as_it_starts_beside_one_that_learns(dataset, tmp_pa
     train(configure(dataset, tmp_path / "start", models=("tiny", "still"), epochs=0))
     for name, same in (("still", True), ("tiny", False)):
         assert torch.equal(weights(tmp_path / "both", name)["head.0.weight"], weights(tmp_path / "start", name)["head.0.weight"]) == same
+
+
+def test_a_delg_model_can_be_left_as_it_starts(tmp_path):
+    (folder,) = train(configure(tmp_path / "nothing", tmp_path, model=DELG, epochs=0))
+    assert load_model(folder).local.threshold == 0
 
 
 def test_other_settings_do_not_replace_a_model_unasked(dataset, tmp_path):

@@ -19,3 +19,9 @@ def test_the_middle_of_the_cosine_is_the_mean():
 
 def test_a_single_step_runs_at_the_highest_rate():
     assert learning_rate(0, 1, SETTINGS) == 1.0
+
+
+def test_the_line_is_straight():
+    settings = SETTINGS.model_copy(update={"schedule": "linear"})
+    rates = [learning_rate(step, 14, settings) for step in range(3, 14)]
+    assert rates == pytest.approx([1 - 0.09 * step for step in range(11)])
