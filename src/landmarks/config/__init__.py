@@ -1,6 +1,16 @@
 """Typed settings: read from YAML, overridden on the command line, refused when unknown."""
 
-from landmarks.config.chain import Chain, InsertSettings, SortSettings, chain_names
+from landmarks.config.chain import (
+    AddLabelsSettings,
+    AugmentDatabaseSettings,
+    Chain,
+    DiscriminateSettings,
+    ExpandQuerySettings,
+    InsertSettings,
+    SortSettings,
+    chain_names,
+    step_name,
+)
 from landmarks.config.load import load_config
 from landmarks.config.settings import (
     CleanSettings,
@@ -20,10 +30,14 @@ from landmarks.config.settings import (
 )
 
 __all__ = [
+    "AddLabelsSettings",
+    "AugmentDatabaseSettings",
     "Chain",
     "CleanSettings",
     "Config",
     "DatasetSettings",
+    "DiscriminateSettings",
+    "ExpandQuerySettings",
     "ExtractSettings",
     "InsertSettings",
     "LocalExtractSettings",
@@ -39,4 +53,5 @@ __all__ = [
     "WhitenSettings",
     "chain_names",
     "load_config",
+    "step_name",
 ]

@@ -10,6 +10,43 @@ from pydantic import Field
 from landmarks.config.base import Settings
 
 
+class DiscriminateSettings(Settings):
+    """Search again where landmarks lie apart: a projection learned from train's labels, in closed form (Ioffe, ECCV 2006)."""
+
+    step: Literal["discriminate"]
+    dimensions: int = Field(256, ge=1, description="dimensions kept, the most telling first")
+    within: float = Field(0.3, ge=0, le=1, description="shrinkage of the covariance within landmarks towards the identity")
+    between: float = Field(0.3, ge=0, le=1, description="shrinkage of the covariance between landmarks towards that of all images")
+
+
+class AddLabelsSettings(Settings):
+    """Search again with label distributions in the vectors, spread from train over the nearest neighbours (Zhu and Ghahramani, 2002)."""
+
+    step: Literal["add_labels"]
+    neighbours: int = Field(10, ge=1, description="nearest images, of train and index together, that an image's labels come from")
+    power: float = Field(8.0, ge=0, description="a neighbour's weight is its similarity to this power")
+    rounds: int = Field(2, ge=1, description="how often the labels are handed on from index image to index image")
+    weight: float = Field(2.0, gt=0, description="of the labels' inner product beside the similarity")
+    kept: int = Field(16, ge=1, description="labels kept for an image, those with the largest shares")
+    dimensions: int = Field(512, ge=1, description="of the labels' part of a vector; more classes than this are sketched")
+
+
+class AugmentDatabaseSettings(Settings):
+    """Search again among index images that are pulled towards their neighbours (Arandjelovic and Zisserman, CVPR 2012)."""
+
+    step: Literal["augment_database"]
+    neighbours: int = Field(10, ge=1, description="nearest index images that an index image is averaged with")
+    power: float = Field(3.0, ge=0, description="a neighbour's weight is its similarity to this power")
+
+
+class ExpandQuerySettings(Settings):
+    """Search again with queries that are pulled towards what they found (Radenovic et al., TPAMI 2019)."""
+
+    step: Literal["expand_query"]
+    neighbours: int = Field(10, ge=1, description="first images of the list that the query is averaged with")
+    power: float = Field(3.0, ge=0, description="a neighbour's weight is its similarity to this power; 0 = plain average")
+
+
 class SortSettings(Settings):
     """Images whose label is the query's come first (Yokoo et al., section 3.3)."""
 
@@ -25,7 +62,14 @@ class InsertSettings(Settings):
     threshold: float = Field(0.6, description="inserted where query score + image score exceeds this")
 
 
-STEPS = {"sort": SortSettings, "insert": InsertSettings}
+STEPS = {
+    "discriminate": DiscriminateSettings,
+    "add_labels": AddLabelsSettings,
+    "augment_database": AugmentDatabaseSettings,
+    "expand_query": ExpandQuerySettings,
+    "sort": SortSettings,
+    "insert": InsertSettings,
+}
 Step = Annotated[Union[tuple(STEPS.values())], Field(discriminator="step")]  # noqa: UP007 - made from the table above
 Chain = tuple[Step, ...]
 

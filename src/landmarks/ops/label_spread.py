@@ -1,0 +1,120 @@
+"""Label distributions: what the labels of the training images say of every other image, through its neighbours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+
+class LabelDistributions(NamedTuple):
+    """labels (n, kept) int32, -1 = none; shares (n, kept) float32, largest first, 0 where there is none; a row sums to at most 1."""
+
+    labels: np.ndarray
+    shares: np.ndarray
+
+
+def joint_neighbours(
+    train: tuple[np.ndarray, np.ndarray], index: tuple[np.ndarray, np.ndarray], neighbours: int, power: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest images among training and index images together, with weights that sum to 1.
+
+    train, index  each (rows (n, k) int32, -1 = none; similarities (n, k) float32), most similar first
+    neighbours    how many of both together
+    power         weight = max(similarity, 0)^power / sum
+    Returns numbers (n, neighbours) int64: training row r as -2 - r, index row as itself, -1 = none; weights float32. Of equal
+    similarities the training image is the nearer.
+    """
+    rows = np.concatenate([np.where(train[0] >= 0, -2 - train[0].astype(np.int64), -1), index[0]], axis=1)
+    similarities = np.concatenate([train[1], index[1]], axis=1)
+    order = np.argsort(-similarities, axis=1, kind="stable")[:, :neighbours]
+    rows, similarities = np.take_along_axis(rows, order, axis=1), np.take_along_axis(similarities, order, axis=1)
+    weights = np.where(rows == -1, 0, np.maximum(similarities, 0)) ** np.float32(power) * (rows != -1)
+    totals = weights.sum(axis=1, keepdims=True)
+    return rows, (weights / np.where(totals > 0, totals, 1)).astype(np.float32)
+
+
+def spread_labels(
+    numbers: np.ndarray, weights: np.ndarray, train_labels: np.ndarray, index: LabelDistributions | None, kept: int
+) -> LabelDistributions:
+    """One step of spreading: an image's label distribution is the weighted mean of its neighbours'.
+
+    numbers, weights  (n, k), as from `joint_neighbours`
+    train_labels      (n_train,) int64: a training image stands for its own label
+    index             the distributions of the index images so far; None = they know nothing yet
+    kept              the largest shares that are kept
+    An image whose neighbours are index images that know nothing keeps a small sum: nobody vouches for its label.
+    Source: label propagation (Zhu and Ghahramani, 2002), the training images clamped.
+    """
+    if index is None:
+        index = LabelDistributions(np.full((1, 1), -1, np.int32), np.zeros((1, 1), np.float32))
+        numbers = np.where(numbers >= 0, -1, numbers)
+    labels, shares = _spread(numbers, weights, np.asarray(train_labels, np.int64), index.labels, index.shares, kept)
+    return LabelDistributions(labels, shares)
+
+
+@numba.njit(cache=True, parallel=True)
+def _spread(numbers, weights, train_labels, index_labels, index_shares, kept):
+    rows, neighbours = numbers.shape
+    width = index_labels.shape[1]
+    labels, shares = np.full((rows, kept), -1, np.int32), np.zeros((rows, kept), np.float32)
+    for row in numba.prange(rows):
+        found, sums, count = np.empty(neighbours * width, np.int32), np.empty(neighbours * width, np.float32), 0
+        for place in range(neighbours):
+            number, weight = numbers[row, place], weights[row, place]
+            if number == -1 or weight <= 0:
+                continue
+            if number < -1:
+                count = _add(found, sums, count, train_labels[-2 - number], weight)
+                continue
+            for entry in range(width):
+                if index_labels[number, entry] < 0:
+                    break
+                count = _add(found, sums, count, index_labels[number, entry], weight * index_shares[number, entry])
+        for place in range(min(kept, count)):
+            largest = 0
+            for entry in range(1, count):
+                if sums[entry] > sums[largest]:
+                    largest = entry
+            labels[row, place], shares[row, place] = found[largest], sums[largest]
+            sums[largest] = -1
+    return labels, shares
+
+
+@numba.njit(cache=True, inline="always")
+def _add(found, sums, count, label, amount):
+    for known in range(count):
+        if found[known] == label:
+            sums[known] += amount
+            return count
+    found[count], sums[count] = label, amount
+    return count + 1
+
+
+def sketch_labels(distributions: LabelDistributions, classes: int, dimensions: int) -> np.ndarray:
+    """Dense vectors (n, at most `dimensions`) float32 whose inner products are nearly those of the distributions.
+
+    With no more classes than dimensions each class has an axis of its own and nothing is lost; else a fixed random unit
+    vector a class, and two different classes seem alike by about 1 / sqrt(dimensions).
+    Source: random projection (Johnson and Lindenstrauss, 1984).
+    """
+    if classes <= dimensions:
+        axes = np.eye(classes, dtype=np.float32)
+    else:
+        axes = np.random.default_rng(0).standard_normal((classes, dimensions), dtype=np.float32)
+        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    return _sketch(distributions.labels, distributions.shares, axes)
+
+
+@numba.njit(cache=True, parallel=True)
+def _sketch(labels, shares, axes):
+    vectors = np.zeros((len(labels), axes.shape[1]), np.float32)
+    for row in numba.prange(len(labels)):
+        for place in range(labels.shape[1]):
+            if labels[row, place] < 0:
+                break
+            share = shares[row, place]
+            for column in range(axes.shape[1]):
+                vectors[row, column] += share * axes[labels[row, place], column]
+    return vectors
