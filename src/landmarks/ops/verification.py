@@ -1,0 +1,113 @@
+"""Geometric verification of pairs of images: matched local features that one transform explains."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from landmarks.ops.local_features import LocalFeatures
+from landmarks.ops.matching import mutual_matches
+from landmarks.ops.ransac import ransac
+from landmarks.seeds import seed_of
+
+
+class Verification(NamedTuple):
+    """How pairs are verified; anything with these attributes will do. Defaults: Cao et al. (DELG), as released, where not said otherwise.
+
+    transform        "affine", "similarity" or "homography"
+    residual         pixels of the index image between a point and its match, at most
+    trials           random samples
+    max_distance     L2 between matching descriptors, at most
+    ratio            distance to the nearest / to the second nearest, at most; 1 = off
+    least_matches    a pair with fewer matches has 0 inliers
+    most_zoom        a photo is taken at most this many times closer than the other (ours)
+    most_anisotropy  and seen at most this many times narrower in one direction than in another (ours)
+    """
+
+    transform: str = "affine"
+    residual: float = 20.0
+    trials: int = 1000
+    max_distance: float = 1.0
+    ratio: float = 1.0
+    least_matches: int = 4
+    most_zoom: float = 8.0
+    most_anisotropy: float = 4.0
+
+
+class Verified(NamedTuple):
+    """matches (p,) int32 mutual nearest neighbours; inliers (p,) int32 of those, that the model explains; models (p, 3, 3) float32:
+    homogeneous points of the query -> index image in pixels, zeros where there is none."""
+
+    matches: np.ndarray
+    inliers: np.ndarray
+    models: np.ndarray
+
+
+class Match(NamedTuple):
+    """One pair: rows (m, 2) int32 of the two images' features, inside (m,) bool which of them are inliers, model (3, 3) float64."""
+
+    rows: np.ndarray
+    inside: np.ndarray
+    model: np.ndarray
+
+
+def pair_seed(query_id: str, index_id: str) -> int:
+    """The seed of a pair's random samples, from the ids of its images."""
+    return seed_of("verify", query_id, index_id)
+
+
+def verify_pairs(queries: LocalFeatures, index: LocalFeatures, pairs: np.ndarray, seeds: np.ndarray, settings: Verification) -> Verified:
+    """Verify pairs of images, on as many cores as torch has threads.
+
+    pairs  (p, 2) integers: an image of `queries` and one of `index`
+    seeds  (p,) integers, as `pair_seed` gives them
+    A pair's result depends on its features and its seed alone, not on the other pairs, their order or the threads.
+    """
+    import torch
+
+    verified = Verified(np.zeros(len(pairs), np.int32), np.zeros(len(pairs), np.int32), np.zeros((len(pairs), 3, 3), np.float32))
+    pairs, seeds = np.asarray(pairs).tolist(), np.asarray(seeds).tolist()
+
+    def work(chunk: range) -> None:
+        torch.set_num_threads(1)  # of this worker: one core a pair wastes less than all cores on each small product
+        for number in chunk:
+            match = match_pair(queries, index, *pairs[number], seeds[number], settings)
+            verified.matches[number], verified.inliers[number] = len(match.rows), match.inside.sum()
+            verified.models[number] = match.model
+
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            size = max(1, math.ceil(len(pairs) / (8 * threads)))
+            list(pool.map(work, [range(len(pairs))[start : start + size] for start in range(0, len(pairs), size)]))
+    finally:
+        torch.set_num_threads(threads)
+    return verified
+
+
+def match_pair(queries: LocalFeatures, index: LocalFeatures, query: int, image: int, seed: int, settings: Verification) -> Match:
+    """Verify image number `query` of `queries` against number `image` of `index`; arguments as of `verify_pairs`."""
+    (descriptors, factors, points), (index_descriptors, index_factors, index_points) = _of(queries, query), _of(index, image)
+    rows, _ = mutual_matches(descriptors, index_descriptors, factors, index_factors, settings.max_distance, settings.ratio)
+    if len(rows) < settings.least_matches:
+        return Match(rows, np.zeros(len(rows), bool), np.zeros((3, 3)))
+    model, inside = ransac(
+        points[rows[:, 0]],
+        index_points[rows[:, 1]],
+        seed,
+        settings.transform,
+        settings.residual,
+        settings.trials,
+        settings.most_zoom,
+        settings.most_anisotropy,
+    )
+    return Match(rows, inside, model)
+
+
+def _of(features: LocalFeatures, image: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    rows = slice(features.offsets[image], features.offsets[image + 1])
+    factors = None if features.factors is None else features.factors[rows]
+    return features.descriptors[rows], factors, features.keypoints[rows, :2]
