@@ -16,6 +16,8 @@ def test_help_is_fast_to_load_and_names_every_stage():
     assert "sort" not in done.stderr and done.stdout.strip().endswith("False False False")
     for stage in ("run", "sample", "import", "train", "extract", "search", "rerank", "submit", "evaluate", "report", "config"):
         assert f"\n    {stage} " in done.stdout
+    for stage in ("clean", "extract-local", "show-matches"):
+        assert f"\n    {stage}" in done.stdout
 
 
 def test_the_merged_configuration_is_printed_in_the_form_that_is_typed(capsys, tmp_path):

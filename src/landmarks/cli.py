@@ -28,6 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
             _print_config(config)
         elif options.stage == "run":
             run_all(config, command_line)
+        elif options.stage == "show-matches":
+            from landmarks.stages.show_matches import show_matches
+
+            show_matches(config, options.query, options.index)
         else:
             run_stage(options.stage, config, command_line)
     except UserError as error:
@@ -73,8 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
     helps = {"run": "every stage in order, then the table of results"} | {name: stage.help for name, stage in STAGES.items()}
-    for name, text in (helps | {"config": "print the merged configuration, every key with its meaning"}).items():
+    helps |= {
+        "show-matches": "a picture of two photos with lines between what they share",
+        "config": "print the merged configuration, every key with its meaning",
+    }
+    for name, text in helps.items():
         command = commands.add_parser(name, help=text, description=text)
+        if name == "show-matches":
+            command.add_argument("query", metavar="QUERY", help="id of a photo of any split")
+            command.add_argument("index", metavar="INDEX", help="id of another")
         default = PHOTOS_CONFIG if name == "import" else DEFAULT_CONFIG
         command.add_argument("--config", default=default, metavar="FILE", help=f"YAML file (default {default})")
         command.add_argument("overrides", nargs="*", metavar="key=value", help="settings that replace those of the file")

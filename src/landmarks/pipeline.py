@@ -32,7 +32,9 @@ STAGES = {
     "import": Stage("import_photos", "import_photos", "a folder of label/photo.jpg -> a dataset in GLDv2 layout"),
     "train": Stage("train", "train", "train the models on train.csv", launched=True),
     "extract": Stage("extract", "extract", "global descriptors of every image", launched=True),
+    "clean": Stage("clean", "clean", "train.csv -> train_clean.csv: the images that others of their label confirm"),
     "search": Stage("search", "search", "ensemble, whiten, nearest neighbours -> the first ranking"),
+    "extract-local": Stage("extract_local", "extract_local", "local features of the queries and what they found", launched=True),
     "rerank": Stage("rerank", "rerank", "the chain of re-ranking steps"),
     "submit": Stage("submit", "submit", "write and validate submission.csv"),
     "evaluate": Stage("evaluate", "evaluate", "mAP@100 after every step, or of evaluate.submission=FILE"),
@@ -46,7 +48,8 @@ def stages_of(config: Config) -> list[str]:
         return ["evaluate"]
     prepare = {"sample": ["sample"], "photos": ["import"], "folder": []}[config.dataset.source]
     models = ["train", "extract"] if config.models else []
-    return [*prepare, *models, "search", "rerank", "submit", "evaluate", "report"]
+    local = ["extract-local"] if any(step.step == "verify" for step in config.rerank) else []
+    return [*prepare, *models, "search", *local, "rerank", "submit", "evaluate", "report"]
 
 
 def run_stage(name: str, config: Config, arguments: list[str]) -> None:

@@ -1,8 +1,15 @@
-"""A small dataset of descriptors in GLDv2 layout, with a solution that follows from how it was made."""
+"""Small datasets in GLDv2 layout: of descriptors, with a solution that follows from how they were made; of photos, with a model."""
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+
+from landmarks.config import load_config
+from landmarks.models.build import build_model
+from landmarks.models.checkpoint import save_model
+from landmarks.store.artefact import Artefact
+from landmarks.store.images import image_path
 
 LANDMARKS, DIMENSIONS = 6, 16
 PREFIX = {"train": "r", "index": "i", "test": "t"}
@@ -33,3 +40,38 @@ def arrays(tmp_path):
         folder / "retrieval_solution.csv", index=False
     )
     return folder
+
+
+@pytest.fixture
+def delg_run(tmp_path):
+    """make(photos, labels) -> settings: a dataset in tmp_path/data and an untrained DELG, "tiny", in tmp_path/run.
+
+    photos  split -> {id: PIL image}
+    labels  of the train ids
+    """
+
+    def make(photos, labels):
+        data = tmp_path / "data"
+        for split, images in photos.items():
+            for id, image in images.items():
+                path = image_path(data, split, id)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                image.save(path, quality=95)
+            rows = [f"{id},{labels[id]}" for id in images] if split == "train" else images
+            (data / f"{split}.csv").write_text("\n".join(["id,landmark_id" if split == "train" else "id", *rows]) + "\n")
+        settings = [
+            f"dataset.folder={data}",
+            f"run.folder={tmp_path / 'run'}",
+            "models.tiny={backbone: test_resnet, dimensions: 16, pretrained: false, local: {dimensions: 32}}",
+            "extract={longest_side: 128, scales: [1.0], workers: 0, local: {scales: [1.0], max_features: 100}}",
+            "run.device=cpu",
+        ]
+        model = load_config(None, settings).models["tiny"]
+        trained = Artefact(tmp_path / "run" / "models" / "tiny", "train", {}, {})
+        trained.begin()
+        torch.manual_seed(0)
+        save_model(trained.folder, build_model(model), model)
+        trained.finish()
+        return settings
+
+    return make

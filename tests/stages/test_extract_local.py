@@ -5,7 +5,6 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from landmarks.config import load_config
@@ -15,7 +14,7 @@ from landmarks.models.checkpoint import save_model
 from landmarks.ranking import Ranking
 from landmarks.stages.extract import extract
 from landmarks.stages.extract_local import extract_local
-from landmarks.store.artefact import Artefact, read_manifest
+from landmarks.store.artefact import read_manifest
 from landmarks.store.descriptors import read_descriptors
 from landmarks.store.images import image_path
 from landmarks.store.local_features import LocalStore, local_model
@@ -27,33 +26,20 @@ SPLITS = ("train", "index", "test")
 
 
 @pytest.fixture
-def overrides(tmp_path):
+def overrides(delg_run):
     """14 small photos and an untrained DELG, as settings for `load_config`."""
     generator = np.random.default_rng(0)
-    for split, ids in IDS.items():
-        for number, id in enumerate(ids):
-            path = image_path(tmp_path / "data", split, id)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            coarse = Image.fromarray(generator.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-            coarse.resize(SHAPES[number % len(SHAPES)][::-1], Image.Resampling.BICUBIC).save(path)
-    for split in ("index", "test"):
-        (tmp_path / "data" / f"{split}.csv").write_text("\n".join(["id", *IDS[split]]) + "\n")
-    (tmp_path / "data" / "train.csv").write_text("\n".join(["id,landmark_id", *[f"{id},7" for id in IDS["train"]]]) + "\n")
-    settings = [
-        f"dataset.folder={tmp_path / 'data'}",
-        f"run.folder={tmp_path / 'run'}",
-        "models.tiny={backbone: test_resnet, dimensions: 16, pretrained: false, local: {dimensions: 8}}",
+
+    def photo(number):
+        coarse = Image.fromarray(generator.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        return coarse.resize(SHAPES[number % len(SHAPES)][::-1], Image.Resampling.BICUBIC)
+
+    photos = {split: {id: photo(number) for number, id in enumerate(ids)} for split, ids in IDS.items()}
+    return [
+        *delg_run(photos, dict.fromkeys(IDS["train"], 7)),
         "extract={longest_side: 96, scales: [0.5, 1.0], shard_images: 4, batch_size: 3, workers: 0}",
         "extract.local={scales: [0.5, 1.0, 1.4142], max_features: 20}",
-        "run.device=cpu",
     ]
-    model = load_config(None, settings).models["tiny"]
-    trained = Artefact(tmp_path / "run" / "models" / "tiny", "train", {}, {})
-    trained.begin()
-    torch.manual_seed(0)
-    save_model(trained.folder, build_model(model), model)
-    trained.finish()
-    return settings
 
 
 def store(tmp_path, split, run="run"):
@@ -94,7 +80,7 @@ def test_all_images_of_the_splits_are_described_in_the_pass_of_their_descriptors
     assert [count for count, shape in zip(found.counts(), 3 * SHAPES) if shape[0] == 5] == [0, 0]
     assert 0 < found.counts().max() <= 20
     features = found.of(found.ids)
-    assert features.descriptors.dtype == np.float16 and features.descriptors.shape[1] == 8
+    assert features.descriptors.dtype == np.float16 and features.descriptors.shape[1] == 32
     np.testing.assert_allclose(np.linalg.norm(features.descriptors.astype(float), axis=1), 1, atol=2e-3)
     for number, (height, width) in zip(range(9), 3 * SHAPES):
         of_image = features.keypoints[features.offsets[number] : features.offsets[number + 1]]

@@ -1,0 +1,101 @@
+"""Verified pairs of two splits: looked up where they are kept, verified and kept where they are not."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from landmarks.config import Config
+from landmarks.ops.verification import pair_seed, verify_pairs
+from landmarks.progress import progress
+from landmarks.store.artefact import read_manifest
+from landmarks.store.local_features import LocalStore, local_folder
+from landmarks.store.pairs import PAIR, PairTable
+
+KEPT_TOGETHER = 16384  # pairs in a file: what a run that is cut off loses at most
+VERIFIED_TOGETHER = 1024  # pairs whose features are in memory at once: 0.3 GB for 1000 float16 features of 128 dimensions an image
+
+
+class Counts(NamedTuple):
+    """matches and inliers, each (p,) uint16."""
+
+    matches: np.ndarray
+    inliers: np.ndarray
+
+
+class VerifiedPairs:
+    """Inliers of pairs of images, by one model's local features.
+
+    splits     of the first and of the second image: "test" and "index" for queries and what they found
+    query_ids  (n_query,) strings, index_ids (n_index,): pairs are pairs of row numbers of these
+
+    Raises UserError where no local features of a split were made.
+    """
+
+    def __init__(self, config: Config, model: str, splits: tuple[str, str], query_ids: np.ndarray, index_ids: np.ndarray):
+        self._settings, self._what = config.verification, f"verify {splits[0]}-{splits[1]}"
+        self._query_ids, self._index_ids = query_ids, index_ids
+        self._queries, self._index = (LocalStore(local_folder(config, model, split)) for split in splits)
+        self._table = PairTable(
+            config.run.folder / "pairs" / model,
+            "-".join(splits),
+            query_ids,
+            index_ids,
+            self._settings.model_dump(mode="json", exclude={"model"}),
+            {"query features": self._queries.fingerprint, "index features": self._index.fingerprint},
+        )
+
+    @property
+    def pairs_per_second(self) -> float | None:
+        """As measured when pairs were last verified; None where none ever were."""
+        return read_manifest(self._table.folder)["pairs_per_second"] if len(self._table) else None
+
+    def of(self, query: np.ndarray, index: np.ndarray) -> Counts:
+        """Matches and inliers of pairs; those that are not kept yet are verified first, with progress.
+
+        query, index  (p,) integers; a pair may stand there more than once
+        Raises UserError for an image without local features.
+        """
+        rows = self._table.rows(query, index)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            key = query[missing].astype(np.int64) * len(self._index_ids) + index[missing]
+            first = missing[np.sort(np.unique(key, return_index=True)[1])]  # each once, in the order given: neighbours share features
+            self._verify(query[first], index[first])
+            rows = self._table.rows(query, index)
+        return Counts(self._table.matches[rows], self._table.inliers[rows])
+
+    def _verify(self, query: np.ndarray, index: np.ndarray) -> None:
+        query_rows, index_rows = self._rows(self._queries, self._query_ids, query), self._rows(self._index, self._index_ids, index)
+        done, began = len(self._table), time.perf_counter()
+        with progress(None, self._what, "pair", total=done + len(query), done=done) as bar:
+            for start in range(0, len(query), KEPT_TOGETHER):
+                records = []
+                for first in range(start, min(start + KEPT_TOGETHER, len(query)), VERIFIED_TOGETHER):
+                    block = slice(first, min(first + VERIFIED_TOGETHER, start + KEPT_TOGETHER))
+                    records.append(self._block(query[block], index[block], query_rows[block], index_rows[block]))
+                    bar.update(len(records[-1]))
+                self._table.append(np.concatenate(records))
+        self._table.finish(pairs_per_second=round(len(query) / (time.perf_counter() - began), 1))
+
+    def _block(self, query: np.ndarray, index: np.ndarray, query_rows: np.ndarray, index_rows: np.ndarray) -> np.ndarray:
+        (queries, of_query), (images, of_index) = (np.unique(rows, return_inverse=True) for rows in (query_rows, index_rows))
+        seeds = [pair_seed(self._query_ids[one], self._index_ids[other]) for one, other in zip(query, index, strict=True)]
+        verified = verify_pairs(
+            self._queries.take(queries),
+            self._index.take(images),
+            np.column_stack([of_query, of_index]),
+            np.array(seeds, np.int64),
+            self._settings,
+        )
+        records = np.empty(len(query), PAIR)
+        records["query"], records["index"] = query, index
+        records["matches"], records["inliers"], records["model"] = verified.matches, verified.inliers, verified.models
+        return records
+
+    def _rows(self, store: LocalStore, ids: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Where the features of the images `ids[numbers]` lie in the store."""
+        wanted, back = np.unique(numbers, return_inverse=True)
+        return store.require(ids[wanted])[back]

@@ -1,0 +1,137 @@
+"""clean: train.csv -> train_clean.csv, the training images that other photos of their landmark confirm (Yokoo et al., CVPRW 2020)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from landmarks.config import Config
+from landmarks.extraction.run import run_extraction
+from landmarks.extraction.work import local_longest_side, local_work
+from landmarks.gallery.chart import bar_chart
+from landmarks.ops.cleaning import images_to_keep, same_label_neighbours
+from landmarks.ops.knn import graphics_cards, knn_blocks
+from landmarks.progress import progress, say
+from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.files import read_array, write_array, write_text
+from landmarks.store.local_features import bytes_an_image, local_model
+from landmarks.store.search_space import SearchSpace, space_settings
+from landmarks.store.tables import Tables, positions, read_tables, write_csv
+
+GLDV2 = 4_132_914  # images of train.csv of Google Landmarks v2
+BLOCK = 4096  # training images searched for together: what a run that is cut off loses at most
+BINS = np.array([0, 1, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200])  # inliers at which the bars of the histogram begin
+
+
+def clean(config: Config) -> Path:
+    """Make clean/train_clean.csv (landmark_id,images), per_label.csv and inliers.svg in the run folder; returns the first.
+
+    Needs `extract` of train. The nearest images of the same label are found by the global descriptors (same_label/), local
+    features extracted where they are not there, the pairs verified and kept (pairs/): each of the three goes on where it
+    stopped. Raises UserError as these do, and where no model has a local branch.
+    """
+    model = local_model(config)
+    tables = read_tables(config.tables_folder, config.dataset.train_table)
+    space = SearchSpace(config, tables)
+    inputs = space.inputs("train") | {"labels": fingerprint_of_file(tables.path("train"))}
+    settings = space_settings(config) | config.clean.model_dump(include={"neighbours", "pairs"})
+    nearest = Artefact(config.run.folder / "same_label", "clean", settings, inputs)
+    settings = {name: getattr(config, name).model_dump(mode="json") for name in ("clean", "verification")}
+    settings |= {"local": config.extract.local.model_dump(mode="json", exclude={"images", "splits"}), "model": model}
+    settings["local"]["longest_side"] = local_longest_side(config)
+    inputs = {"same_label": nearest.fingerprint, "model": read_manifest(config.run.folder / "models" / model)["fingerprint"]}
+    artefact = Artefact(config.run.folder / "clean", "clean", settings, inputs)
+    if artefact.is_complete():
+        say("clean: up to date")
+        return artefact.folder / "train_clean.csv"
+
+    ids, labels, pairs = _same_label_pairs(config, tables, space, nearest)
+    with_pairs = ids[np.unique(pairs)]
+    run_extraction(config, "clean", lambda precision: [local_work(config, model, "train", with_pairs, precision)])
+    inliers, rate = _inliers(VerifiedPairs(config, model, ("train", "train"), ids, ids), labels, pairs)
+    limits = config.clean.model_dump(include={"least_inliers", "least_pairs", "least_images"})
+    kept = images_to_keep(labels, pairs, inliers, **limits)
+
+    artefact.begin()
+    counts = _write_report(artefact.folder, ids, labels, kept, inliers)
+    artefact.finish(images=len(ids), pairs=len(pairs), **counts)
+    say(f"clean: {counts['kept']} of {len(ids)} images and {counts['labels_kept']} of {counts['labels']} labels stay")
+    say(f"to train on them: dataset.train_table={(artefact.folder / 'train_clean.csv').resolve()} and another run.folder")
+    if rate is not None:
+        _say_cost(config, model, len(ids), _count_once(pairs, len(ids)), read_manifest(nearest.folder)["seconds_a_comparison"], rate)
+    return artefact.folder / "train_clean.csv"
+
+
+def _same_label_pairs(config: Config, tables: Tables, space: SearchSpace, artefact: Artefact) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ids (n,) of the described training images, their landmarks (n,), pairs (p, 2) of an image and a neighbour of its label."""
+    descriptors = space.descriptors("train")
+    ids, matrix = descriptors.ids, descriptors.matrix
+    labels = tables.train.landmark_ids[positions(ids, tables.train.ids)]
+    if not artefact.is_complete():
+        artefact.begin()
+        blocks = range(0, len(ids), BLOCK)
+        there = next((number for number in range(len(blocks)) if not _block_path(artefact, number).exists()), len(blocks))
+        start, began = there * BLOCK, time.perf_counter()
+        use_gpu = graphics_cards() > 0 and config.run.device != "cpu"
+        with progress(None, "nearest training images", "image", total=len(ids), done=min(start, len(ids))) as bar:
+            found = knn_blocks(matrix[start:], matrix, config.clean.neighbours + 1, use_gpu=use_gpu, block=BLOCK)  # itself among them
+            for number, (neighbours, _) in enumerate(found, start=there):
+                images = np.arange(number * BLOCK, number * BLOCK + len(neighbours))
+                block = same_label_neighbours(neighbours, images, labels, config.clean.pairs)
+                write_array(_block_path(artefact, number), block.astype(np.int32))
+                bar.update(len(neighbours))
+        seconds = time.perf_counter() - began
+        comparison = seconds / ((len(ids) - start) * len(ids)) if seconds > 1 else None  # in less, mostly the start is timed
+        artefact.finish(images=len(ids), seconds_a_comparison=comparison)
+    parts = [read_array(_block_path(artefact, number)) for number in range(-(-len(ids) // BLOCK))]
+    return ids, labels, np.concatenate([np.empty((0, 2), np.int32), *parts])
+
+
+def _block_path(artefact: Artefact, number: int) -> Path:
+    return artefact.folder / f"{number:05d}.npy"
+
+
+def _inliers(verified: VerifiedPairs, labels: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, float | None]:
+    """Inliers (p,) of each pair, and how many pairs a second were verified (None: there are no pairs)."""
+    # One verification serves both images. Label by label, so that features are read once for many pairs.
+    order = np.argsort(labels[pairs[:, 0]], kind="stable")
+    inliers = np.empty(len(pairs), np.int64)
+    inliers[order] = verified.of(pairs[order].min(axis=1), pairs[order].max(axis=1)).inliers
+    return inliers, verified.pairs_per_second
+
+
+def _count_once(pairs: np.ndarray, images: int) -> int:
+    """How many pairs there are when (a, b) and (b, a) are one."""
+    return len(np.unique(pairs.min(axis=1).astype(np.int64) * images + pairs.max(axis=1)))
+
+
+def _write_report(folder: Path, ids: np.ndarray, labels: np.ndarray, kept: np.ndarray, inliers: np.ndarray) -> dict[str, int]:
+    """Write the three files; returns counts for the manifest."""
+    table = pd.DataFrame({"landmark_id": labels, "images": ids, "kept": kept})
+    per_label = table.groupby("landmark_id")["kept"].agg(images="size", kept="sum").reset_index()
+    per_label["dropped"] = per_label["images"] - per_label["kept"]
+    write_csv(folder / "per_label.csv", per_label)
+    # Counted by bin: a bar chart of a hundred million pairs is still 14 bars.
+    shares = 100 * np.bincount(np.searchsorted(BINS, inliers, side="right") - 1, minlength=len(BINS)) / max(1, len(inliers))
+    names = [str(low) if high == low + 1 else f"{low} - {high - 1}" for low, high in zip(BINS[:-1], BINS[1:])] + [f"{BINS[-1]} and more"]
+    write_text(folder / "inliers.svg", bar_chart(names, {"% of pairs by their inliers": shares.tolist()}))
+    clean_table = table[table["kept"]].groupby("landmark_id")["images"].agg(" ".join).reset_index()
+    write_csv(folder / "train_clean.csv", clean_table)
+    return {"kept": int(kept.sum()), "labels": len(per_label), "labels_kept": len(clean_table)}
+
+
+def _say_cost(config: Config, model: str, images: int, pairs: int, comparison: float | None, rate: float) -> None:
+    """What the same would take on Google Landmarks v2, at the rates measured here."""
+    local = config.extract.local
+    disk = GLDV2 * bytes_an_image(local.max_features, config.models[model].local.dimensions, local.storage)
+    likely, most = GLDV2 * pairs / max(1, images), GLDV2 * config.clean.pairs
+    search = "" if comparison is None else f"nearest images {GLDV2**2 * comparison / 3600:.1f} h; "
+    say(
+        f"at the {GLDV2:,} images of Google Landmarks v2, at these rates: {search}{likely / 1e6:.0f} M pairs (at most "
+        f"{most / 1e6:.0f} M) at {rate:,.0f} a second {likely / rate / 3600:.1f} h (at most {most / rate / 3600:.1f} h); "
+        f"local features up to {disk / 1e12:.2f} TB"
+    )

@@ -1,0 +1,58 @@
+"""show-matches: two photos side by side, with lines between the local features that verification finds in both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from landmarks.config import Config
+from landmarks.data.images import read_image
+from landmarks.errors import UserError
+from landmarks.extraction.run import run_extraction
+from landmarks.extraction.work import local_work
+from landmarks.gallery.matches import draw_matches
+from landmarks.ops.verification import match_pair, pair_seed
+from landmarks.progress import say
+from landmarks.store.files import written_whole
+from landmarks.store.images import image_path
+from landmarks.store.local_features import LocalStore, local_folder, local_model
+from landmarks.store.tables import SPLITS, Tables, read_tables
+
+
+def show_matches(config: Config, query: str, index: str) -> Path:
+    """Write matches/<query>_<index>.jpg in the run folder; returns its path.
+
+    query, index  ids of any split. Local features that are not there yet are extracted, of these two photos only.
+    Raises UserError for an unknown id, and as `run_extraction` does.
+    """
+    model = local_model(config)
+    tables = read_tables(config.tables_folder, config.dataset.train_table)
+    places = [(_split_of(id, tables), id) for id in (query, index)]
+
+    def plan(precision: str):
+        for split in dict.fromkeys(split for split, _ in places):
+            ids = np.array([id for its_split, id in dict.fromkeys(places) if its_split == split], object)
+            yield local_work(config, model, split, ids, precision)
+
+    run_extraction(config, "show-matches", plan)
+    features = [LocalStore(local_folder(config, model, split)).of(np.array([id], object)) for split, id in places]
+    match = match_pair(*features, 0, 0, pair_seed(query, index), config.verification)
+    photos = [read_image(image_path(config.tables_folder, split, id), 1 << 20) for split, id in places]  # as they are, never reduced
+    points = [one.keypoints[rows, :2] for one, rows in zip(features, match.rows[match.inside].T, strict=True)]
+    counts = f"{match.inside.sum()} inliers of {len(match.rows)} matches"
+    captions = [f"{id}: {len(one.keypoints)} features" for one, (_, id) in zip(features, places, strict=True)]
+    picture = draw_matches(*photos, *points, (captions[0], f"{captions[1]}; {counts}"))
+    path = config.run.folder / "matches" / f"{query}_{index}.jpg"
+    with written_whole(path) as aside:
+        picture.save(aside, format="JPEG", quality=90)
+    say(f"{query} ({places[0][0]}) and {index} ({places[1][0]}): {counts}")
+    say(f"picture: {path}")
+    return path
+
+
+def _split_of(id: str, tables: Tables) -> str:
+    for split in SPLITS:
+        if (tables.ids(split) == id).any():
+            return split
+    raise UserError(f"no image '{id}' in train, index or test", where=tables.folder, next="an id of one of its tables")

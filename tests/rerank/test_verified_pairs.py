@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+import landmarks.rerank.verified_pairs as module
+from landmarks.config import load_config
+from landmarks.errors import UserError
+from landmarks.ops.local_features import LocalFeatures
+from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.store.artefact import Artefact
+from landmarks.store.local_features import local_folder, part_path, write_part
+
+QUERY_IDS, INDEX_IDS = (np.array([f"{letter}{n}" for n in range(count)], object) for letter, count in (("q", 4), ("i", 9)))
+POINTS, FEATURES = 12, 40  # places of the world, features a photo
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A run with local features of four queries and nine index images, which share places, each in its own frame."""
+    config = load_config(None, [f"run.folder={tmp_path}", "models.m.local={dimensions: 16}"])
+    rng = np.random.default_rng(0)
+    world = rng.standard_normal((300, 16)), 800 * rng.random((300, 2))
+    for split, ids in (("test", QUERY_IDS), ("index", INDEX_IDS)):
+        artefact = Artefact(local_folder(config, "m", split), "extract-local", {}, {})
+        artefact.begin()
+        for number, part in enumerate(np.array_split(np.arange(len(ids)), 2)):
+            seen = [rng.permutation(60)[:FEATURES] + 60 * (image % 3) for image in part]
+            descriptors = np.concatenate([world[0][places] for places in seen]) + 0.05 * rng.standard_normal((len(part) * FEATURES, 16))
+            frame = np.concatenate([world[1][places] * (0.7 + 0.1 * image) + 20 * image for places, image in zip(seen, part)])
+            rest = np.ones((len(frame), 2))
+            features = LocalFeatures(
+                descriptors=(descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True)).astype(np.float16),
+                factors=None,
+                keypoints=np.column_stack([frame, rest]).astype(np.float32),
+                offsets=np.arange(len(part) + 1, dtype=np.int64) * FEATURES,
+            )
+            write_part(part_path(artefact.folder, number, ids[part]), ids[part], features, {})
+        artefact.finish()
+    return config
+
+
+def verified(config):
+    return VerifiedPairs(config, "m", ("test", "index"), QUERY_IDS, INDEX_IDS)
+
+
+ALL = tuple(np.divmod(np.arange(36), 9))
+
+
+def as_lists(counts, rows=slice(None)):
+    return [column[rows].tolist() for column in counts]
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How many pairs were verified."""
+    calls = []
+
+    def count(queries, index, pairs, *more, **others):
+        calls.append(len(pairs))
+        return verify_pairs(queries, index, pairs, *more, **others)
+
+    verify_pairs = module.verify_pairs
+    monkeypatch.setattr(module, "verify_pairs", count)
+    return calls
+
+
+def test_every_pair_is_what_it_is_alone_whatever_the_blocks_and_the_order(config, tmp_path, monkeypatch):
+    together = verified(config).of(*ALL)
+    same = ALL[0] % 3 == ALL[1] % 3
+    assert together.inliers[same].min() > 10 and together.inliers[~same].max() < 8, "photos of one place, and of two"
+    monkeypatch.setattr(module, "VERIFIED_TOGETHER", 5)
+    monkeypatch.setattr(module, "KEPT_TOGETHER", 11)
+    order = np.random.default_rng(1).permutation(36)
+    moved = config.model_copy(update={"run": config.run.model_copy(update={"folder": tmp_path / "again"})})
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "local").symlink_to(tmp_path / "local")
+    shuffled = verified(moved).of(ALL[0][order], ALL[1][order])
+    assert as_lists(shuffled) == as_lists(together, order)
+
+
+def test_a_pair_is_verified_once_by_whoever_asks(config, counted):
+    query, index = ALL[0][:20], ALL[1][:20]
+    first = verified(config).of(np.concatenate([query, query[::-1]]), np.concatenate([index, index[::-1]]))
+    assert sum(counted) == 20 and as_lists(first, slice(20)) == as_lists(first, slice(None, 19, -1))
+    again = verified(config)
+    assert as_lists(again.of(query, index)) == as_lists(first, slice(20)) and sum(counted) == 20
+    again.of(*ALL)
+    assert sum(counted) == 36 and again.pairs_per_second > 0
+
+
+def test_cut_off_it_goes_on_where_the_last_block_ended(config, counted, monkeypatch):
+    monkeypatch.setattr(module, "VERIFIED_TOGETHER", 4)
+    monkeypatch.setattr(module, "KEPT_TOGETHER", 8)
+    counting = module.verify_pairs
+
+    def cut_off(*arguments, **others):
+        if sum(counted) == 20:
+            raise KeyboardInterrupt
+        return counting(*arguments, **others)
+
+    monkeypatch.setattr(module, "verify_pairs", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        verified(config).of(*ALL)
+    counted.clear()
+    monkeypatch.setattr(module, "verify_pairs", counting)
+    verified(config).of(*ALL)
+    assert sum(counted) == 36 - 16
+
+
+def test_no_pairs_and_images_without_features(config):
+    none = np.empty(0, np.int64)
+    assert verified(config).of(none, none).inliers.shape == (0,) and verified(config).pairs_per_second is None
+    with pytest.raises(UserError, match="1 of 2 images have no local features, first 'new'"):
+        VerifiedPairs(config, "m", ("test", "index"), QUERY_IDS, np.append(INDEX_IDS, "new")).of(np.array([0, 0]), np.array([0, 9]))
+    with pytest.raises(UserError, match="not there, or not finished"):
+        VerifiedPairs(config, "m", ("train", "train"), QUERY_IDS, QUERY_IDS)
