@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landmarks.ops.label_spread import LabelDistributions, joint_neighbours, sketch_labels, spread_labels
+from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, sketch_labels, spread_labels
 
 
 def test_neighbours_of_both_splits_worked_by_hand():
@@ -67,7 +67,8 @@ def test_inner_products_survive_the_sketch(classes):
     shares = np.tile(np.array([0.6, 0.3, 0.1], np.float32), (50, 1))
     labels[0, 1:], shares[0, 1:] = -1, 0
     given = LabelDistributions(labels, shares)
-    table, sketch = dense(given, classes), sketch_labels(given, classes, 128)
+    table, sketch = dense(given, classes), sketch_labels(given, class_axes(classes, 128))
     assert sketch.shape == (50, min(classes, 128))
     np.testing.assert_allclose(sketch @ sketch.T, table @ table.T, atol=1e-6 if classes <= 128 else 0.25)
-    np.testing.assert_array_equal(sketch, sketch_labels(given, classes, 128))
+    np.testing.assert_array_equal(class_axes(classes, 128), class_axes(classes, 128))
+    np.testing.assert_allclose(np.linalg.norm(class_axes(classes, 128), axis=1), 1, rtol=1e-5)

@@ -92,18 +92,21 @@ def _add(found, sums, count, label, amount):
     return count + 1
 
 
-def sketch_labels(distributions: LabelDistributions, classes: int, dimensions: int) -> np.ndarray:
-    """Dense vectors (n, at most `dimensions`) float32 whose inner products are nearly those of the distributions.
+def class_axes(classes: int, dimensions: int) -> np.ndarray:
+    """A unit vector a class, (classes, at most `dimensions`) float32, so that label distributions become dense vectors.
 
-    With no more classes than dimensions each class has an axis of its own and nothing is lost; else a fixed random unit
-    vector a class, and two different classes seem alike by about 1 / sqrt(dimensions).
+    With no more classes than dimensions each has an axis of its own and nothing is lost; else the vectors are random ones,
+    always the same, and two different classes seem alike by about 1 / sqrt(dimensions).
     Source: random projection (Johnson and Lindenstrauss, 1984).
     """
     if classes <= dimensions:
-        axes = np.eye(classes, dtype=np.float32)
-    else:
-        axes = np.random.default_rng(0).standard_normal((classes, dimensions), dtype=np.float32)
-        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+        return np.eye(classes, dtype=np.float32)
+    axes = np.random.default_rng(0).standard_normal((classes, dimensions), dtype=np.float32)
+    return axes / np.linalg.norm(axes, axis=1, keepdims=True)
+
+
+def sketch_labels(distributions: LabelDistributions, axes: np.ndarray) -> np.ndarray:
+    """Vectors (n, dimensions) float32 whose inner products are nearly those of the distributions; `axes` as of `class_axes`."""
     return _sketch(distributions.labels, distributions.shares, axes)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from landmarks.config import AddLabelsSettings
-from landmarks.ops.label_spread import LabelDistributions, joint_neighbours, sketch_labels, spread_labels
-from landmarks.ops.vectors import l2_normalise
+from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, sketch_labels, spread_labels
+from landmarks.ops.vectors import BLOCK, l2_normalise
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
 
@@ -15,8 +15,9 @@ def add_labels(ranking: Ranking, context: Context, settings: AddLabelsSettings) 
     """An image of a landmark that train does not know is surrounded by index images that know nothing: its vector stays as it was."""
     space = context.space(ranking)
     distributions = label_distributions(space, context, settings)
-    parts = {split: sketch_labels(labels, context.classes, settings.dimensions) for split, labels in distributions.items()}
-    return context.search(ranking, Space(**{split: joined(space.of(split), part, settings.weight) for split, part in parts.items()}))
+    axes = class_axes(context.classes, settings.dimensions)
+    vectors = {split: _joined(space.of(split), labels, axes, settings.weight) for split, labels in distributions.items()}
+    return context.search(ranking, Space(**vectors))
 
 
 def label_distributions(space: Space, context: Context, settings: AddLabelsSettings) -> dict[str, LabelDistributions]:
@@ -34,6 +35,11 @@ def _joint(space: Space, context: Context, split: str, settings: AddLabelsSettin
     return joint_neighbours(*found, settings.neighbours, settings.power)
 
 
-def joined(vectors: np.ndarray, labels: np.ndarray, weight: float) -> np.ndarray:
-    """Vectors (n, d) with label parts (n, c) behind them, (n, d + c) float32, L2-normalised; a weight counts in the inner product."""
-    return l2_normalise(np.concatenate([vectors, np.float32(weight) ** 0.5 * labels], axis=1))
+def _joined(vectors: np.ndarray, distributions: LabelDistributions, axes: np.ndarray, weight: float) -> np.ndarray:
+    """Vectors (n, d) with the label parts behind them, (n, d + label dimensions) float16, L2-normalised."""
+    result = np.empty((len(vectors), vectors.shape[1] + axes.shape[1]), np.float16)
+    for start in range(0, len(vectors), BLOCK):  # in float32 the whole of GLDv2's train would take 6 GB, thrice
+        part = slice(start, start + BLOCK)
+        labels = sketch_labels(LabelDistributions(distributions.labels[part], distributions.shares[part]), axes)
+        result[part] = l2_normalise(np.concatenate([vectors[part], np.float32(weight) ** 0.5 * labels], axis=1))
+    return result
