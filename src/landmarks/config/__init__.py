@@ -8,6 +8,7 @@ from landmarks.config.chain import (
     ExpandQuerySettings,
     InsertSettings,
     SortSettings,
+    VerifySettings,
     chain_names,
     step_name,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "SortSettings",
     "TrainSettings",
     "VerificationSettings",
+    "VerifySettings",
     "WhitenSettings",
     "chain_names",
     "load_config",

@@ -47,6 +47,18 @@ class ExpandQuerySettings(Settings):
     power: float = Field(3.0, ge=0, description="a neighbour's weight is its similarity to this power; 0 = plain average")
 
 
+class VerifySettings(Settings):
+    """Images that one transform of local features maps onto the query come first (Cao et al., ECCV 2020)."""
+
+    step: Literal["verify"]
+    top: int = Field(100, ge=1, description="images of each list that are verified; the others keep their places behind them")
+    least_inliers: int = Field(1, ge=1, description="fewer inliers count as none")
+    weight: float | None = Field(
+        None, gt=0, description="order by similarity + weight x min(inliers, saturation) / saturation; unset: by inliers, then similarity"
+    )
+    saturation: int = Field(70, ge=1, description="more inliers say nothing more")
+
+
 class SortSettings(Settings):
     """Images whose label is the query's come first (Yokoo et al., section 3.3)."""
 
@@ -67,6 +79,7 @@ STEPS = {
     "add_labels": AddLabelsSettings,
     "augment_database": AugmentDatabaseSettings,
     "expand_query": ExpandQuerySettings,
+    "verify": VerifySettings,
     "sort": SortSettings,
     "insert": InsertSettings,
 }

@@ -13,6 +13,7 @@ from landmarks.rerank.discriminate import discriminate
 from landmarks.rerank.expand_query import expand_query
 from landmarks.rerank.insert import insert
 from landmarks.rerank.sort import sort
+from landmarks.rerank.verify import verify
 
 Step = Callable[[Ranking, Context, Any], Ranking]
 
@@ -21,6 +22,7 @@ STEPS: dict[str, Step] = {
     "add_labels": add_labels,
     "augment_database": augment_database,
     "expand_query": expand_query,
+    "verify": verify,
     "sort": sort,
     "insert": insert,
 }

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from landmarks.config import Chain, Config, chain_names
 from landmarks.ranking import Ranking
 from landmarks.rerank import STEPS
 from landmarks.rerank.context import Context
 from landmarks.rerank.cost import measured
+from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
-from landmarks.store.rankings import SPACE, ranking_settings, read_ranking, write_ranking
+from landmarks.store.local_features import local_folder, local_model
+from landmarks.store.rankings import SPACE, ranking_settings, read_ranking, verifies, write_ranking
 from landmarks.store.search_space import SearchSpace
 from landmarks.store.spaces import read_base_space, read_space, search_on_gpu
 from landmarks.store.tables import positions, read_tables
@@ -25,8 +30,18 @@ def open_context(config: Config) -> Context:
     landmark_ids = tables.train.landmark_ids[positions(ids["train"], tables.train.ids)]
     descriptors = SearchSpace(config, tables)
     return Context(
-        base, landmark_ids, lambda split: descriptors.unwhitened(split).of(ids[split]).matrix, search_on_gpu(config.run.device)[0]
+        base,
+        landmark_ids,
+        lambda split: descriptors.unwhitened(split).of(ids[split]).matrix,
+        search_on_gpu(config.run.device)[0],
+        _inlier_counter(config, ids) if any(model.local for model in config.models.values()) else None,
     )
+
+
+def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Opened when first asked: a chain without verification needs no local features."""
+    pairs = cache(lambda: VerifiedPairs(config, local_model(config), ("test", "index"), ids["test"], ids["index"]))
+    return lambda query, index: pairs().of(query, index).inliers
 
 
 def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
@@ -36,8 +51,15 @@ def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
     rankings, space = config.run.folder / "rankings", config.run.folder / "space"
     inputs = {"knn": read_manifest(rankings / "knn")["fingerprint"], "train": read_manifest(space / "train")["fingerprint"]}
     inputs["labels"] = fingerprint_of_file(config.tables_folder / config.dataset.train_table)
-    names = chain_names(chain)[1:]
-    return [Artefact(rankings / name, "rerank", ranking_settings(config, chain[: n + 1]), inputs) for n, name in enumerate(names)]
+    local = {}
+    if verifies(chain):
+        model = local_model(config)
+        local = {f"{split} features": read_manifest(local_folder(config, model, split))["fingerprint"] for split in ("test", "index")}
+    artefacts = []
+    for steps, name in enumerate(chain_names(chain)[1:], start=1):
+        made_from = inputs | local if verifies(chain[:steps]) else inputs
+        artefacts.append(Artefact(rankings / name, "rerank", ranking_settings(config, chain[:steps]), made_from))
+    return artefacts
 
 
 def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> Path:

@@ -18,10 +18,19 @@ class Context:
     landmark_ids      (n_train,) integers, the landmark of each row of base.train
     read_descriptors  split -> (n, d) float32 unit rows before whitening, in the order of that split's vectors
     use_gpu           whether FAISS searches on GPUs
+    count_inliers     rows of queries (p,) and of index images (p,) -> inliers (p,) of those pairs; None where no model has
+                      local features
     """
 
-    def __init__(self, base: Space, landmark_ids: np.ndarray, read_descriptors: Callable[[str], np.ndarray], use_gpu: bool = False):
-        self.base, self._read_descriptors, self._use_gpu = base, read_descriptors, use_gpu
+    def __init__(
+        self,
+        base: Space,
+        landmark_ids: np.ndarray,
+        read_descriptors: Callable[[str], np.ndarray],
+        use_gpu: bool = False,
+        count_inliers: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    ):
+        self.base, self._read_descriptors, self._use_gpu, self.count_inliers = base, read_descriptors, use_gpu, count_inliers
         self.labels = np.unique(landmark_ids, return_inverse=True)[1]  # 0, 1, ...: the landmarks' own numbers may be negative
         self.classes = int(self.labels.max(initial=-1)) + 1
         self._votes: dict[tuple[Space, str, int], Votes] = {}
@@ -45,6 +54,18 @@ class Context:
         """The ranking's queries searched for anew, in another space, for as many images."""
         indices, scores = search(space.test, space.index, ranking.indices.shape[1], "search test in index", self._use_gpu)
         return Ranking(ranking.query_ids, ranking.index_ids, indices, scores, space)
+
+    def similarities(self, ranking: Ranking, top: int) -> np.ndarray:
+        """Of each query to the first `top` images of its list, (n_query, at most top) float32, -inf = none.
+
+        Worked out anew: once a step has re-ordered a list, its scores may be places.
+        """
+        space, first = self.space(ranking), ranking.indices[:, :top]
+        similarities = np.empty(first.shape, np.float32)
+        for row, images in enumerate(first):
+            similarities[row] = space.index[images].astype(np.float32) @ space.test[row].astype(np.float32)
+        similarities[first < 0] = -np.inf
+        return similarities
 
     def votes(self, ranking: Ranking, neighbours: int) -> tuple[Votes, Votes]:
         """The votes of the ranking's queries (n_query,) and of its index images (n_index,)."""

@@ -1,8 +1,9 @@
-"""extract-local: local features of the queries and of what the search returned for them, for verification."""
+"""extract-local: local features of the queries and of what stands in their lists when they are verified."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,22 @@ import numpy as np
 from landmarks.config import Config
 from landmarks.extraction.run import run_extraction
 from landmarks.extraction.work import Work, local_work
+from landmarks.rerank.chain import make_chain, open_context
 from landmarks.store.local_features import local_model
 from landmarks.store.rankings import read_ranking
 
 
 def extract_local(config: Config) -> list[Path]:
-    """Make local features of rankings/knn's queries and the union of their lists; returns the two folders.
+    """Make local features of the queries and of the union of the lists that are to be verified; returns the two folders.
 
+    Those are the lists that stand before the chain's step `verify`; what makes them is done here if it was not.
     What is there already, from `extract` or an earlier search, is not made again. Raises UserError as `run_extraction` does,
     and where there is no telling whose local features are meant.
     """
     model = local_model(config)
-    ranking = read_ranking(config.run.folder / "rankings" / "knn")
+    steps = [step.step for step in config.rerank]
+    before = config.rerank[: steps.index("verify")] if "verify" in steps else ()
+    ranking = read_ranking(make_chain(config, before, cache(lambda: open_context(config))))
     found = np.unique(ranking.indices)
     wanted = {"test": ranking.query_ids, "index": ranking.index_ids[found[found >= 0]]}
 

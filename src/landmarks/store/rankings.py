@@ -44,7 +44,15 @@ def ranking_settings(config: Config, chain: Chain) -> dict[str, Any]:
     """What shapes the ranking at the end of `chain`, as its manifest has it; () = the search itself."""
     if not chain:
         return space_settings(config) | {"neighbours": config.search.neighbours}
-    return {"chain": [step.model_dump() for step in chain]}
+    settings: dict[str, Any] = {"chain": [step.model_dump() for step in chain]}
+    if verifies(chain):
+        settings["verification"] = config.verification.model_dump(mode="json")
+    return settings
+
+
+def verifies(chain: Chain) -> bool:
+    """Whether a step of the chain asks for the inliers of pairs."""
+    return any(step.step == "verify" for step in chain)
 
 
 def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, Any]]:
