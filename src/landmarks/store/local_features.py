@@ -134,7 +134,7 @@ class LocalStore:
             raise UserError(
                 f"{(rows < 0).sum()} of {len(ids)} images have no local features, first '{ids[int((rows < 0).argmax())]}'",
                 where=self.folder,
-                next="./run.sh extract-local, or ./run.sh extract with extract.local.images=all",
+                next="./run.sh extract with extract.local.images=all (extract-local knows what the search found, not later steps)",
             )
         return rows
 
