@@ -9,11 +9,12 @@ import pandas as pd
 
 from landmarks.config import Config
 from landmarks.errors import UserError
-from landmarks.metrics.google_landmarks import average_precision, first_positions, precision_at
+from landmarks.metrics.google_landmarks import first_positions, precision_at
 from landmarks.progress import say
+from landmarks.scoring import average_precisions, in_percent, mean, predicted_images
 from landmarks.store.artefact import library_versions
 from landmarks.store.files import write_json
-from landmarks.store.rankings import read_chain_manifests, read_ranking
+from landmarks.store.rankings import read_chain_manifests
 from landmarks.store.solution import Solution, find_solution, read_solution
 from landmarks.store.submission import MOST_IMAGES, read_submission
 from landmarks.store.tables import Tables, positions, read_csv, read_tables, refuse_repeated, write_csv
@@ -49,8 +50,8 @@ def evaluate(config: Config) -> Path | None:
     chains, metrics, seconds = [], {}, 0.0
     for name, manifest in read_chain_manifests(config, config.rerank).items():
         seconds += manifest.get("step_seconds", manifest["seconds"])
-        predicted = _predictions(folder / "rankings" / name, tables, solution)
-        table[name] = (100 * average_precision(predicted, solution.truth.numbers, solution.truth.starts, MOST_IMAGES)).round(4)
+        predicted = predicted_images(folder / "rankings" / name, tables, solution)
+        table[name] = in_percent(average_precisions(predicted, solution))
         metrics[name] = _summary(predicted, table[name], solution) | {"seconds": round(seconds, 3), "fingerprint": manifest["fingerprint"]}
         chains.append(
             {
@@ -76,30 +77,14 @@ def evaluate(config: Config) -> Path | None:
     return folder
 
 
-def _predictions(folder: Path, tables: Tables, solution: Solution) -> np.ndarray:
-    """(n_query, at most 100) image numbers in the order of index.csv, for the solution's queries; -1 = none."""
-    ranking = read_ranking(folder)
-    if len(ranking.query_ids) == 0:
-        return np.full((len(solution.query_ids), 1), -1)
-    numbers = np.append(positions(ranking.index_ids, tables.index_ids), -1)  # the last one is where -1 points to
-    rows = positions(solution.query_ids, ranking.query_ids)
-    predicted = numbers[ranking.indices[rows, :MOST_IMAGES]]
-    predicted[rows < 0] = -1
-    return predicted
-
-
 def _summary(predicted: np.ndarray, percent: pd.Series, solution: Solution) -> dict[str, float | None]:
     truth, starts = solution.truth.numbers, solution.truth.starts
     found = first_positions(predicted, truth, starts)
-    return {f"map_{usage.lower()}": _mean(percent[solution.usages == usage]) for usage in ("Private", "Public")} | {
-        "precision_at_1": _mean(100 * precision_at(predicted, truth, starts, 1)),
-        "precision_at_10": _mean(100 * precision_at(predicted, truth, starts, 10)),
+    return {f"map_{usage.lower()}": mean(percent[solution.usages == usage]) for usage in ("Private", "Public")} | {
+        "precision_at_1": mean(100 * precision_at(predicted, truth, starts, 1)),
+        "precision_at_10": mean(100 * precision_at(predicted, truth, starts, 10)),
         "median_first_position": float(np.median(found)) if len(found) else None,
     }
-
-
-def _mean(values: np.ndarray | pd.Series) -> float | None:
-    return round(float(np.mean(values)), 4) if len(values) else None
 
 
 def _groups(tables: Tables, solution: Solution) -> list[str]:
@@ -118,7 +103,7 @@ def _score_file(path: Path, tables: Tables, solution: Solution) -> None:
     if len(solution.query_ids) == 0:
         raise UserError("the solution has no scored query", where=tables.folder, next="check dataset.solution")
     predicted = lists.rows(positions(solution.query_ids, lists.ids)).padded(MOST_IMAGES)
-    percent = 100 * average_precision(predicted, solution.truth.numbers, solution.truth.starts, MOST_IMAGES)
+    percent = 100 * average_precisions(predicted, solution)
     for usage in ("Private", "Public"):
         chosen = percent[solution.usages == usage]
         if len(chosen):
