@@ -1,5 +1,6 @@
 """Typed settings: read from YAML, overridden on the command line, refused when unknown."""
 
+from landmarks.config.ablate import AblateSettings, with_settings
 from landmarks.config.chain import (
     AddLabelsSettings,
     AugmentDatabaseSettings,
@@ -31,6 +32,7 @@ from landmarks.config.settings import (
 )
 
 __all__ = [
+    "AblateSettings",
     "AddLabelsSettings",
     "AugmentDatabaseSettings",
     "Chain",
@@ -56,4 +58,5 @@ __all__ = [
     "chain_names",
     "load_config",
     "step_name",
+    "with_settings",
 ]

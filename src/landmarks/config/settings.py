@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from landmarks.config.ablate import AblateSettings
 from landmarks.config.base import Settings
 from landmarks.config.chain import Chain
 
@@ -187,6 +188,7 @@ class Config(Settings):
     clean: CleanSettings = CleanSettings()
     rerank: Chain = Field((), description="the chain of re-ranking steps, in order")
     evaluate: EvaluateSettings = EvaluateSettings()
+    ablate: AblateSettings = AblateSettings()
     run: RunSettings = RunSettings()
 
     @property
