@@ -21,8 +21,9 @@ def mutual_matches(
     query, index   (m, d), (n, d) float32, float16 or both int8: unit vectors, int8 once multiplied by their factors
     factors        (m,), (n,) float32, with int8
     max_distance   pairs further apart than this are no match; the cosine must be positive too (a distance below 1.41)
-    ratio          a match's distance must be at most this times the query row's distance to its second nearest; 1 = off
-    Returns (matches, 2) int32 rows of query and index, ascending in the query row, and their cosine (matches,) float32.
+    ratio          a match's ratio must be at most this; 1 = any
+    Returns (matches, 2) int32 rows of query and index, ascending in the query row, and (matches,) float32 ratios: the match's
+    distance / the query row's distance to its second nearest, or to something orthogonal where that is nearer.
 
     Distances are those of unit vectors, sqrt(2 - 2 cosine). Torch multiplies, with as many threads as it is set to; the integer
     product of int8 is exact, and the result of a float product depends on nothing but the two arrays on a given machine.
@@ -32,10 +33,16 @@ def mutual_matches(
     index_factors = np.ones(n, np.float32) if index_factors is None else index_factors
     best, second, nearest = np.zeros(m, np.float32), np.zeros(m, np.float32), np.full(m, -1, np.int32)
     best_of_index, nearest_of_index = np.zeros(n, np.float32), np.full(n, -1, np.int32)
+    least_cosine = np.float32(max(1 - max_distance**2 / 2, np.finfo(np.float32).tiny))
     if m and n:
         for start, product in _products(query, index):
-            _scan(product, query_factors, index_factors, start, ratio < 1, best, second, nearest, best_of_index, nearest_of_index)
-    return _mutual(best, second, nearest, nearest_of_index, np.float32(1 - max_distance**2 / 2), np.float32(ratio**2))
+            _scan(product, query_factors, index_factors, start, least_cosine, best, second, nearest, best_of_index, nearest_of_index)
+    rows = np.flatnonzero(nearest >= 0)
+    rows = rows[nearest_of_index[nearest[rows]] == rows]
+    apart, second_apart = (np.maximum(1 - cosines[rows], np.float32(1e-7)) for cosines in (best, second))
+    ratios = np.sqrt(apart / second_apart)
+    matches = np.column_stack([rows, nearest[rows]]).astype(np.int32)
+    return (matches, ratios) if ratio >= 1 else (matches[ratios <= ratio], ratios[ratios <= ratio])
 
 
 def _products(query: np.ndarray, index: np.ndarray):
@@ -54,11 +61,11 @@ def _products(query: np.ndarray, index: np.ndarray):
 
 
 @numba.njit(cache=True, nogil=True)
-def _scan(product, query_factors, index_factors, start, with_second, best, second, nearest, best_of_index, nearest_of_index):
+def _scan(product, query_factors, index_factors, start, least_cosine, best, second, nearest, best_of_index, nearest_of_index):
     # Positive floats order as their bits do, and LLVM vectorises the maximum of integers, not that of floats: 5 times faster.
     n = np.int32(product.shape[1])
     values = np.empty(n, np.float32)
-    bits, index_bits = values.view(np.int32), best_of_index.view(np.int32)
+    bits, index_bits, least_bits = values.view(np.int32), best_of_index.view(np.int32), np.array([least_cosine]).view(np.int32)[0]
     for block_row in range(product.shape[0]):
         row = np.int32(start + block_row)
         factor, line = query_factors[row], product[block_row]
@@ -71,31 +78,15 @@ def _scan(product, query_factors, index_factors, start, with_second, best, secon
             if bits[j] > index_bits[j]:
                 index_bits[j] = bits[j]
                 nearest_of_index[j] = row
-        if top == 0:
+        if top < least_bits:
             continue
         place = n
         for j in range(n):
             place = min(place, np.int32(j) if bits[j] == top else n)
         nearest[row], best[row] = place, values[place]
-        if with_second:
-            bits[place] = 0
-            top = np.int32(0)
-            for j in range(n):
-                if bits[j] > top:
-                    top = bits[j]
-            bits[0] = top
-            second[row] = values[0]
-
-
-@numba.njit(cache=True, nogil=True)
-def _mutual(best, second, nearest, nearest_of_index, least_cosine, ratio_squared):
-    matches, cosines, count = np.empty((len(best), 2), np.int32), np.empty(len(best), np.float32), 0
-    for row in range(len(best)):
-        column = nearest[row]
-        if column < 0 or nearest_of_index[column] != row or best[row] < least_cosine:
-            continue
-        if ratio_squared < 1 and 1 - best[row] > ratio_squared * (1 - second[row]):
-            continue
-        matches[count, 0], matches[count, 1], cosines[count] = row, column, best[row]
-        count += 1
-    return matches[:count], cosines[:count]
+        bits[place] = 0
+        top = np.int32(0)
+        for j in range(n):
+            top = max(top, bits[j])
+        bits[place] = top
+        second[row] = values[place]

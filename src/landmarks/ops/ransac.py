@@ -1,4 +1,8 @@
-"""RANSAC with local refinement (Chum et al., "Locally optimized RANSAC", 2003): the transform that most matches agree with."""
+"""RANSAC: the transform that most matches agree with.
+
+Samples come from the most distinctive matches first (after Chum and Matas, "Matching with PROSAC", 2005), and each best model is
+refined on its inliers (Chum et al., "Locally optimized RANSAC", 2003).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,10 @@ import numpy as np
 
 from landmarks.ops.geometry import SAMPLE, centred, fit, fit_sample, in_pixels, is_plausible
 
+FIRST = 10  # matches that the first samples are drawn from
 REFINEMENTS = 4  # rounds of least squares at most, on the inliers of a model that is the best so far
+STRICT = 0.5  # of the residual: what is within it determines the final model, since wrong matches are inliers as often at the rim
+KEPT = 0.9  # of the inliers: the least that the final model keeps, or it is not taken
 
 
 def ransac(
@@ -22,7 +29,8 @@ def ransac(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The transform query -> index with the most inliers among `trials` random minimal samples, each best one refined.
 
-    query, index     (m, 2) x, y in pixels: row i of one matches row i of the other
+    query, index     (m, 2) x, y in pixels: row i of one matches row i of the other; the most trusted match first, since trial t
+                     draws from the first m t / trials of them
     seed             the result depends on it and the points alone
     transform        "similarity" from 2 points, "affine" from 3, "homography" from 4
     residual         an inlier lands at most this many pixels from its match
@@ -42,10 +50,11 @@ def ransac(
 @numba.njit(cache=True, nogil=True)
 def _ransac(points, seed, sample_size, squared_residual, trials, most_zoom, most_anisotropy, refinements, best_inside):
     best, best_model, model = 0, np.zeros(9), np.zeros(9)
-    inside, sample = np.zeros(points.shape[1], np.bool_), np.zeros(sample_size, np.int64)
+    inside, sample = np.zeros_like(best_inside), np.zeros(sample_size, np.int64)
     state = seed
-    for _ in range(trials):
-        state = _draw(state, points.shape[1], sample)
+    m = points.shape[1]
+    for trial in range(trials):
+        state = _draw(state, min(m, max(FIRST, 1 + m * trial // trials)), sample)
         if _repeats(sample) or not fit_sample(points, sample, squared_residual, model):
             continue
         for refinement in range(refinements + 1):
@@ -59,6 +68,15 @@ def _ransac(points, seed, sample_size, squared_residual, trials, most_zoom, most
             best_inside[:] = inside
             if refinement == refinements or count <= sample_size or not fit(points, np.flatnonzero(inside), sample_size, model):
                 break
+    for _ in range(refinements):
+        _mark_inliers(points, best_model, squared_residual * np.float32(STRICT**2), inside)
+        model[:] = best_model
+        if best <= sample_size or not fit(points, np.flatnonzero(inside), sample_size, model):
+            break
+        if not is_plausible(model, most_zoom, most_anisotropy) or _mark_inliers(points, model, squared_residual, inside) < KEPT * best:
+            break
+        best_model[:] = model
+        best_inside[:] = inside
     return best_model
 
 

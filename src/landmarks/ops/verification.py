@@ -47,7 +47,8 @@ class Verified(NamedTuple):
 
 
 class Match(NamedTuple):
-    """One pair: rows (m, 2) int32 of the two images' features, inside (m,) bool which of them are inliers, model (3, 3) float64."""
+    """One pair: rows (m, 2) int32 of the two images' features, the most distinctive match first; inside (m,) bool, which of them are
+    inliers; model (3, 3) float64, zeros where there is none."""
 
     rows: np.ndarray
     inside: np.ndarray
@@ -91,7 +92,8 @@ def verify_pairs(queries: LocalFeatures, index: LocalFeatures, pairs: np.ndarray
 def match_pair(queries: LocalFeatures, index: LocalFeatures, query: int, image: int, seed: int, settings: Verification) -> Match:
     """Verify image number `query` of `queries` against number `image` of `index`; arguments as of `verify_pairs`."""
     (descriptors, factors, points), (index_descriptors, index_factors, index_points) = _of(queries, query), _of(index, image)
-    rows, _ = mutual_matches(descriptors, index_descriptors, factors, index_factors, settings.max_distance, settings.ratio)
+    rows, ratios = mutual_matches(descriptors, index_descriptors, factors, index_factors, settings.max_distance, settings.ratio)
+    rows = rows[np.argsort(ratios, kind="stable")]
     if len(rows) < settings.least_matches:
         return Match(rows, np.zeros(len(rows), bool), np.zeros((3, 3)))
     model, inside = ransac(
