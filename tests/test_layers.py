@@ -14,7 +14,7 @@ FLOORS = [
     {"store"},
     {"device"},
     {"models", "data"},
-    {"training", "extraction", "rerank", "gallery", "summary", "scoring"},
+    {"training", "extraction", "rerank", "ablation", "gallery", "summary", "scoring"},
     {"stages"},
     {"pipeline"},
     {"cli"},

@@ -36,6 +36,7 @@ STAGES = {
     "search": Stage("search", "search", "ensemble, whiten, nearest neighbours -> the first ranking"),
     "extract-local": Stage("extract_local", "extract_local", "local features of the queries and what they found", launched=True),
     "rerank": Stage("rerank", "rerank", "the chain of re-ranking steps"),
+    "ablate": Stage("ablate", "ablate", "which steps and settings help, by how much, at what cost"),
     "submit": Stage("submit", "submit", "write and validate submission.csv"),
     "evaluate": Stage("evaluate", "evaluate", "mAP@100 after every step, or of evaluate.submission=FILE"),
     "report": Stage("report", "report", "an HTML page of results and example queries"),

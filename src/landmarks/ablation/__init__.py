@@ -1,0 +1,1 @@
+"""Chains compared: which, against which, and what comes of it."""

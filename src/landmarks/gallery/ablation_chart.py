@@ -1,0 +1,80 @@
+"""Changes with their intervals as SVG text: a row a chain, the line of no change down the middle of it all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+LABELS, PLOT, VALUES, ROW, HEAD = 330, 420, 190, 24, 44  # pixels: the labels, the plot, the numbers; a row's height, the axis above
+LABEL_LETTERS = 46
+BETTER, WORSE, UNSURE, FAINT = "#2b6cb0", "#c05621", "#808080", "#e2e2e2"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row: the change and its interval in percentage points, low <= change <= high; a section's first row carries its title."""
+
+    section: str
+    label: str
+    change: float
+    low: float
+    high: float
+
+
+def change_chart(title: str, changes: Sequence[Change]) -> str:
+    """A dot a change on the line of its interval: blue where all of the interval is above 0, orange below, grey where 0 is within."""
+    ticks = _ticks(min([0.0, *(row.low for row in changes)]), max([0.0, *(row.high for row in changes)]))
+    first, last = ticks[0], ticks[-1]
+
+    def x(value: float) -> float:
+        return LABELS + PLOT * (value - first) / (last - first)
+
+    sections = len(list(dict.fromkeys(row.section for row in changes)))
+    width, height = LABELS + PLOT + VALUES, HEAD + ROW * (len(changes) + sections) + 8
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'font-family="sans-serif" font-size="12"><rect width="{width}" height="{height}" fill="#ffffff"/>'
+        f'<text x="12" y="16" font-weight="bold">{escape(title)}</text>'
+    ]
+    for tick in ticks:
+        colour = "#404040" if tick == 0 else FAINT
+        parts.append(
+            f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{HEAD}" y2="{height - 8}" stroke="{colour}"/>'
+            f'<text x="{x(tick):.1f}" y="{HEAD - 6}" text-anchor="middle" fill="#606060">{_signed(tick, 6)}</text>'
+        )
+    y, section = HEAD, None
+    for row in changes:
+        if row.section != section:
+            section = row.section
+            y += ROW
+            parts.append(f'<text x="12" y="{y - 6}" font-weight="bold">{escape(_cut(section))}</text>')
+        y += ROW
+        middle = y - ROW / 2
+        colour = BETTER if row.low > 0 else WORSE if row.high < 0 else UNSURE
+        parts.append(
+            f'<g class="change"><title>{escape(row.label)}</title>'
+            f'<text x="{LABELS - 10}" y="{middle + 4:g}" text-anchor="end">{escape(_cut(row.label))}</text>'
+            f'<line x1="{x(row.low):.1f}" x2="{x(row.high):.1f}" y1="{middle:g}" y2="{middle:g}" stroke="{colour}" stroke-width="3"/>'
+            f'<circle cx="{x(row.change):.1f}" cy="{middle:g}" r="4.5" fill="{colour}"/>'
+            f'<text x="{LABELS + PLOT + 14}" y="{middle + 4:g}">{row.change:+.2f}  ({row.low:+.2f} to {row.high:+.2f})</text></g>'
+        )
+    return "".join(parts) + "</svg>\n"
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers from at most `low` to at least `high`, 0 among them, about six."""
+    rough = max(high - low, 1e-6) / 6
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(first, max(last, first + 1) + 1)]
+
+
+def _signed(value: float, digits: int) -> str:
+    return "0" if value == 0 else f"{value:+.{digits}g}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LABEL_LETTERS else text[: LABEL_LETTERS - 1] + "…"
