@@ -29,7 +29,7 @@ def verify_pairs_torch(
     """As `verification.verify_pairs`, `batch` pairs at a time on one device: the batch changes memory and speed only.
 
     Matches differ from those on a CPU where rounding does; inliers also where another model of the best was worth refining.
-    A batch of 64 pairs with 1000 features and 400 matches takes about 0.5 GB.
+    The largest arrays are the cosines of all features, (batch, m, n) float32, and a copy of them.
     """
     import torch
 
