@@ -1,0 +1,57 @@
+"""float16 read inside compiled loops, which know no float16: a matrix stays as small as it is stored, and is never converted whole."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numba.extending import overload
+
+
+def readable(vectors: np.ndarray) -> np.ndarray:
+    """Rows (n, d) as a compiled loop reads them, through `widened`: float16 as its bits (uint16, no copy), all else as float32."""
+    if vectors.ndim != 2:
+        raise ValueError(f"vectors must be (n, d), not {vectors.shape}")
+    if vectors.dtype == np.float16:
+        return np.ascontiguousarray(vectors).view(np.uint16)
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def widened(value):
+    """One entry of a `readable` array as float32, exactly; finite values only. For compiled code."""
+    raise NotImplementedError("only compiled code calls this")
+
+
+@overload(widened, inline="always")
+def _widened(value):
+    if not isinstance(value, numba.types.Integer):
+        return lambda value: value
+
+    def from_bits(value):
+        bits = np.uint32(value)
+        # Sign, exponent and mantissa moved to float32's places; the exponents' origins lie 112 apart (exact, subnormal numbers too).
+        moved = np.uint32((bits & np.uint32(0x8000)) << np.uint32(16) | (bits & np.uint32(0x7FFF)) << np.uint32(13))
+        return moved.view(np.float32) * np.float32(2.0**112)
+
+    return from_bits
+
+
+@numba.njit(cache=True, fastmath={"reassoc", "nsz", "contract"})
+def dot(one, other):
+    """The inner product of two `readable` rows, float32."""
+    total = np.float32(0)
+    for column in range(len(one)):
+        total += widened(one[column]) * widened(other[column])
+    return total
+
+
+@numba.njit(cache=True, parallel=True)
+def gather(vectors, rows):
+    """Rows of a `readable` (n, d) array: rows (a, b) int32, -1 = none -> (a, b, d) float32, zeros where none."""
+    result = np.zeros((rows.shape[0], rows.shape[1], vectors.shape[1]), np.float32)
+    for line in numba.prange(rows.shape[0]):
+        for place in range(rows.shape[1]):
+            row = rows[line, place]
+            if row >= 0:
+                for column in range(vectors.shape[1]):
+                    result[line, place, column] = widened(vectors[row, column])
+    return result
