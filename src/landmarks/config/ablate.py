@@ -25,7 +25,7 @@ class AblateSettings(Settings):
     sweep_trials: int = Field(0, ge=0, description="try so many of the sweep's combinations, drawn at random; 0 = all of them")
     choose_on: Literal["half", "public"] = Field(
         "half",
-        description="queries that choose the sweep's best, the others score it: of half the landmarks (Private ones too), or the Public ones",
+        description="queries that choose the sweep's best, others score it: of half the landmarks (Private ones too), or the Public ones",
     )
     samples: int = Field(10_000, ge=100, description="times that the queries are drawn anew for the intervals")
     seed: int = Field(0, ge=0, description="of these draws, of the halves and of the trials")
