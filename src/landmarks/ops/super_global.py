@@ -1,0 +1,104 @@
+"""Re-ranking by global descriptors refined among the candidates (SuperGlobal)."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from landmarks.ops.half import dot, gather, readable
+from landmarks.ops.ordering import best_first
+
+BLOCK_BYTES = 32 * 2**20  # of gathered candidates at a time
+
+
+def super_global(
+    queries: np.ndarray, vectors: np.ndarray, indices: np.ndarray, neighbours: int = 9, beta: float = 0.15, pooling: str = "max"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every candidate drawn towards its like among the candidates, the query replaced by a pool of the best of them.
+
+        refined(i) = (x_i + beta * sum over n of w_in x_n) / (1 + beta * sum of w_in)
+                     n: the `neighbours` candidates nearest to i, w_in = max(cos(i, n), 0)
+        first(i)   = q . refined(i)
+        pooled     = over the refined descriptors of the neighbours + 1 candidates with the highest `first`, entry by entry
+                     their largest ("max", as published for CVNet's descriptors) or their mean ("mean")
+        score(i)   = (first(i) + pooled . refined(i)) / 2
+
+    As in the authors' code nothing is scaled to length one again, the query is not in its pool, and the image itself has weight 1.
+    There a negative cosine is a negative weight; here it is none, since in a short list the nearest may point away.
+
+    queries (n_query, d) and vectors (n_index, d) float16 or float32, unit rows
+    indices (n_query, k) int32: the candidates (400 in the paper), best first, -1 = none. Equal cosines: the earlier candidate is nearer
+    Returns (indices, scores), the best first. Source: Shao et al., ICCV 2023, section 3.3.
+    """
+    if pooling not in ("max", "mean"):
+        raise ValueError(f"pooling is 'max' or 'mean', not {pooling!r}")
+    if queries.shape[1:] != vectors.shape[1:] or len(queries) != len(indices):
+        raise ValueError(f"queries {queries.shape}, vectors {vectors.shape} and indices {indices.shape} disagree")
+    stored, scores = readable(vectors), np.full(indices.shape, -np.inf, np.float32)
+    block = max(1, BLOCK_BYTES // (4 * max(1, indices.shape[1] * max(vectors.shape[1], indices.shape[1]))))
+    for start in range(0, len(indices), block):
+        part = np.ascontiguousarray(indices[start : start + block])
+        candidates = gather(stored, part)
+        cosines = candidates @ candidates.transpose(0, 2, 1)
+        asked = np.asarray(queries[start : start + block], np.float32)
+        to_query = np.matmul(candidates, asked[:, :, None])[:, :, 0]
+        _score(part, candidates, cosines, to_query, neighbours, np.float32(beta), pooling == "max", scores[start : start + block])
+    return best_first(indices, scores)
+
+
+@numba.njit(cache=True, parallel=True)
+def _score(indices, candidates, cosines, to_query, neighbours, beta, largest, scores):
+    for query in numba.prange(len(indices)):
+        count = 0
+        while count < indices.shape[1] and indices[query, count] >= 0:
+            count += 1
+        if count == 0:
+            continue
+        found = min(neighbours, count - 1)
+        near, weights = _nearest(cosines[query], count, found)
+        weights *= beta
+        first = _refined(to_query[query], near, weights)
+        pooled = np.full(candidates.shape[2], -np.inf if largest else 0.0, np.float32)
+        best = np.argsort(-first, kind="mergesort")[: neighbours + 1]
+        for candidate in best:
+            refined = candidates[query, candidate].copy()
+            total = np.float32(1)
+            for place in range(found):
+                refined += weights[candidate, place] * candidates[query, near[candidate, place]]
+                total += weights[candidate, place]
+            refined /= total
+            pooled = np.maximum(pooled, refined) if largest else pooled + refined / np.float32(len(best))
+        to_pool = np.empty(count, np.float32)
+        for candidate in range(count):
+            to_pool[candidate] = dot(candidates[query, candidate], pooled)
+        scores[query, :count] = (first + _refined(to_pool, near, weights)) / np.float32(2)
+
+
+@numba.njit(cache=True)
+def _nearest(cosines, count, found):
+    """Of the first `count` candidates, each one's `found` nearest others and their cosines where positive, (count, found) each."""
+    near, weights = np.zeros((count, found), np.int64), np.full((count, found), -np.inf, np.float32)
+    for candidate in range(count):
+        for other in range(count if found else 0):
+            value = cosines[candidate, other]
+            if other == candidate or not value > weights[candidate, found - 1]:
+                continue
+            place = found - 1
+            while place > 0 and weights[candidate, place - 1] < value:
+                weights[candidate, place], near[candidate, place] = weights[candidate, place - 1], near[candidate, place - 1]
+                place -= 1
+            weights[candidate, place], near[candidate, place] = value, other
+    return near, np.maximum(weights, np.float32(0))
+
+
+@numba.njit(cache=True)
+def _refined(products, near, weights):
+    """Any vector's products with the candidates (count,) as its products with the refined ones: refining is linear."""
+    result = np.empty(len(near), np.float32)
+    for candidate in range(len(near)):
+        value, total = products[candidate], np.float32(1)
+        for place in range(near.shape[1]):
+            value += weights[candidate, place] * products[near[candidate, place]]
+            total += weights[candidate, place]
+        result[candidate] = value / total
+    return result
