@@ -34,6 +34,8 @@ def test_dot_and_gather_on_either_kind():
     one, other = rng.standard_normal((2, 33)).astype(np.float16), rng.standard_normal((3, 33)).astype(np.float32)
     expected = sum(float(a) * float(b) for a, b in zip(one[1], other[2], strict=True))
     assert dot(readable(one)[1], readable(other)[2]) == pytest.approx(expected, abs=1e-5)
+    expected = sum(float(a) * float(b) for a, b in zip(one[0], one[1], strict=True))
+    assert dot(readable(one)[0], readable(one)[1]) == pytest.approx(expected, abs=1e-5), "both float16"
     rows = np.array([[1, -1, 0], [-1, -1, 1]], np.int32)
     expected = np.where(rows[:, :, None] >= 0, one.astype(np.float32)[rows], 0)
     np.testing.assert_array_equal(gather(readable(one), rows), expected)

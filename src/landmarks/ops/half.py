@@ -23,16 +23,19 @@ def widened(value):
 
 @overload(widened, inline="always")
 def _widened(value):
-    if not isinstance(value, numba.types.Integer):
-        return lambda value: value
+    return (lambda value: _from_bits(value)) if isinstance(value, numba.types.Integer) else (lambda value: value)
 
-    def from_bits(value):
-        bits = np.uint32(value)
-        # Sign, exponent and mantissa moved to float32's places; the exponents' origins lie 112 apart (exact, subnormal numbers too).
-        moved = np.uint32((bits & np.uint32(0x8000)) << np.uint32(16) | (bits & np.uint32(0x7FFF)) << np.uint32(13))
-        return moved.view(np.float32) * np.float32(2.0**112)
 
-    return from_bits
+@numba.njit(cache=True)
+def _from_bits(value):
+    bits = np.uint32(value)
+    # Exponent and mantissa moved to float32's places; the exponents' origins lie 112 apart. Added, not multiplied by 2^112: a caller
+    # that may reorder its sums would merge two such factors, past the range of float32.
+    moved = np.uint32((bits & np.uint32(0x7FFF)) << np.uint32(13))
+    normal = np.uint32(moved + np.uint32(112 << 23))
+    subnormal = np.float32(np.uint32(moved + np.uint32(113 << 23)).view(np.float32) - np.float32(2.0**-14)).view(np.uint32)
+    magnitude = normal if moved >= np.uint32(1 << 23) else subnormal
+    return np.uint32(magnitude | (bits & np.uint32(0x8000)) << np.uint32(16)).view(np.float32)
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "nsz", "contract"})

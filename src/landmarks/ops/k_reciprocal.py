@@ -1,0 +1,250 @@
+"""k-reciprocal re-ranking: two images are alike when the same images are their mutual neighbours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from landmarks.ops.half import dot, readable
+from landmarks.ops.ordering import best_first
+
+
+class Encodings(NamedTuple):
+    """Sparse rows over the index images, in no order: row x has weights[starts[x]:starts[x + 1]] at images[starts[x]:starts[x + 1]].
+
+    starts (n + 1,) int64, images (m,) int32, weights (m,) float32, positive; a row's sum is at most one
+    """
+
+    starts: np.ndarray
+    images: np.ndarray
+    weights: np.ndarray
+
+
+def encode(
+    queries: np.ndarray,
+    indices: np.ndarray,
+    scores: np.ndarray,
+    vectors: np.ndarray,
+    neighbours: np.ndarray,
+    similarities: np.ndarray,
+    k1: int = 20,
+    k2: int = 6,
+) -> tuple[Encodings, Encodings]:
+    """Queries (n_query,) and index images (n_index,) by their mutual neighbours.
+
+        N(x, k)  = x and its k nearest others
+        R(x, k)  = the g of N(x, k) with x in N(g, k)
+        R*(x)    = R(x, k1), and R(c, k1 / 2) of those c in it of which more than two thirds lie in R(x, k1)
+        V(x)     = exp(cos(x, g) - 1) for the g of R*(x), scaled to a sum of one
+        result   = the mean of V over x and its k2 - 1 nearest others
+
+    The paper's distance, squared Euclidean over the largest one from that image, is 1 - cos where the farthest image is at a right
+    angle: so far images need not be known. k1 / 2 is rounded to the even number, as in the authors' code. A query is encoded as if it
+    alone joined an index that does not change by it: it is in N(g, k) when its cosine to g is at least that of g's k-th nearest, and no
+    index image's encoding shows it; its own weight in V(q) is no index image's, so it counts in the sum and is not stored.
+
+    queries (n_query, d) and vectors (n_index, d)  float16 or float32, unit rows
+    indices, scores           (n_query, k) int32 and float32: nearest index images and their cosines, the nearest first, -1 = none; of a
+                              list shorter than k1 there is nothing more to use
+    neighbours, similarities  (n_index, k1 or more) int32 and float32: each image's nearest others, the nearest first, -1 = none
+    Source: Zhong et al., "Re-ranking person re-identification with k-reciprocal encoding", CVPR 2017.
+    """
+    if not 1 <= k2 <= k1 + 1:
+        raise ValueError(f"k2 must be in 1..k1 + 1, not {k2} with k1 = {k1}")
+    if neighbours.shape != similarities.shape or len(neighbours) != len(vectors) or neighbours.shape[1] < k1:
+        raise ValueError(f"vectors {vectors.shape}, neighbours {neighbours.shape} and similarities {similarities.shape} with k1 = {k1}")
+    if indices.shape != scores.shape or len(indices) != len(queries):
+        raise ValueError(f"queries {queries.shape}, indices {indices.shape} and scores {scores.shape} disagree")
+    images, workers = np.arange(len(vectors)), numba.get_num_threads()
+    nobody = np.full(len(queries), -1)
+    stored, near = readable(vectors), _mutual(neighbours, int(np.around(k1 / 2)))
+    index = Encodings(*_encode(stored, images, _mutual(neighbours, k1), stored, near, workers))
+    mutual = _mutual_to_queries(indices[:, :k1], scores[:, :k1], neighbours, similarities, k1)
+    query = Encodings(*_encode(readable(queries), nobody, mutual, stored, near, workers))
+    others, found = neighbours[:, : k2 - 1], indices[:, : k2 - 1]
+    return Encodings(*_averaged(*query, *index, found, len(images), workers)), Encodings(
+        *_averaged(*index, *index, others, len(images), workers)
+    )
+
+
+def k_reciprocal(
+    indices: np.ndarray, scores: np.ndarray, query_encodings: Encodings, index_encodings: Encodings, original_weight: float = 0.3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates by the Jaccard similarity of encodings, mixed with the cosine: one minus the paper's final distance.
+
+        J(q, i) = m / (2 - m), m = sum over g of min(V(q)_g, V(i)_g)
+        score   = (1 - original_weight) * J + original_weight * cos(q, i)          original_weight = lambda, 0.3 in the source
+
+    indices, scores (n_query, k) int32 and float32, scores the cosines, -1 = none. Returns (indices, scores), the best first.
+    """
+    if len(query_encodings.starts) != len(indices) + 1:
+        raise ValueError(f"{len(indices)} queries and {len(query_encodings.starts) - 1} encodings")
+    weight = np.float32(original_weight)
+    shared = _shared(indices, *query_encodings, *index_encodings, numba.get_num_threads())
+    return best_first(indices, (1 - weight) * shared / (2 - shared) + weight * np.where(indices >= 0, scores, 0))
+
+
+@numba.njit(cache=True, parallel=True)
+def _mutual(neighbours, k):
+    """R(x, k) without x: (n_index, k) int32, -1 at the end."""
+    result = np.full((len(neighbours), k), -1, np.int32)
+    for image in numba.prange(len(neighbours)):
+        place = 0
+        for other in neighbours[image, :k]:
+            if other >= 0 and (neighbours[other, :k] == image).any():
+                result[image, place] = other
+                place += 1
+    return result
+
+
+@numba.njit(cache=True, parallel=True)
+def _mutual_to_queries(indices, scores, neighbours, similarities, k):
+    """R(q, k) without q: as `indices`, -1 at the end."""
+    result = np.full(indices.shape, -1, np.int32)
+    for query in numba.prange(len(indices)):
+        place = 0
+        for position in range(indices.shape[1]):
+            image = indices[query, position]
+            if image >= 0 and (k == 0 or neighbours[image, k - 1] < 0 or scores[query, position] >= similarities[image, k - 1]):
+                result[query, place] = image
+                place += 1
+    return result
+
+
+@numba.njit(cache=True, parallel=True)
+def _encode(own, itself, mutual, vectors, near, workers):
+    """V: rows of `own`, which are index images `itself` (-1 = none), with R(x, k1) and of every index image R(c, k1 / 2)."""
+    rows = len(own)
+    starts = np.zeros(rows + 1, np.int64)
+    for worker in numba.prange(workers):
+        kinship = np.full(len(vectors), -1, np.int64)
+        members = np.empty(1 + mutual.shape[1] * (2 + near.shape[1]), np.int32)
+        for row in range(worker, rows, workers):
+            starts[row + 1] = _expand(row, itself[row], mutual[row], near, kinship, members)
+    for row in range(rows):
+        starts[row + 1] += starts[row]
+    images, weights = np.empty(starts[rows], np.int32), np.empty(starts[rows], np.float32)
+    for worker in numba.prange(workers):
+        kinship = np.full(len(vectors), -1, np.int64)
+        members = np.empty(1 + mutual.shape[1] * (2 + near.shape[1]), np.int32)
+        for row in range(worker, rows, workers):
+            count = _expand(row, itself[row], mutual[row], near, kinship, members)
+            total = 1.0  # the image itself
+            for place in range(count):
+                image = members[place]
+                weight = 1.0
+                if image != itself[row]:
+                    weight = np.exp(float(dot(own[row], vectors[image])) - 1.0)
+                    total += weight
+                images[starts[row] + place], weights[starts[row] + place] = image, weight
+            for entry in range(starts[row], starts[row + 1]):
+                weights[entry] /= total
+    return starts, images, weights
+
+
+@numba.njit(cache=True)
+def _expand(row, itself, mutual, near, kinship, members):
+    """Write R* into `members`, the image itself first where it is one; returns how many. kinship: 2 row + 1 = R, 2 row = R* only."""
+    count = 0
+    if itself >= 0:
+        kinship[itself], members[0], count = 2 * row + 1, itself, 1
+    for image in mutual:
+        if image < 0:
+            break
+        kinship[image], members[count] = 2 * row + 1, image
+        count += 1
+    for candidate in mutual:
+        if candidate < 0:
+            break
+        size, common = 1, 1  # the candidate is in its own set, and in R
+        for image in near[candidate]:
+            if image < 0:
+                break
+            size += 1
+            common += kinship[image] == 2 * row + 1
+        if 3 * common > 2 * size:
+            for image in near[candidate]:
+                if image < 0:
+                    break
+                if kinship[image] < 2 * row:
+                    kinship[image], members[count] = 2 * row, image
+                    count += 1
+    return count
+
+
+@numba.njit(cache=True, parallel=True)
+def _averaged(own_starts, own_images, own_weights, starts, images, weights, lists, columns, workers):
+    """The mean of each own row and the rows of the index images listed for it (-1 = none)."""
+    rows = len(own_starts) - 1
+    result = np.zeros(rows + 1, np.int64)
+    for worker in numba.prange(workers):
+        seen_by = np.full(columns, -1, np.int64)
+        for row in range(worker, rows, workers):
+            count = _count_new(row, own_images[own_starts[row] : own_starts[row + 1]], seen_by)
+            for image in lists[row]:
+                if image >= 0:
+                    count += _count_new(row, images[starts[image] : starts[image + 1]], seen_by)
+            result[row + 1] = count
+    for row in range(rows):
+        result[row + 1] += result[row]
+    new_images, new_weights = np.empty(result[rows], np.int32), np.empty(result[rows], np.float32)
+    for worker in numba.prange(workers):
+        place_of = np.full(columns, -1, np.int64)
+        for row in range(worker, rows, workers):
+            end = _add(result[row], result[row], own_images[own_starts[row] : own_starts[row + 1]],
+                       own_weights[own_starts[row] : own_starts[row + 1]], place_of, new_images, new_weights)  # fmt: skip
+            mixed = 1
+            for image in lists[row]:
+                if image >= 0:
+                    end = _add(result[row], end, images[starts[image] : starts[image + 1]],
+                               weights[starts[image] : starts[image + 1]], place_of, new_images, new_weights)  # fmt: skip
+                    mixed += 1
+            for entry in range(result[row], end):
+                new_weights[entry] /= np.float32(mixed)
+    return result, new_images, new_weights
+
+
+@numba.njit(cache=True)
+def _count_new(row, images, seen_by):
+    count = 0
+    for image in images:
+        count += seen_by[image] != row
+        seen_by[image] = row
+    return count
+
+
+@numba.njit(cache=True)
+def _add(start, end, images, weights, place_of, new_images, new_weights):
+    """Add one sparse row to the row that stands at start:end; returns its new end. A place before `start` is another row's."""
+    for position in range(len(images)):
+        place = place_of[images[position]]
+        if place < start or place >= end:
+            place_of[images[position]], place = end, end
+            new_images[place], new_weights[place] = images[position], np.float32(0)
+            end += 1
+        new_weights[place] += weights[position]
+    return end
+
+
+@numba.njit(cache=True, parallel=True)
+def _shared(indices, query_starts, query_images, query_weights, starts, images, weights, workers):
+    """Sum of the smaller weights of each query and candidate: (n_query, k) float32, 0 where there is no candidate."""
+    result = np.zeros(indices.shape, np.float32)
+    for worker in numba.prange(workers):
+        weight_of = np.zeros(len(starts) - 1, np.float32)
+        for query in range(worker, len(indices), workers):
+            for entry in range(query_starts[query], query_starts[query + 1]):
+                weight_of[query_images[entry]] = query_weights[entry]
+            for position in range(indices.shape[1]):
+                image = indices[query, position]
+                if image < 0:
+                    break
+                total = np.float32(0)
+                for entry in range(starts[image], starts[image + 1]):
+                    total += min(weights[entry], weight_of[images[entry]])
+                result[query, position] = total
+            for entry in range(query_starts[query], query_starts[query + 1]):
+                weight_of[query_images[entry]] = 0
+    return result
