@@ -15,16 +15,17 @@ class DiscriminateSettings(Settings):
 
     step: Literal["discriminate"]
     dimensions: int = Field(256, ge=1, description="dimensions kept, the most telling first")
-    within: float = Field(0.3, ge=0, le=1, description="shrinkage of the covariance within landmarks towards the identity")
-    between: float = Field(0.3, ge=0, le=1, description="shrinkage of the covariance between landmarks towards that of all images")
+    within: float | None = Field(
+        None, ge=0, le=1, description="shrinkage of the covariance within landmarks towards the identity; unset: from the data"
+    )
 
 
 class AddLabelsSettings(Settings):
     """Search again with label distributions in the vectors, spread from train over the nearest neighbours (Zhu and Ghahramani, 2002)."""
 
     step: Literal["add_labels"]
-    neighbours: int = Field(10, ge=1, description="nearest images, of train and index together, that an image's labels come from")
-    power: float = Field(8.0, ge=0, description="a neighbour's weight is its similarity to this power")
+    neighbours: int = Field(20, ge=1, description="nearest images, of train and index together, that an image's labels come from")
+    power: float = Field(16.0, ge=0, description="a neighbour's weight is its similarity to this power")
     rounds: int = Field(2, ge=1, description="how often the labels are handed on from index image to index image")
     weight: float = Field(2.0, gt=0, description="of the labels' inner product beside the similarity")
     kept: int = Field(16, ge=1, description="labels kept for an image, those with the largest shares")

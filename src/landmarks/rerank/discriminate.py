@@ -15,5 +15,5 @@ def discriminate(ranking: Ranking, context: Context, settings: DiscriminateSetti
     if len(context.labels) < 2:
         raise UserError("the step discriminate learns from train, which has fewer than two images", next="leave it out of the chain")
     train = context.descriptors("train")
-    project = learn_discriminant(train, context.labels, settings.dimensions, settings.within, settings.between)
+    project = learn_discriminant(train, context.labels, settings.dimensions, settings.within)
     return context.search(ranking, Space(**{split: project(context.descriptors(split)) for split in SPLITS}))
