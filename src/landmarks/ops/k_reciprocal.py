@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 
 from landmarks.ops.half import dot, readable
 from landmarks.ops.ordering import best_first
-
-
-class Encodings(NamedTuple):
-    """Sparse rows over the index images, in no order: row x has weights[starts[x]:starts[x + 1]] at images[starts[x]:starts[x + 1]].
-
-    starts (n + 1,) int64, images (m,) int32, weights (m,) float32, positive; a row's sum is at most one
-    """
-
-    starts: np.ndarray
-    images: np.ndarray
-    weights: np.ndarray
+from landmarks.ops.sparse_rows import SparseRows, mean_rows, overlaps
 
 
 def encode(
@@ -31,7 +19,7 @@ def encode(
     similarities: np.ndarray,
     k1: int = 20,
     k2: int = 6,
-) -> tuple[Encodings, Encodings]:
+) -> tuple[SparseRows, SparseRows]:
     """Queries (n_query,) and index images (n_index,) by their mutual neighbours.
 
         N(x, k)  = x and its k nearest others
@@ -57,20 +45,16 @@ def encode(
         raise ValueError(f"vectors {vectors.shape}, neighbours {neighbours.shape} and similarities {similarities.shape} with k1 = {k1}")
     if indices.shape != scores.shape or len(indices) != len(queries):
         raise ValueError(f"queries {queries.shape}, indices {indices.shape} and scores {scores.shape} disagree")
-    images, workers = np.arange(len(vectors)), numba.get_num_threads()
-    nobody = np.full(len(queries), -1)
+    itself, nobody, workers = np.arange(len(vectors)), np.full(len(queries), -1), numba.get_num_threads()
     stored, near = readable(vectors), _mutual(neighbours, int(np.around(k1 / 2)))
-    index = Encodings(*_encode(stored, images, _mutual(neighbours, k1), stored, near, workers))
+    index = SparseRows(*_encode(stored, itself, _mutual(neighbours, k1), stored, near, workers))
     mutual = _mutual_to_queries(indices[:, :k1], scores[:, :k1], neighbours, similarities, k1)
-    query = Encodings(*_encode(readable(queries), nobody, mutual, stored, near, workers))
-    others, found = neighbours[:, : k2 - 1], indices[:, : k2 - 1]
-    return Encodings(*_averaged(*query, *index, found, len(images), workers)), Encodings(
-        *_averaged(*index, *index, others, len(images), workers)
-    )
+    query = SparseRows(*_encode(readable(queries), nobody, mutual, stored, near, workers))
+    return mean_rows(query, index, indices[:, : k2 - 1]), mean_rows(index, index, neighbours[:, : k2 - 1])
 
 
 def k_reciprocal(
-    indices: np.ndarray, scores: np.ndarray, query_encodings: Encodings, index_encodings: Encodings, original_weight: float = 0.3
+    indices: np.ndarray, scores: np.ndarray, query_encodings: SparseRows, index_encodings: SparseRows, original_weight: float = 0.3
 ) -> tuple[np.ndarray, np.ndarray]:
     """Candidates by the Jaccard similarity of encodings, mixed with the cosine: one minus the paper's final distance.
 
@@ -82,7 +66,7 @@ def k_reciprocal(
     if len(query_encodings.starts) != len(indices) + 1:
         raise ValueError(f"{len(indices)} queries and {len(query_encodings.starts) - 1} encodings")
     weight = np.float32(original_weight)
-    shared = _shared(indices, *query_encodings, *index_encodings, numba.get_num_threads())
+    shared = overlaps(indices, query_encodings, index_encodings)
     return best_first(indices, (1 - weight) * shared / (2 - shared) + weight * np.where(indices >= 0, scores, 0))
 
 
@@ -93,7 +77,10 @@ def _mutual(neighbours, k):
     for image in numba.prange(len(neighbours)):
         place = 0
         for other in neighbours[image, :k]:
-            if other >= 0 and (neighbours[other, :k] == image).any():
+            known = False
+            for back in neighbours[max(other, 0), :k]:
+                known |= back == image  # no early way out: comparing a short row whole is faster
+            if other >= 0 and known:
                 result[image, place] = other
                 place += 1
     return result
@@ -119,7 +106,7 @@ def _encode(own, itself, mutual, vectors, near, workers):
     rows = len(own)
     starts = np.zeros(rows + 1, np.int64)
     for worker in numba.prange(workers):
-        kinship = np.full(len(vectors), -1, np.int64)
+        kinship = np.full(len(vectors), -1, np.int32)
         members = np.empty(1 + mutual.shape[1] * (2 + near.shape[1]), np.int32)
         for row in range(worker, rows, workers):
             starts[row + 1] = _expand(row, itself[row], mutual[row], near, kinship, members)
@@ -127,7 +114,7 @@ def _encode(own, itself, mutual, vectors, near, workers):
         starts[row + 1] += starts[row]
     images, weights = np.empty(starts[rows], np.int32), np.empty(starts[rows], np.float32)
     for worker in numba.prange(workers):
-        kinship = np.full(len(vectors), -1, np.int64)
+        kinship = np.full(len(vectors), -1, np.int32)
         members = np.empty(1 + mutual.shape[1] * (2 + near.shape[1]), np.int32)
         for row in range(worker, rows, workers):
             count = _expand(row, itself[row], mutual[row], near, kinship, members)
@@ -172,79 +159,3 @@ def _expand(row, itself, mutual, near, kinship, members):
                     kinship[image], members[count] = 2 * row, image
                     count += 1
     return count
-
-
-@numba.njit(cache=True, parallel=True)
-def _averaged(own_starts, own_images, own_weights, starts, images, weights, lists, columns, workers):
-    """The mean of each own row and the rows of the index images listed for it (-1 = none)."""
-    rows = len(own_starts) - 1
-    result = np.zeros(rows + 1, np.int64)
-    for worker in numba.prange(workers):
-        seen_by = np.full(columns, -1, np.int64)
-        for row in range(worker, rows, workers):
-            count = _count_new(row, own_images[own_starts[row] : own_starts[row + 1]], seen_by)
-            for image in lists[row]:
-                if image >= 0:
-                    count += _count_new(row, images[starts[image] : starts[image + 1]], seen_by)
-            result[row + 1] = count
-    for row in range(rows):
-        result[row + 1] += result[row]
-    new_images, new_weights = np.empty(result[rows], np.int32), np.empty(result[rows], np.float32)
-    for worker in numba.prange(workers):
-        place_of = np.full(columns, -1, np.int64)
-        for row in range(worker, rows, workers):
-            end = _add(result[row], result[row], own_images[own_starts[row] : own_starts[row + 1]],
-                       own_weights[own_starts[row] : own_starts[row + 1]], place_of, new_images, new_weights)  # fmt: skip
-            mixed = 1
-            for image in lists[row]:
-                if image >= 0:
-                    end = _add(result[row], end, images[starts[image] : starts[image + 1]],
-                               weights[starts[image] : starts[image + 1]], place_of, new_images, new_weights)  # fmt: skip
-                    mixed += 1
-            for entry in range(result[row], end):
-                new_weights[entry] /= np.float32(mixed)
-    return result, new_images, new_weights
-
-
-@numba.njit(cache=True)
-def _count_new(row, images, seen_by):
-    count = 0
-    for image in images:
-        count += seen_by[image] != row
-        seen_by[image] = row
-    return count
-
-
-@numba.njit(cache=True)
-def _add(start, end, images, weights, place_of, new_images, new_weights):
-    """Add one sparse row to the row that stands at start:end; returns its new end. A place before `start` is another row's."""
-    for position in range(len(images)):
-        place = place_of[images[position]]
-        if place < start or place >= end:
-            place_of[images[position]], place = end, end
-            new_images[place], new_weights[place] = images[position], np.float32(0)
-            end += 1
-        new_weights[place] += weights[position]
-    return end
-
-
-@numba.njit(cache=True, parallel=True)
-def _shared(indices, query_starts, query_images, query_weights, starts, images, weights, workers):
-    """Sum of the smaller weights of each query and candidate: (n_query, k) float32, 0 where there is no candidate."""
-    result = np.zeros(indices.shape, np.float32)
-    for worker in numba.prange(workers):
-        weight_of = np.zeros(len(starts) - 1, np.float32)
-        for query in range(worker, len(indices), workers):
-            for entry in range(query_starts[query], query_starts[query + 1]):
-                weight_of[query_images[entry]] = query_weights[entry]
-            for position in range(indices.shape[1]):
-                image = indices[query, position]
-                if image < 0:
-                    break
-                total = np.float32(0)
-                for entry in range(starts[image], starts[image + 1]):
-                    total += min(weights[entry], weight_of[images[entry]])
-                result[query, position] = total
-            for entry in range(query_starts[query], query_starts[query + 1]):
-                weight_of[query_images[entry]] = 0
-    return result
