@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from landmarks.ops.discriminant import auto_shrinkage, learn_discriminant
+from landmarks.ops.discriminant import auto_shrinkage, learn_discriminant, learn_shrunk_whitening
 from landmarks.ops.vectors import l2_normalise
 
 
@@ -70,7 +70,23 @@ def test_labels_that_tell_nothing_give_numbers(labels):
     assert np.isfinite(learn_discriminant(matrix, labels, 3)(matrix)).all()
 
 
+def test_whitening_with_many_images_makes_the_covariance_the_identity():
+    random = np.random.default_rng(0)
+    matrix = random.standard_normal((200_000, 4)) * [3, 1, 1, 0.5]
+    whitening = learn_shrunk_whitening(matrix)
+    whitened = (matrix - whitening.mean) @ whitening.projection
+    np.testing.assert_allclose(whitened.T @ whitened / len(matrix), np.eye(4), atol=0.1)
+
+
+def test_whitening_with_few_images_blows_nothing_up():
+    random = np.random.default_rng(0)
+    matrix = random.standard_normal((5, 40))
+    projection = learn_shrunk_whitening(matrix).projection
+    assert projection.shape == (40, 40) and np.linalg.norm(projection, axis=0).max() < 5 * np.linalg.norm(projection, axis=0).min()
+
+
 def test_copies_and_single_images():
     assert np.isfinite(learn_discriminant(np.ones((4, 3)), np.arange(4), 2)(np.ones((4, 3)))).all()
+    assert np.isfinite(learn_shrunk_whitening(np.ones((4, 3)))(np.ones((4, 3)))).all()
     with pytest.raises(ValueError, match="two images"):
         learn_discriminant(np.ones((1, 3)), np.zeros(1, int), 2)

@@ -35,10 +35,10 @@ def test_every_prefix_is_a_ranking_and_each_search_a_space(arrays, tmp_path):
     assert table["chain"].tolist() == ["knn", *["+".join(NAMES[: n + 1]) for n in range(4)]]
     discriminated = out / "rankings" / NAMES[0] / "space"
     index, train = np.load(discriminated / "index.npy"), np.load(discriminated / "train.npy")
-    assert index.shape == (90, 8) and index.dtype == np.float16
+    assert index.shape == (90, 8 + 16) and index.dtype == np.float16
     labelled = np.load(out / "rankings" / "+".join(NAMES[:2]) / "space" / "train.npy")
     landmarks = pd.read_csv(arrays / "train.csv")["landmark_id"].nunique()
-    assert labelled.shape == (len(train), 8 + landmarks), "a landmark has an axis of its own"
+    assert labelled.shape == (len(train), 8 + 16 + landmarks), "a landmark has an axis of its own"
     np.testing.assert_allclose(np.linalg.norm(labelled.astype(float), axis=1), 1, atol=1e-3)
     manifest = json.loads((whole(out) / "manifest.json").read_text())
     assert manifest["step_seconds"] >= 0 and manifest["peak_megabytes"] > 1

@@ -14,7 +14,7 @@ class DiscriminateSettings(Settings):
     """Search again where landmarks lie apart: a projection learned from train's labels, in closed form (Ioffe, ECCV 2006)."""
 
     step: Literal["discriminate"]
-    dimensions: int = Field(256, ge=1, description="dimensions kept, the most telling first")
+    dimensions: int = Field(256, ge=1, description="dimensions of the projection, the most telling first; as many as there are behind it")
     within: float | None = Field(
         None, ge=0, le=1, description="shrinkage of the covariance within landmarks towards the identity; unset: from the data"
     )
@@ -25,7 +25,7 @@ class AddLabelsSettings(Settings):
 
     step: Literal["add_labels"]
     neighbours: int = Field(20, ge=1, description="nearest images, of train and index together, that an image's labels come from")
-    power: float = Field(16.0, ge=0, description="a neighbour's weight is its similarity to this power")
+    power: float = Field(8.0, ge=0, description="a neighbour's weight is its similarity to this power")
     rounds: int = Field(2, ge=1, description="how often the labels are handed on from index image to index image")
     weight: float = Field(2.0, gt=0, description="of the labels' inner product beside the similarity")
     kept: int = Field(16, ge=1, description="labels kept for an image, those with the largest shares")
@@ -37,7 +37,7 @@ class AugmentDatabaseSettings(Settings):
 
     step: Literal["augment_database"]
     neighbours: int = Field(10, ge=1, description="nearest index images that an index image is averaged with")
-    power: float = Field(3.0, ge=0, description="a neighbour's weight is its similarity to this power")
+    power: float = Field(2.0, ge=0, description="a neighbour's weight is its similarity to this power")
 
 
 class ExpandQuerySettings(Settings):
@@ -45,7 +45,7 @@ class ExpandQuerySettings(Settings):
 
     step: Literal["expand_query"]
     neighbours: int = Field(10, ge=1, description="first images of the list that the query is averaged with")
-    power: float = Field(3.0, ge=0, description="a neighbour's weight is its similarity to this power; 0 = plain average")
+    power: float = Field(2.0, ge=0, description="a neighbour's weight is its similarity to this power; 0 = plain average")
 
 
 class VerifySettings(Settings):

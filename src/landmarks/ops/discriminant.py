@@ -24,12 +24,7 @@ def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, 
     Raises ValueError for fewer than two images.
     """
     rows, columns = matrix.shape
-    if rows < 2:
-        raise ValueError(f"a projection is learned from two images or more, not {rows}")
-    mean = np.zeros(columns)
-    for start in range(0, rows, BLOCK):
-        mean += matrix[start : start + BLOCK].sum(axis=0, dtype=np.float64)
-    mean /= rows
+    mean = _mean(matrix)
     total, sums = np.zeros((columns, columns)), np.zeros((int(labels.max()) + 1, columns))
     for start in range(0, rows, BLOCK):
         centred = matrix[start : start + BLOCK] - mean
@@ -42,15 +37,30 @@ def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, 
     if size <= 0:  # copies of one image: nothing to learn
         return Whitening(np.zeros(columns, np.float32), np.eye(columns, min(dimensions, columns), dtype=np.float32))
     if within is None:
-        within = auto_shrinkage(_fourth_moment(matrix, labels, mean, sums / counts[:, None]), inside, rows)
-    inside = (1 - within) * inside + within * max(size_inside, 1e-6 * size) / columns * np.eye(columns)
-    values, axes = np.linalg.eigh(inside)
-    whiten = axes / np.sqrt(np.maximum(values, 1e-7 * values[-1]))
+        within = auto_shrinkage(_fourth_moment(matrix, mean, labels, sums / counts[:, None]), inside, rows)
+    whiten = _whitener((1 - within) * inside + within * max(size_inside, 1e-6 * size) / columns * np.eye(columns))
     ratios, principal = np.linalg.eigh(whiten.T @ total @ whiten)
     ratios, principal = np.maximum(ratios[::-1][:dimensions], 0), principal[:, ::-1][:, :dimensions]
     ratios *= (size - size_inside) / size if size_inside < size else 1.0
     projection = (whiten @ principal) * np.sqrt(ratios / (1 + ratios))
     return Whitening(mean.astype(np.float32), projection.astype(np.float32))
+
+
+def learn_shrunk_whitening(matrix: np.ndarray) -> Whitening:
+    """Whitening with all dimensions kept and the covariance of the images (n, d) shrunk by `auto_shrinkage`.
+
+    Axes along which a few images happen not to differ are not blown up. Raises ValueError for fewer than two images.
+    """
+    rows, columns = matrix.shape
+    mean, covariance = _mean(matrix), np.zeros((columns, columns))
+    for start in range(0, rows, BLOCK):
+        centred = matrix[start : start + BLOCK] - mean
+        covariance += centred.T @ centred / rows
+    if not covariance.any():
+        return Whitening(np.zeros(columns, np.float32), np.eye(columns, dtype=np.float32))
+    shrinkage = auto_shrinkage(_fourth_moment(matrix, mean), covariance, rows)
+    shrunk = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / columns * np.eye(columns)
+    return Whitening(mean.astype(np.float32), _whitener(shrunk).astype(np.float32))
 
 
 def auto_shrinkage(fourth_moment: float, covariance: np.ndarray, rows: int) -> float:
@@ -67,10 +77,26 @@ def auto_shrinkage(fourth_moment: float, covariance: np.ndarray, rows: int) -> f
     return min(1.0, 2 * np.sqrt(max(noise, 0.0) / apart)) if apart > 0 else 1.0
 
 
-def _fourth_moment(matrix: np.ndarray, labels: np.ndarray, mean: np.ndarray, centres: np.ndarray) -> float:
-    """Mean of |x|^4, x the image's descriptor seen from the centre of its landmark."""
+def _mean(matrix: np.ndarray) -> np.ndarray:
+    if len(matrix) < 2:
+        raise ValueError(f"a projection is learned from two images or more, not {len(matrix)}")
+    mean = np.zeros(matrix.shape[1])
+    for start in range(0, len(matrix), BLOCK):
+        mean += matrix[start : start + BLOCK].sum(axis=0, dtype=np.float64)
+    return mean / len(matrix)
+
+
+def _whitener(covariance: np.ndarray) -> np.ndarray:
+    values, axes = np.linalg.eigh(covariance)
+    return axes / np.sqrt(np.maximum(values, 1e-7 * values[-1]))
+
+
+def _fourth_moment(matrix: np.ndarray, mean: np.ndarray, labels: np.ndarray | None = None, centres: np.ndarray | None = None) -> float:
+    """Mean of |x|^4, x the image's descriptor seen from the mean, or from the centre of its landmark."""
     total = 0.0
     for start in range(0, len(matrix), BLOCK):
-        x = matrix[start : start + BLOCK] - mean - centres[labels[start : start + BLOCK]]
+        x = matrix[start : start + BLOCK] - mean
+        if labels is not None:
+            x -= centres[labels[start : start + BLOCK]]
         total += float(((x**2).sum(axis=1) ** 2).sum())
     return total / len(matrix)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from landmarks.config import DiscriminateSettings
 from landmarks.errors import UserError
-from landmarks.ops.discriminant import learn_discriminant
+from landmarks.ops.discriminant import learn_discriminant, learn_shrunk_whitening
+from landmarks.ops.vectors import BLOCK, l2_normalise
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
 from landmarks.store.tables import SPLITS
 
 
 def discriminate(ranking: Ranking, context: Context, settings: DiscriminateSettings) -> Ranking:
-    """It begins at the descriptors before whitening: what whitening cut off may tell landmarks apart."""
+    """Two halves, each of length one: the projection that tells train's landmarks apart, and a whitening for all others.
+
+    It begins at the descriptors before whitening: what whitening cut off may tell landmarks apart.
+    """
     if len(context.labels) < 2:
         raise UserError("the step discriminate learns from train, which has fewer than two images", next="leave it out of the chain")
     train = context.descriptors("train")
-    project = learn_discriminant(train, context.labels, settings.dimensions, settings.within)
-    return context.search(ranking, Space(**{split: project(context.descriptors(split)) for split in SPLITS}))
+    halves = learn_discriminant(train, context.labels, settings.dimensions, settings.within), learn_shrunk_whitening(train)
+    return context.search(ranking, Space(**{split: _side_by_side(context.descriptors(split), *halves) for split in SPLITS}))
+
+
+def _side_by_side(descriptors: np.ndarray, *halves) -> np.ndarray:
+    vectors = np.empty((len(descriptors), sum(half.projection.shape[1] for half in halves)), np.float16)
+    for start in range(0, len(descriptors), BLOCK):
+        part = slice(start, start + BLOCK)
+        vectors[part] = l2_normalise(np.concatenate([half(descriptors[part]) for half in halves], axis=1))
+    return vectors
