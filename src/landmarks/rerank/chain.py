@@ -16,6 +16,7 @@ from landmarks.rerank.context import Context
 from landmarks.rerank.cost import measured
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.files import write_text
 from landmarks.store.local_features import local_folder, local_model
 from landmarks.store.rankings import SPACE, ranking_settings, read_ranking, verifies, write_ranking
 from landmarks.store.search_space import SearchSpace
@@ -71,9 +72,9 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
     if all(artefact.is_complete() for artefact in artefacts):
         return config.run.folder / "rankings" / chain_names(chain)[-1]
     ranking = read_ranking(config.run.folder / "rankings" / "knn")
-    for artefact, settings in zip(artefacts, chain, strict=True):
+    for steps, artefact in enumerate(artefacts):
         if not artefact.is_complete():
-            _make(artefact, ranking, context(), settings)
+            _make(artefact, ranking, context().standing_after(chain[:steps]), chain[steps])
         space = ranking.space
         if (artefact.folder / SPACE).is_dir():
             space = read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
@@ -86,4 +87,6 @@ def _make(artefact: Artefact, ranking: Ranking, context: Context, settings) -> N
     with measured() as cost:
         made = STEPS[settings.step](ranking, context, settings)
     write_ranking(artefact.folder, made)
+    for name, text in context.left.items():
+        write_text(artefact.folder / name, text)
     artefact.finish(step_seconds=round(cost.seconds, 4), peak_megabytes=cost.peak_megabytes, queries=len(made.query_ids))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 
+from landmarks.config import Chain
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.ranking import Ranking, Space
 from landmarks.store.spaces import nearest, search
@@ -30,11 +32,23 @@ class Context:
         use_gpu: bool = False,
         count_inliers: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     ):
-        self.base, self._read_descriptors, self._use_gpu, self.count_inliers = base, read_descriptors, use_gpu, count_inliers
+        self.base, self._read_descriptors, self.use_gpu, self.count_inliers = base, read_descriptors, use_gpu, count_inliers
         self.labels = np.unique(landmark_ids, return_inverse=True)[1]  # 0, 1, ...: the landmarks' own numbers may be negative
         self.classes = int(self.labels.max(initial=-1)) + 1
+        self.chain: Chain = ()
+        self.left: dict[str, str] = {}
         self._votes: dict[tuple[Space, str, int], Votes] = {}
         self._descriptors: dict[str, np.ndarray] = {}
+
+    def standing_after(self, chain: Chain) -> Context:
+        """The same, seen from the step that follows `chain`: its `chain` are the steps so far, its `left` is empty."""
+        after = copy(self)
+        after.chain, after.left = chain, {}
+        return after
+
+    def leave(self, name: str, text: str) -> None:
+        """A file of this name beside the step's ranking, should it be written to disk."""
+        self.left[name] = text
 
     def space(self, ranking: Ranking) -> Space:
         """The vectors that the ranking was searched with."""
@@ -48,11 +62,11 @@ class Context:
 
     def nearest(self, space: Space, of: str, among: str, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices (n, neighbours) int32 and similarities float32 of the nearest images of another split, or of the same one."""
-        return nearest(space, of, among, neighbours, self._use_gpu)
+        return nearest(space, of, among, neighbours, self.use_gpu)
 
     def search(self, ranking: Ranking, space: Space) -> Ranking:
         """The ranking's queries searched for anew, in another space, for as many images."""
-        indices, scores = search(space.test, space.index, ranking.indices.shape[1], "search test in index", self._use_gpu)
+        indices, scores = search(space.test, space.index, ranking.indices.shape[1], "search test in index", self.use_gpu)
         return Ranking(ranking.query_ids, ranking.index_ids, indices, scores, space)
 
     def similarities(self, ranking: Ranking, top: int) -> np.ndarray:
