@@ -29,7 +29,7 @@ fi
 if [ "${1:-}" = test ]; then
   exec "$venv/bin/python" -m pytest "${@:2}"
 fi
-if [[ "${1:-}" =~ ^[a-z]+$ || "${1:-}" == --help || "${1:-}" == -h ]]; then
+if [[ "${1:-}" =~ ^[a-z][a-z-]*$ || "${1:-}" == --help || "${1:-}" == -h ]]; then
   exec "$venv/bin/python" -m landmarks "$@"
 fi
 exec "$venv/bin/python" -m landmarks run "$@"

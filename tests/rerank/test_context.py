@@ -57,7 +57,10 @@ def test_every_step_that_can_be_configured_exists():
 
 @pytest.mark.parametrize("name", STEPS)
 def test_every_step_keeps_a_ranking_s_promises_and_takes_an_empty_one(name):
-    settings = load_config(None, [f"rerank=[{{step: {name}}}]"]).rerank[0]
+    needed = {"penalise_non_landmarks": ", landmark_ids: [9]", "classify": ", hidden: 8, dimensions: 4", "diffuse": ", alpha: 0.1"}.get(
+        name, ""
+    )
+    settings = load_config(None, [f"rerank=[{{step: {name}{needed}}}]"]).rerank[0]
     after = STEPS[name](ranking(), context(), settings)  # the type checks itself
     assert after.indices.shape == (2, 3) and after.indices[0, 0] in (1, 3), "q0, i1 and i3 are all of landmark 7"
     nothing = context(Space(TEST[:0], INDEX, TRAIN))

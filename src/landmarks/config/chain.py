@@ -48,6 +48,78 @@ class ExpandQuerySettings(Settings):
     power: float = Field(2.0, ge=0, description="a neighbour's weight is its similarity to this power; 0 = plain average")
 
 
+class ClassifySettings(Settings):
+    """Search again with a classifier's projection and probabilities in the vectors: a cosine-softmax head on frozen descriptors."""
+
+    step: Literal["classify"]
+    hidden: int = Field(1024, ge=1, description="units of the head's hidden layer")
+    dimensions: int = Field(256, ge=1, description="of the projection")
+    epochs: int = Field(20, ge=1, description="passes over the training images")
+    margin: float = Field(0.1, ge=0, lt=1, description="on the cosine of the true class")
+    scale: float = Field(16.0, gt=0, description="the cosines are multiplied by this before the softmax")
+    mixup: float = Field(0.4, ge=0, description="parameter of the Beta distribution in whose shares two images are mixed; 0 = never")
+    projection_weight: float = Field(0.5, ge=0, description="of the projections' inner product beside the similarity")
+    label_weight: float = Field(0.5, ge=0, description="of the inner product of the square roots of the probabilities")
+    kept: int = Field(16, ge=1, description="labels kept for an image, the most probable ones")
+    label_dimensions: int = Field(512, ge=1, description="of the probabilities' part of a vector; more classes than this are sketched")
+
+
+class KReciprocalSettings(Settings):
+    """Order by the neighbours that query and image share mutually (Zhong et al., CVPR 2017)."""
+
+    step: Literal["k_reciprocal"]
+    k1: int = Field(20, ge=2, description="nearest images that make an image's reciprocal set")
+    k2: int = Field(6, ge=1, description="nearest images whose encodings are averaged")
+    original_weight: float = Field(0.3, ge=0, le=1, description="share of the similarity itself (lambda)")
+
+
+class SuperGlobalSettings(Settings):
+    """Order by descriptors refined among the candidates (Shao et al., ICCV 2023)."""
+
+    step: Literal["super_global"]
+    neighbours: int = Field(9, ge=1, description="candidates that refine a candidate, and that the query is pooled from")
+    beta: float = Field(0.15, ge=0, description="how far a candidate is drawn towards its neighbours")
+    pooling: Literal["max", "mean"] = Field(
+        "mean", description="how the query's pool is made; max is for descriptors without negative parts"
+    )
+
+
+class DiffuseSettings(Settings):
+    """Order by diffusion over the candidates' mutual neighbours (Iscen et al., CVPR 2017)."""
+
+    step: Literal["diffuse"]
+    neighbours: int = Field(50, ge=1, description="nearest images that an image has edges to, where the edge is mutual")
+    seeds: int = Field(10, ge=1, description="first images of the list that the diffusion begins at")
+    power: float = Field(3.0, ge=0, description="an edge's weight is the similarity to this power")
+    alpha: float = Field(0.99, ge=0, lt=1, description="share that is handed on")
+
+
+class ExploreSettings(Settings):
+    """Order by a walk over the strongest edges; it may find images that the search did not (Chang et al., CVPR 2019)."""
+
+    step: Literal["explore"]
+    neighbours: int = Field(50, ge=1, description="nearest images that an image has edges to")
+    threshold: float = Field(0.5, description="edges stronger than this are followed at once")
+
+
+class SoftLabelsSettings(Settings):
+    """Images of the query's label gain their similarity to it, others lose a part of theirs (winning entry of 2021)."""
+
+    step: Literal["soft_labels"]
+    neighbours: int = Field(1, ge=1, description="nearest training images that vote for an image's label")
+    reward: float = Field(1.0, ge=0, description="times the image's vote is gained where the labels agree")
+    penalty: float = Field(0.1, ge=0, description="times the image's vote is lost where they do not")
+
+
+class PenaliseNonLandmarksSettings(Settings):
+    """Images like those that show no landmark lose (winning entry of the 2020 recognition challenge)."""
+
+    step: Literal["penalise_non_landmarks"]
+    landmark_ids: tuple[int, ...] = Field(min_length=1, description="the ids under which train lists images that show no landmark")
+    neighbours: int = Field(5, ge=1, description="nearest of those images")
+    weight: float = Field(1.0, gt=0, description="of the mean similarity that is subtracted")
+
+
 class VerifySettings(Settings):
     """Images that one transform of local features maps onto the query come first (Cao et al., ECCV 2020)."""
 
@@ -75,11 +147,30 @@ class InsertSettings(Settings):
     threshold: float = Field(0.6, description="inserted where query score + image score exceeds this")
 
 
+class FuseSettings(Settings):
+    """A model of all that tells candidates apart orders them, learned on queries made of training images (LambdaRank, Burges 2010)."""
+
+    step: Literal["fuse"]
+    unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
+    query_share: float = Field(0.1, gt=0, lt=1, description="share of a landmark's training images that become pseudo-queries")
+    train_share: float = Field(0.5, gt=0, lt=1, description="share of the others that stay training images; the rest is the pseudo-index")
+    queries: int = Field(3000, ge=1, description="pseudo-queries at most")
+    index_images: int = Field(50_000, ge=1, description="images of the pseudo-index at most")
+    seed: int = Field(0, ge=0, description="another seed, another pseudo-world")
+
+
 STEPS = {
     "discriminate": DiscriminateSettings,
     "add_labels": AddLabelsSettings,
     "augment_database": AugmentDatabaseSettings,
     "expand_query": ExpandQuerySettings,
+    "classify": ClassifySettings,
+    "k_reciprocal": KReciprocalSettings,
+    "super_global": SuperGlobalSettings,
+    "diffuse": DiffuseSettings,
+    "explore": ExploreSettings,
+    "soft_labels": SoftLabelsSettings,
+    "penalise_non_landmarks": PenaliseNonLandmarksSettings,
     "verify": VerifySettings,
     "sort": SortSettings,
     "insert": InsertSettings,

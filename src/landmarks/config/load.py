@@ -108,8 +108,9 @@ def _explain(problem: dict) -> str:
 def _nearest(location: list[str]) -> str:
     """The known key most like an unknown one: among its neighbours first, then anywhere."""
     *parents, name = location
-    if parents and parents[0] == "rerank":
-        neighbours = [key for key in STEPS[parents[2]].model_fields] if len(parents) > 2 else []
+    if parents[:1] == ["rerank"] or parents[:2] == ["ablate", "chains"]:
+        at = 2 if parents[0] == "rerank" else 4  # rerank, number, step; ablate, chains, name, number, step
+        neighbours = list(STEPS[parents[at]].model_fields) if len(parents) > at else []
         guess = get_close_matches(name, neighbours, n=1, cutoff=0.3)
         return f"; did you mean {guess[0]}?" if guess else ""
     model = parents[1] if len(parents) > 1 and parents[0] == "models" else "NAME"

@@ -8,11 +8,18 @@ from typing import Any
 from landmarks.ranking import Ranking
 from landmarks.rerank.add_labels import add_labels
 from landmarks.rerank.augment_database import augment_database
+from landmarks.rerank.classify import classify
 from landmarks.rerank.context import Context
+from landmarks.rerank.diffuse import diffuse
 from landmarks.rerank.discriminate import discriminate
 from landmarks.rerank.expand_query import expand_query
+from landmarks.rerank.explore import explore
 from landmarks.rerank.insert import insert
+from landmarks.rerank.k_reciprocal import k_reciprocal
+from landmarks.rerank.penalise_non_landmarks import penalise_non_landmarks
+from landmarks.rerank.soft_labels import soft_labels
 from landmarks.rerank.sort import sort
+from landmarks.rerank.super_global import super_global
 from landmarks.rerank.verify import verify
 
 Step = Callable[[Ranking, Context, Any], Ranking]
@@ -22,6 +29,13 @@ STEPS: dict[str, Step] = {
     "add_labels": add_labels,
     "augment_database": augment_database,
     "expand_query": expand_query,
+    "classify": classify,
+    "k_reciprocal": k_reciprocal,
+    "super_global": super_global,
+    "diffuse": diffuse,
+    "explore": explore,
+    "soft_labels": soft_labels,
+    "penalise_non_landmarks": penalise_non_landmarks,
     "verify": verify,
     "sort": sort,
     "insert": insert,

@@ -33,6 +33,7 @@ class Context:
         count_inliers: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     ):
         self.base, self._read_descriptors, self.use_gpu, self.count_inliers = base, read_descriptors, use_gpu, count_inliers
+        self.landmark_ids = landmark_ids
         self.labels = np.unique(landmark_ids, return_inverse=True)[1]  # 0, 1, ...: the landmarks' own numbers may be negative
         self.classes = int(self.labels.max(initial=-1)) + 1
         self.chain: Chain = ()
@@ -64,9 +65,13 @@ class Context:
         """Indices (n, neighbours) int32 and similarities float32 of the nearest images of another split, or of the same one."""
         return nearest(space, of, among, neighbours, self.use_gpu)
 
+    def search_vectors(self, queries: np.ndarray, index: np.ndarray, neighbours: int, what: str) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest rows of `index` (store/spaces.py), with progress."""
+        return search(queries, index, neighbours, what, self.use_gpu)
+
     def search(self, ranking: Ranking, space: Space) -> Ranking:
         """The ranking's queries searched for anew, in another space, for as many images."""
-        indices, scores = search(space.test, space.index, ranking.indices.shape[1], "search test in index", self.use_gpu)
+        indices, scores = self.search_vectors(space.test, space.index, ranking.indices.shape[1], "search test in index")
         return Ranking(ranking.query_ids, ranking.index_ids, indices, scores, space)
 
     def similarities(self, ranking: Ranking, top: int) -> np.ndarray:
@@ -80,6 +85,12 @@ class Context:
             similarities[row] = space.index[images].astype(np.float32) @ space.test[row].astype(np.float32)
         similarities[first < 0] = -np.inf
         return similarities
+
+    def nearest_first(self, ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
+        """The ranking's lists in the order of similarity: indices (n_query, k) int32 and similarities (n_query, k) float32."""
+        similarities = self.similarities(ranking, ranking.indices.shape[1])
+        order = np.argsort(-similarities, axis=1, kind="stable")
+        return np.take_along_axis(ranking.indices, order, axis=1), np.take_along_axis(similarities, order, axis=1)
 
     def votes(self, ranking: Ranking, neighbours: int) -> tuple[Votes, Votes]:
         """The votes of the ranking's queries (n_query,) and of its index images (n_index,)."""
