@@ -2,7 +2,7 @@ import numba
 import numpy as np
 import pytest
 
-from landmarks.ops.half import dot, gather, readable, widened
+from landmarks.ops.half import dot, readable, widened
 
 
 @numba.njit
@@ -29,14 +29,10 @@ def test_other_numbers_pass_as_float32_and_float16_is_not_copied():
         readable(np.zeros(3, np.float16))
 
 
-def test_dot_and_gather_on_either_kind():
+def test_dot_on_either_kind():
     rng = np.random.default_rng(1)
     one, other = rng.standard_normal((2, 33)).astype(np.float16), rng.standard_normal((3, 33)).astype(np.float32)
     expected = sum(float(a) * float(b) for a, b in zip(one[1], other[2], strict=True))
     assert dot(readable(one)[1], readable(other)[2]) == pytest.approx(expected, abs=1e-5)
     expected = sum(float(a) * float(b) for a, b in zip(one[0], one[1], strict=True))
     assert dot(readable(one)[0], readable(one)[1]) == pytest.approx(expected, abs=1e-5), "both float16"
-    rows = np.array([[1, -1, 0], [-1, -1, 1]], np.int32)
-    expected = np.where(rows[:, :, None] >= 0, one.astype(np.float32)[rows], 0)
-    np.testing.assert_array_equal(gather(readable(one), rows), expected)
-    assert gather(readable(one), np.empty((0, 3), np.int32)).shape == (0, 3, 33)

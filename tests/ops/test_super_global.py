@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from landmarks.ops import super_global as module
 from landmarks.ops.super_global import super_global
 from landmarks.ops.vectors import l2_normalise
 
@@ -26,8 +25,7 @@ def rerank_one(query, candidates, neighbours, beta, pooling):
 
 @pytest.mark.parametrize("pooling", ["max", "mean"])
 @pytest.mark.parametrize(("dtype", "k", "neighbours"), [(np.float32, 20, 4), (np.float16, 6, 9), (np.float32, 7, 0)])
-def test_equals_the_plain_twin_block_by_block(monkeypatch, pooling, dtype, k, neighbours):
-    monkeypatch.setattr(module, "BLOCK_BYTES", 5000)
+def test_equals_the_plain_twin(pooling, dtype, k, neighbours):
     rng = np.random.default_rng(0)
     queries, vectors = (l2_normalise(rng.standard_normal((n, 8)) + 0.3).astype(dtype) for n in (13, 50))
     indices = np.stack([rng.permutation(50)[:k] for _ in range(13)]).astype(np.int32)

@@ -45,16 +45,3 @@ def dot(one, other):
     for column in range(len(one)):
         total += widened(one[column]) * widened(other[column])
     return total
-
-
-@numba.njit(cache=True, parallel=True)
-def gather(vectors, rows):
-    """Rows of a `readable` (n, d) array: rows (a, b) int32, -1 = none -> (a, b, d) float32, zeros where none."""
-    result = np.zeros((rows.shape[0], rows.shape[1], vectors.shape[1]), np.float32)
-    for line in numba.prange(rows.shape[0]):
-        for place in range(rows.shape[1]):
-            row = rows[line, place]
-            if row >= 0:
-                for column in range(vectors.shape[1]):
-                    result[line, place, column] = widened(vectors[row, column])
-    return result

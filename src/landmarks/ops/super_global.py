@@ -5,10 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from landmarks.ops.half import dot, gather, readable
+from landmarks.ops.half import dot, readable, widened
 from landmarks.ops.ordering import best_first
-
-BLOCK_BYTES = 32 * 2**20  # of gathered candidates at a time
 
 
 def super_global(
@@ -34,44 +32,52 @@ def super_global(
         raise ValueError(f"pooling is 'max' or 'mean', not {pooling!r}")
     if queries.shape[1:] != vectors.shape[1:] or len(queries) != len(indices):
         raise ValueError(f"queries {queries.shape}, vectors {vectors.shape} and indices {indices.shape} disagree")
-    stored, scores = readable(vectors), np.full(indices.shape, -np.inf, np.float32)
-    block = max(1, BLOCK_BYTES // (4 * max(1, indices.shape[1] * max(vectors.shape[1], indices.shape[1]))))
-    for start in range(0, len(indices), block):
-        part = np.ascontiguousarray(indices[start : start + block])
-        candidates = gather(stored, part)
-        cosines = candidates @ candidates.transpose(0, 2, 1)
-        asked = np.asarray(queries[start : start + block], np.float32)
-        to_query = np.matmul(candidates, asked[:, :, None])[:, :, 0]
-        _score(part, candidates, cosines, to_query, neighbours, np.float32(beta), pooling == "max", scores[start : start + block])
-    return best_first(indices, scores)
+    arrays = readable(queries), readable(vectors), indices
+    return best_first(indices, _scores(*arrays, neighbours, np.float32(beta), pooling == "max", numba.get_num_threads()))
 
 
 @numba.njit(cache=True, parallel=True)
-def _score(indices, candidates, cosines, to_query, neighbours, beta, largest, scores):
-    for query in numba.prange(len(indices)):
-        count = 0
-        while count < indices.shape[1] and indices[query, count] >= 0:
-            count += 1
-        if count == 0:
-            continue
-        found = min(neighbours, count - 1)
-        near, weights = _nearest(cosines[query], count, found)
-        weights *= beta
-        first = _refined(to_query[query], near, weights)
-        pooled = np.full(candidates.shape[2], -np.inf if largest else 0.0, np.float32)
-        best = np.argsort(-first, kind="mergesort")[: neighbours + 1]
-        for candidate in best:
-            refined = candidates[query, candidate].copy()
-            total = np.float32(1)
-            for place in range(found):
-                refined += weights[candidate, place] * candidates[query, near[candidate, place]]
-                total += weights[candidate, place]
-            refined /= total
-            pooled = np.maximum(pooled, refined) if largest else pooled + refined / np.float32(len(best))
-        to_pool = np.empty(count, np.float32)
-        for candidate in range(count):
-            to_pool[candidate] = dot(candidates[query, candidate], pooled)
-        scores[query, :count] = (first + _refined(to_pool, near, weights)) / np.float32(2)
+def _scores(queries, vectors, indices, neighbours, beta, largest, workers):
+    n_query, k = indices.shape
+    columns = vectors.shape[1]
+    scores = np.full((n_query, k), -np.inf, np.float32)
+    for worker in numba.prange(workers):
+        candidates, cosines = np.empty((k, columns), np.float32), np.empty((k, k), np.float32)
+        to_query, to_pool = np.empty(k, np.float32), np.empty(k, np.float32)
+        for query in range(worker, n_query, workers):
+            count = 0
+            while count < k and indices[query, count] >= 0:
+                for column in range(columns):
+                    candidates[count, column] = widened(vectors[indices[query, count], column])
+                count += 1
+            # Small products in this very thread: a threaded matrix product inside many threads waits more than it works.
+            for one in range(count):
+                to_query[one] = dot(queries[query], candidates[one])
+                for other in range(one):
+                    cosines[one, other] = cosines[other, one] = dot(candidates[one], candidates[other])
+            near, weights = _nearest(cosines, count, min(neighbours, max(count - 1, 0)))
+            weights *= beta
+            first = _refined(to_query, near, weights)
+            best = np.argsort(-first, kind="mergesort")[: neighbours + 1]
+            pooled = _pool(candidates, near, weights, best, largest)
+            for one in range(count):
+                to_pool[one] = dot(pooled, candidates[one])
+            scores[query, :count] = (first + _refined(to_pool, near, weights)) / np.float32(2)
+    return scores
+
+
+@numba.njit(cache=True)
+def _pool(candidates, near, weights, best, largest):
+    """The largest or the mean of the refined descriptors of the `best` candidates, entry by entry: (columns,) float32."""
+    pooled = np.full(candidates.shape[1], -np.inf if largest else 0.0, np.float32)
+    for candidate in best:
+        refined, total = candidates[candidate].copy(), np.float32(1)
+        for place in range(near.shape[1]):
+            refined += weights[candidate, place] * candidates[near[candidate, place]]
+            total += weights[candidate, place]
+        refined /= total
+        pooled = np.maximum(pooled, refined) if largest else pooled + refined / np.float32(len(best))
+    return pooled
 
 
 @numba.njit(cache=True)
