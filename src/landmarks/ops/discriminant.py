@@ -6,6 +6,8 @@ import numpy as np
 
 from landmarks.ops.vectors import BLOCK, Whitening
 
+PRIOR_LANDMARKS = 16  # measured from 17 to 305 landmarks (EXPERIMENTS.md)
+
 
 def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, within: float | None = None) -> Whitening:
     """The projection of a linear discriminant analysis that holds for unseen landmarks too: x -> L2((x - mean) @ projection).
@@ -14,13 +16,13 @@ def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, 
     dimensions  kept, the most telling first
     within      shrinkage of the covariance within landmarks towards a multiple of the identity, 0-1; None = `auto_shrinkage`
 
-        A whitens the covariance within landmarks; along the principal axes E of the spread of all images, so whitened, and
-        scaled to the share that lies between landmarks, with variances b:  projection = A E diag(sqrt(b / (1 + b)))
+        A whitens the covariance within landmarks; along the principal axes E of the covariance between them, so whitened,
+        with variances b:  projection = A E diag(sqrt(b / (1 + b)))
 
     b / (1 + b) is the share of an axis that the landmark accounts for, so that the inner product of two projected images is
     the term of their log-likelihood ratio (same landmark or not) that tells candidates apart (Ioffe, Probabilistic Linear
-    Discriminant Analysis, ECCV 2006). There the spread between landmarks is that of the training landmarks' centres; a few
-    landmarks do not span the axes along which others differ, so the spread of all images stands for it here.
+    Discriminant Analysis, ECCV 2006). A few landmarks do not span the axes along which others differ: the covariance of their
+    centres is averaged with that of all images, which counts as much as PRIOR_LANDMARKS landmarks (ours).
     Raises ValueError for fewer than two images.
     """
     rows, columns = matrix.shape
@@ -32,16 +34,19 @@ def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, 
         np.add.at(sums, labels[start : start + BLOCK], centred)
     counts = np.maximum(np.bincount(labels, minlength=len(sums)), 1)
     centres = sums / np.sqrt(counts)[:, None]
-    total, inside = total / rows, (total - centres.T @ centres) / rows
+    total, between = total / rows, centres.T @ centres / rows
+    inside = total - between
     size, size_inside = np.trace(total), max(np.trace(inside), 0.0)
     if size <= 0:  # copies of one image: nothing to learn
         return Whitening(np.zeros(columns, np.float32), np.eye(columns, min(dimensions, columns), dtype=np.float32))
     if within is None:
         within = auto_shrinkage(_fourth_moment(matrix, mean, labels, sums / counts[:, None]), inside, rows)
     whiten = _whitener((1 - within) * inside + within * max(size_inside, 1e-6 * size) / columns * np.eye(columns))
-    ratios, principal = np.linalg.eigh(whiten.T @ total @ whiten)
+    landmarks = np.count_nonzero(np.bincount(labels))
+    prior = PRIOR_LANDMARKS / (PRIOR_LANDMARKS + landmarks)
+    between = (1 - prior) * between + prior * max(np.trace(between), 1e-6 * size) / size * total
+    ratios, principal = np.linalg.eigh(whiten.T @ between @ whiten)
     ratios, principal = np.maximum(ratios[::-1][:dimensions], 0), principal[:, ::-1][:, :dimensions]
-    ratios *= (size - size_inside) / size if size_inside < size else 1.0
     projection = (whiten @ principal) * np.sqrt(ratios / (1 + ratios))
     return Whitening(mean.astype(np.float32), projection.astype(np.float32))
 
