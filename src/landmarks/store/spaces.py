@@ -8,6 +8,7 @@ import numpy as np
 
 from landmarks.errors import UserError
 from landmarks.ops.knn import graphics_cards, knn_blocks
+from landmarks.ops.knn_graph import nearest_others
 from landmarks.progress import progress
 from landmarks.ranking import Space
 from landmarks.store.artefact import Artefact, read_manifest
@@ -77,14 +78,15 @@ def _known(folder: Path, neighbours: int, made: dict[str, str]) -> tuple[np.ndar
         return None
     if manifest["inputs"] != made or manifest["settings"]["neighbours"] < neighbours:
         return None
-    return read_array(folder / "indices.npy")[:, :neighbours], read_array(folder / "similarities.npy")[:, :neighbours]
+    arrays = (read_array(folder / f"{name}.npy", mapped=True) for name in ("indices", "similarities"))
+    return tuple(np.ascontiguousarray(array[:, :neighbours]) for array in arrays)
 
 
 def _search(space: Space, of: str, among: str, neighbours: int, use_gpu: bool) -> tuple[np.ndarray, np.ndarray]:
     if of != among:
         return search(space.of(of), space.of(among), neighbours, f"search {of} in {among}", use_gpu)
     indices, similarities = search(space.of(of), space.of(among), neighbours + 1, f"search {of} in {among}", use_gpu)
-    return _without_itself(indices, similarities)
+    return nearest_others(indices, similarities, neighbours)
 
 
 def search(queries: np.ndarray, index: np.ndarray, neighbours: int, what: str, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -99,11 +101,3 @@ def search(queries: np.ndarray, index: np.ndarray, neighbours: int, what: str, u
             done += len(block_indices)
             bar.update(len(block_indices))
     return indices, similarities
-
-
-def _without_itself(indices: np.ndarray, similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One column less: the row's own number left out, or the last column where copies of the image have pushed it out."""
-    n, columns = indices.shape
-    itself = indices == np.arange(n, dtype=np.int32)[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    return indices[~itself].reshape(n, columns - 1), similarities[~itself].reshape(n, columns - 1)
