@@ -11,10 +11,10 @@ from landmarks.cli import main
 from landmarks.store.rankings import read_ranking
 
 STEPS = (
-    "{step: discriminate, dimensions: 8}, {step: add_labels, neighbours: 4}, "
+    "{step: discriminate, dimensions: 8}, {step: add_labels, neighbours: 4, power: 4}, "
     "{step: augment_database, neighbours: 3}, {step: expand_query, neighbours: 3}"
 )
-NAMES = ["discriminate(dimensions=8)", "add_labels(neighbours=4)", "augment_database(neighbours=3)", "expand_query(neighbours=3)"]
+NAMES = ["discriminate(dimensions=8)", "add_labels(neighbours=4,power=4.0)", "augment_database(neighbours=3)", "expand_query(neighbours=3)"]
 
 
 def run(folder, out, stages, chain=f"[{STEPS}]"):
@@ -30,7 +30,7 @@ def whole(out):
 
 def test_every_prefix_is_a_ranking_and_each_search_a_space(arrays, tmp_path):
     out = tmp_path / "out"
-    assert run(arrays, out, ["search", "rerank", "evaluate"]) == 0
+    assert run(arrays, out, ["search", "rerank", "submit", "evaluate", "report"]) == 0
     table = pd.read_csv(out / "ablation.csv")
     assert table["chain"].tolist() == ["knn", *["+".join(NAMES[: n + 1]) for n in range(4)]]
     discriminated = out / "rankings" / NAMES[0] / "space"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,10 +90,10 @@ def read_train(path: Path) -> TrainTable:
 def read_csv_header(path: Path) -> list[str]:
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return [name.strip('"') for name in file.readline().rstrip("\r\n").split(",")]
+            return next(csv.reader(file), [""])  # a column may be named after a step with several settings, commas and all
     except FileNotFoundError:
         raise UserError("missing table", where=path, next="check the name and the folder") from None
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, csv.Error):
         raise UserError("not a text file", where=path, next="save it as UTF-8 CSV") from None
 
 
