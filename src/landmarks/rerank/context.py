@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Context:
         self.classes = int(self.labels.max(initial=-1)) + 1
         self.chain: Chain = ()
         self.left: dict[str, str] = {}
-        self._votes: dict[tuple[Space, str, int], Votes] = {}
+        self._votes: WeakKeyDictionary[Space, dict[tuple[str, int], Votes]] = WeakKeyDictionary()  # an ablation goes through many spaces
         self._descriptors: dict[str, np.ndarray] = {}
 
     def standing_after(self, chain: Chain) -> Context:
@@ -102,9 +103,9 @@ class Context:
         return self._votes_of(space, "test", neighbours), self._votes_of(space, "index", neighbours)
 
     def _votes_of(self, space: Space, split: str, neighbours: int) -> Votes:
-        key = (space, split, neighbours)
-        if key not in self._votes:
+        known = self._votes.setdefault(space, {})
+        if (split, neighbours) not in known:
             near, similarities = self.nearest(space, split, "train", neighbours)
             found = np.where(near >= 0, self.labels[near], -1) if len(self.labels) else np.full(near.shape, -1, np.int64)
-            self._votes[key] = label_votes(found, similarities)
-        return self._votes[key]
+            known[split, neighbours] = label_votes(found, similarities)
+        return known[split, neighbours]
