@@ -140,7 +140,7 @@ class Table:
                 rows = np.linspace(0, len(result) - 1, min(sample, len(result))).astype(int)
                 plain(rows[0])  # it may have something to prepare
                 expected, plain_cost = timed(lambda rows=rows: [plain(row) for row in rows], repeats=1)
-                same = f"{np.mean(np.abs(result[rows] - np.stack(expected)) <= 1e-4):.2%}"
+                same = f"{np.mean(np.abs(result[rows] - np.stack(expected)) <= 5e-4):.2%}"  # half a step of float16 below one
             result, before = None, ran
             seconds = cost.seconds * count / ran
             self.seconds[name].append(seconds)
