@@ -1,0 +1,1 @@
+"""What lies on other machines: fetched, and sent."""
