@@ -55,7 +55,7 @@ def test_every_step_that_can_be_configured_exists():
     assert set(STEPS) == set(chain.STEPS)
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", sorted(set(STEPS) - {"fuse"}))  # which learns, so that it wants a larger world: test_fuse.py
 def test_every_step_keeps_a_ranking_s_promises_and_takes_an_empty_one(name):
     needed = {"penalise_non_landmarks": ", landmark_ids: [9]", "classify": ", hidden: 8, dimensions: 4", "diffuse": ", alpha: 0.1"}.get(
         name, ""

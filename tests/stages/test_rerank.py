@@ -105,3 +105,12 @@ def test_without_train_there_is_nothing_to_learn_from(arrays, tmp_path, capsys):
     assert "learns from train" in capsys.readouterr().err
     shutil.rmtree(tmp_path / "out")
     assert run(arrays, tmp_path / "out", ["search", "rerank"], "[{step: add_labels}, {step: expand_query}, {step: sort}]") == 0
+
+
+def test_fuse_keeps_its_model_beside_the_ranking(arrays, tmp_path, capsys):
+    out, name = tmp_path / "out", "expand_query(neighbours=3)+fuse(trees=5,classifier=False)"
+    chain = "[{step: expand_query, neighbours: 3}, {step: fuse, trees: 5, classifier: false}]"
+    assert run(arrays, out, ["search", "rerank", "evaluate"], chain) == 0
+    kept = {path.name for path in (out / "rankings" / name).iterdir()}
+    assert ({"model.txt", "importances.csv"} <= kept) != ("the order stays" in capsys.readouterr().out)
+    assert pd.read_csv(out / "ablation.csv")["chain"].iloc[-1] == name

@@ -148,9 +148,14 @@ class InsertSettings(Settings):
 
 
 class FuseSettings(Settings):
-    """A model of all that tells candidates apart orders them, learned on queries made of training images (LambdaRank, Burges 2010)."""
+    """A model of all that tells candidates apart orders them, learned on queries made of training images (XE-NDCG, Bruch 2020)."""
 
     step: Literal["fuse"]
+    objective: Literal["rank_xendcg", "lambdarank"] = Field("rank_xendcg", description="what the model's loss is, in LightGBM's words")
+    trees: int = Field(100, ge=1, description="trees of the model")
+    leaves: int = Field(31, ge=2, description="leaves of a tree")
+    learning_rate: float = Field(0.05, gt=0, description="share of a tree's correction that is taken over")
+    classifier: bool = Field(True, description="also train the classifier of the step classify, for its candidates and its evidence")
     unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
     query_share: float = Field(0.1, gt=0, lt=1, description="share of a landmark's training images that become pseudo-queries")
     train_share: float = Field(0.5, gt=0, lt=1, description="share of the others that stay training images; the rest is the pseudo-index")
@@ -172,6 +177,7 @@ STEPS = {
     "soft_labels": SoftLabelsSettings,
     "penalise_non_landmarks": PenaliseNonLandmarksSettings,
     "verify": VerifySettings,
+    "fuse": FuseSettings,
     "sort": SortSettings,
     "insert": InsertSettings,
 }

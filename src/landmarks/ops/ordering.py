@@ -1,6 +1,8 @@
-"""A list put in the order of new scores."""
+"""Lists put in the order of new scores, and several lists as one."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,3 +16,19 @@ def best_first(indices: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.
     scores = np.where(indices >= 0, scores, -np.inf).astype(np.float32, copy=False)
     order = np.argsort(-scores, axis=1, kind="stable")
     return np.take_along_axis(indices, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
+def union_of_lists(lists: Sequence[np.ndarray]) -> np.ndarray:
+    """Each row's images of all lists, none twice: those of the first list in its order, then what the next ones add.
+
+    lists  each (n_query, k) int32, -1 = none; their k may differ
+    Returns (n_query, as many as the longest union has) int32, -1 = none, only at the end of a row.
+    """
+    joined = np.concatenate(lists, axis=1)
+    order = np.argsort(joined, axis=1, kind="stable")
+    ordered = np.take_along_axis(joined, order, axis=1)
+    again = np.zeros(joined.shape, bool)
+    np.put_along_axis(again, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+    joined[again] = -1
+    joined = np.take_along_axis(joined, np.argsort(joined < 0, axis=1, kind="stable"), axis=1)
+    return joined[:, : int((joined >= 0).sum(axis=1).max(initial=0))]

@@ -14,6 +14,7 @@ from landmarks.rerank.diffuse import diffuse
 from landmarks.rerank.discriminate import discriminate
 from landmarks.rerank.expand_query import expand_query
 from landmarks.rerank.explore import explore
+from landmarks.rerank.fuse import fuse
 from landmarks.rerank.insert import insert
 from landmarks.rerank.k_reciprocal import k_reciprocal
 from landmarks.rerank.penalise_non_landmarks import penalise_non_landmarks
@@ -37,6 +38,7 @@ STEPS: dict[str, Step] = {
     "soft_labels": soft_labels,
     "penalise_non_landmarks": penalise_non_landmarks,
     "verify": verify,
+    "fuse": fuse,
     "sort": sort,
     "insert": insert,
 }

@@ -1,0 +1,91 @@
+"""Fuse: a model orders the candidates by all that is known of them, learned on queries made of training images."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from landmarks.config import FuseSettings
+from landmarks.metrics.google_landmarks import average_precision, relevant_places
+from landmarks.models.candidate_ranker import CandidateRanker, cross_validated_scores, train_ranker
+from landmarks.ops.ordering import best_first
+from landmarks.progress import progress, say
+from landmarks.ranking import Ranking
+from landmarks.rerank.context import Context
+from landmarks.rerank.evidence import Evidence
+from landmarks.rerank.pseudo_world import PseudoWorld, make_pseudo_world, split_training
+
+FOLDS = 5
+_QUERIES = 1024  # whose tables are in memory at a time: 0.04 GB of 300 candidates each
+
+
+def fuse(ranking: Ranking, context: Context, settings: FuseSettings) -> Ranking:
+    """The order stays where the model, cross-validated by landmark on the pseudo-queries, is not better, or where train is too small.
+
+    Leaves `model.txt` and `importances.csv`.
+    """
+    parts = split_training(context.labels, settings)
+    landmarks = len(np.unique(context.labels[parts.test]))
+    if landmarks < FOLDS:
+        say(f"fuse: {landmarks} landmarks of train have three images or more, too few to learn from, so the order stays as it is")
+        return ranking
+    model = _learn(make_pseudo_world(context, context.chain, parts, ranking.indices.shape[1]), settings)
+    if model is None or len(ranking.indices) == 0:
+        return ranking
+    context.leave("model.txt", model.text)
+    table = io.StringIO()
+    pd.DataFrame(model.importances().items(), columns=["column", "share"]).round(4).to_csv(table, index=False)
+    context.leave("importances.csv", table.getvalue())
+    evidence = Evidence(ranking, context, settings.classifier)
+    ordered = np.empty_like(ranking.indices)
+    with progress(None, "order candidates", "query", total=len(ordered)) as bar:
+        for start in range(0, len(ordered), _QUERIES):
+            queries = np.arange(start, min(start + _QUERIES, len(ordered)))
+            ordered[queries] = _ordered(evidence.candidates[queries], model.scores(evidence.of(queries)), ordered.shape[1])
+            bar.update(len(queries))
+    return ranking.with_order(ordered)
+
+
+def _learn(world: PseudoWorld, settings: FuseSettings) -> CandidateRanker | None:
+    landmarks = np.unique(world.query_labels)
+    evidence = Evidence(world.ranking, world.context, settings.classifier)
+    table, present = evidence.of(np.arange(len(world.query_labels))), evidence.candidates >= 0
+    relevant, per_query = relevant_places(evidence.candidates, *world.truth)[present], present.sum(axis=1)
+    train = partial(
+        train_ranker,
+        names=evidence.names,
+        objective=settings.objective,
+        trees=settings.trees,
+        leaves=settings.leaves,
+        learning_rate=settings.learning_rate,
+    )
+    folds = np.random.default_rng(settings.seed).permutation(len(landmarks))[np.searchsorted(landmarks, world.query_labels)] % FOLDS
+    scores = cross_validated_scores(table, relevant, per_query, folds, train)
+    width = world.ranking.indices.shape[1]
+    before = average_precision(world.ranking.indices, *world.truth)
+    after = average_precision(_ordered(evidence.candidates, scores, width), *world.truth)
+    unknown = ~np.isin(world.query_labels, world.context.landmark_ids)
+    _report(before, after, unknown)
+    return train(table, relevant, per_query) if after.mean() > before.mean() else None
+
+
+def _ordered(candidates: np.ndarray, scores: np.ndarray, width: int) -> np.ndarray:
+    """The first `width` of each query's candidates by `scores` (one a candidate), (n_query, width) int32, -1 = none."""
+    table = np.zeros(candidates.shape)
+    table[candidates >= 0] = scores
+    best = best_first(candidates, table)[0][:, :width]
+    return np.pad(best, ((0, 0), (0, width - best.shape[1])), constant_values=-1)
+
+
+def _report(before: np.ndarray, after: np.ndarray, unknown: np.ndarray) -> None:
+    def change(these: np.ndarray) -> str:
+        return f"{100 * before[these].mean():.2f} -> {100 * after[these].mean():.2f}" if these.any() else "none"
+
+    say(
+        f"fuse: mAP of {len(before)} pseudo-queries, cross-validated by landmark: {change(np.full(len(before), True))}"
+        f" (landmarks in the pseudo-train set: {change(~unknown)}; not in it: {change(unknown)})"
+        + ("" if after.mean() > before.mean() else "; no gain, so the order stays as it is")
+    )

@@ -1,0 +1,98 @@
+"""A small world made of training images alone: queries whose answers are known, without a look at the solution file."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from landmarks.config import Chain, FuseSettings
+from landmarks.errors import UserError
+from landmarks.ranking import Ranking, Space
+from landmarks.rerank.context import Context
+
+
+class Parts(NamedTuple):
+    """Rows of train (n,) int64, ascending, no row in two parts."""
+
+    train: np.ndarray
+    index: np.ndarray
+    test: np.ndarray
+
+
+class PseudoWorld(NamedTuple):
+    """context, ranking: of the pseudo-queries, behind the steps of a chain; query_labels, index_labels: (n,) int64 of its images."""
+
+    context: Context
+    ranking: Ranking
+    query_labels: np.ndarray
+    index_labels: np.ndarray
+
+    @property
+    def truth(self) -> tuple[np.ndarray, np.ndarray]:
+        """The index images of each query's landmark, as metrics.google_landmarks.average_precision takes them."""
+        order = np.argsort(self.index_labels, kind="stable")
+        starts, ends = (np.searchsorted(self.index_labels[order], self.query_labels, side=side) for side in ("left", "right"))
+        truth = [order[start:end] for start, end in zip(starts, ends, strict=True)]
+        return np.concatenate(truth), np.concatenate([[0], np.cumsum(ends - starts)])
+
+
+def make_pseudo_world(context: Context, chain: Chain, parts: Parts, neighbours: int) -> PseudoWorld:
+    """Search and `chain` carried out among training images, as they were among the real ones.
+
+    neighbours  images in each list
+    Raises UserError where the chain verifies.
+    """
+    from landmarks.rerank import STEPS  # which the step fuse is one of
+
+    if any(step.step == "verify" for step in chain):
+        raise UserError(
+            "the step fuse carries out the steps before it among training images, whose local features are not extracted",
+            next="put verify behind fuse",
+        )
+    pseudo = _context(context, parts)
+    ranking = pseudo.search(_nothing_found(parts, neighbours), pseudo.base)
+    for steps, step in enumerate(chain):
+        ranking = STEPS[step.step](ranking, pseudo.standing_after(chain[:steps]), step)
+    return PseudoWorld(pseudo, ranking, context.labels[parts.test], context.labels[parts.index])
+
+
+def split_training(labels: np.ndarray, settings: FuseSettings) -> Parts:
+    """Which training images play which part; landmarks of fewer than three images play none.
+
+    labels  (n_train,) int64, 0, 1, ...; another numbering of the same landmarks gives the same parts
+    """
+    rng = np.random.default_rng(settings.seed)
+    by_landmark = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(labels[by_landmark], prepend=-1))
+    landmarks = [images for images in np.split(by_landmark, starts[1:]) if len(images) >= 3]
+    landmarks.sort(key=lambda images: images[0])
+    rng.shuffle(landmarks)
+    train, index, test, in_index = [], [], [], 0
+    for number, images in enumerate(landmarks):
+        images = rng.permutation(images)
+        queries = max(1, round(settings.query_share * len(images)))
+        known = max(1, round(settings.train_share * (len(images) - queries)))
+        unknown = int((number + 1) * settings.unknown_share) > int(number * settings.unknown_share)
+        found = images[queries:] if unknown else images[queries + known :]
+        if in_index + len(found) > settings.index_images:
+            break
+        in_index += len(found)
+        test.append(images[:queries])
+        index.append(found)
+        if not unknown:
+            train.append(images[queries : queries + known])
+    none = [np.empty(0, np.int64)]
+    queries = rng.permutation(np.concatenate(test or none))[: settings.queries]
+    return Parts(np.sort(np.concatenate(train or none)), np.sort(np.concatenate(index or none)), np.sort(queries))
+
+
+def _context(context: Context, parts: Parts) -> Context:
+    rows = parts._asdict()
+    base = Space(**{split: context.base.train[rows[split]] for split in rows})
+    return Context(base, context.labels[parts.train], lambda split: context.descriptors("train")[rows[split]], context.use_gpu)
+
+
+def _nothing_found(parts: Parts, neighbours: int) -> Ranking:
+    shape = len(parts.test), neighbours
+    return Ranking(parts.test.astype(str), parts.index.astype(str), np.full(shape, -1, np.int32), np.full(shape, -np.inf, np.float32))

@@ -1,0 +1,81 @@
+"""Fuse, on a world in which the first search misses what the rest of the evidence knows."""
+
+import numpy as np
+import pytest
+
+from landmarks.config import FuseSettings
+from landmarks.metrics.google_landmarks import average_precision
+from landmarks.models.candidate_ranker import CandidateRanker
+from landmarks.ranking import Ranking, Space
+from landmarks.rerank import STEPS, Context
+from landmarks.rerank.evidence import Evidence
+
+LANDMARKS = 24
+
+
+def images(random, per_landmark, noise):
+    """Three clusters a landmark, unlike one another: only labels, and neighbours of neighbours, join them."""
+    labels = np.repeat(np.arange(LANDMARKS), per_landmark)
+    centres = np.random.default_rng(9).standard_normal((LANDMARKS, 3, 16))
+    rows = centres[labels, random.integers(0, 3, len(labels))] + noise * random.standard_normal((len(labels), 16))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def world(noise=0.5, seed=0):
+    random = np.random.default_rng(seed)
+    (test, asked), (index, owners), (train, labels) = (images(random, count, noise) for count in (2, 12, 30))
+    base = Space(test, index, train)
+    context = Context(base, labels * 10 - 5, lambda split: base.of(split))
+    found, scores = context.nearest(base, "test", "index", 40)
+    ranking = Ranking(np.arange(len(test)).astype(str), np.arange(len(index)).astype(str), found, scores)
+    truth = np.concatenate([np.flatnonzero(owners == label) for label in asked]), np.arange(len(asked) + 1) * 12
+    return ranking, context, truth
+
+
+def settings(**changes):
+    return FuseSettings(**{"step": "fuse", "trees": 30, "leaves": 8, "query_share": 0.2} | changes)
+
+
+@pytest.mark.parametrize("classifier", [False, True])
+def test_it_beats_the_search_and_leaves_the_model_that_did(capsys, classifier):
+    ranking, context, truth = world()
+    context = context.standing_after(())
+    after = STEPS["fuse"](ranking, context, settings(classifier=classifier))
+    before, gained = (average_precision(each.indices, *truth).mean() for each in (ranking, after))
+    assert gained > before + 0.05
+    assert "cross-validated by landmark" in capsys.readouterr().out
+    assert sorted(context.left) == ["importances.csv", "model.txt"]
+    evidence = Evidence(ranking, context, classifier)
+    scores = CandidateRanker(context.left["model.txt"]).scores(evidence.of(np.arange(1)))
+    best = evidence.candidates[0][np.argsort(-scores, kind="stable")[:40]]
+    np.testing.assert_array_equal(after.indices[0], best)
+    assert ("similarity to the classifier" in context.left["importances.csv"]) == classifier
+
+
+def test_without_a_gain_on_the_pseudo_queries_the_order_stays(capsys):
+    ranking, context, _ = world()
+    context = Context(context.base, np.random.default_rng(0).permutation(context.landmark_ids), lambda split: context.base.of(split))
+    after = STEPS["fuse"](ranking, context, settings(classifier=False, trees=1, learning_rate=1e-6, leaves=2))
+    assert after is ranking and not context.left
+    assert "the order stays" in capsys.readouterr().out
+
+
+def test_no_queries_or_too_few_landmarks_leave_the_ranking_as_it_is(capsys):
+    ranking, context, _ = world()
+    none = Ranking(ranking.query_ids[:0], ranking.index_ids, ranking.indices[:0], ranking.scores[:0])
+    assert STEPS["fuse"](none, context, settings(classifier=False)) is none
+    few = Context(context.base, context.labels // 6, lambda split: context.base.of(split))
+    assert STEPS["fuse"](ranking, few, settings()) is ranking
+    assert "4 landmarks" in capsys.readouterr().out
+
+
+def test_the_table_s_rows_are_the_candidates_one_after_the_other():
+    ranking, context, _ = world()
+    evidence = Evidence(ranking, context, classifier=False)
+    some = np.array([3, 5])
+    table = evidence.of(some)
+    assert table.shape == ((evidence.candidates[some] >= 0).sum(), len(evidence.names)) and table.dtype == np.float32
+    similarity = table[:, evidence.names.index("similarity")]
+    pairs = [(query, image) for query in some for image in evidence.candidates[query] if image >= 0]
+    np.testing.assert_allclose(similarity, [context.base.test[query] @ context.base.index[image] for query, image in pairs], atol=1e-5)
+    np.testing.assert_allclose(table[:3, 0], [1, 1 / 2, 1 / 3])

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from landmarks.config import FuseSettings, load_config
+from landmarks.errors import UserError
+from landmarks.ranking import Space
+from landmarks.rerank.context import Context
+from landmarks.rerank.pseudo_world import make_pseudo_world, split_training
+
+
+def settings(**changes):
+    return FuseSettings(step="fuse", **changes)
+
+
+def landmarks(count=40, images=10, seed=0):
+    return np.random.default_rng(seed).permutation(np.repeat(np.arange(count), images))
+
+
+def test_no_image_plays_two_parts_and_a_share_of_the_landmarks_is_unknown():
+    labels = landmarks()
+    parts = split_training(labels, settings(unknown_share=0.25, query_share=0.2))
+    rows = np.concatenate(parts)
+    assert len(np.unique(rows)) == len(rows) == 400 and all((np.diff(part) > 0).all() for part in parts)
+    known = set(labels[parts.train])
+    assert len(known) == 30 and set(labels[parts.test]) == set(labels[parts.index]) == set(range(40))
+    for landmark in range(40):
+        of = [int((labels[part] == landmark).sum()) for part in parts]
+        assert of == ([4, 4, 2] if landmark in known else [0, 8, 2])
+
+
+def test_the_numbers_of_the_landmarks_do_not_matter_and_the_seed_does():
+    labels = landmarks()
+    renamed = np.random.default_rng(1).permutation(40)[labels]
+    for one, other in zip(split_training(labels, settings()), split_training(renamed, settings()), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert split_training(labels, settings(seed=1)).test.tolist() != split_training(labels, settings()).test.tolist()
+
+
+def test_limits_hold():
+    parts = split_training(landmarks(), settings(queries=7, index_images=90))
+    assert len(parts.test) == 7 and len(parts.index) <= 90
+    assert set(landmarks()[parts.test]) <= set(landmarks()[parts.index])
+
+
+def test_landmarks_of_fewer_than_three_images_play_no_part():
+    for labels in (np.repeat(np.arange(9), 2), np.arange(0)):
+        assert [len(part) for part in split_training(labels, settings())] == [0, 0, 0]
+
+
+def world(chain="[]"):
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(12), 9)
+    rows = np.eye(12)[labels] + 0.2 * random.standard_normal((108, 12))
+    vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    context = Context(Space(vectors[:1], vectors[:2], vectors), labels, lambda split: vectors)
+    chain = load_config(None, [f"rerank={chain}"]).rerank
+    return make_pseudo_world(context, chain, split_training(labels, settings()), 20), labels
+
+
+def test_the_chain_is_carried_out_and_the_answers_are_those_of_train():
+    made, labels = world("[{step: add_labels, neighbours: 4}, {step: expand_query, neighbours: 3}]")
+    assert made.ranking.space.test.shape[1] > 12, "the labels' part of the vectors"
+    rows = made.ranking.query_ids.astype(int), made.ranking.index_ids.astype(int)
+    np.testing.assert_array_equal(made.query_labels, labels[rows[0]])
+    np.testing.assert_array_equal(made.index_labels, labels[rows[1]])
+    assert not set(rows[0]) & set(rows[1])
+    truth, starts = made.truth
+    for query, label in enumerate(made.query_labels):
+        assert truth[starts[query] : starts[query + 1]].tolist() == np.flatnonzero(made.index_labels == label).tolist()
+    first = made.index_labels[made.ranking.indices[:, 0]]
+    assert (first == made.query_labels).mean() > 0.9
+
+
+def test_verification_ahead_of_it_is_refused():
+    with pytest.raises(UserError, match="not extracted"):
+        world("[{step: verify}]")
