@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 import landmarks.rerank.verified_pairs as module
 from landmarks.config import load_config
@@ -118,3 +119,21 @@ def test_no_pairs_and_images_without_features(config):
 
 def test_the_settings_are_those_that_verification_knows_with_its_defaults():
     assert load_config(None).verification.model_dump(exclude={"model"}) == Verification()._asdict()
+
+
+def test_on_a_gpu_tensors_verify_and_keep_a_table_of_their_own(config, monkeypatch):
+    on_cpu, batches = verified(config).of(*ALL), []
+
+    def on_tensors(queries, index, pairs, seeds, settings, device):
+        assert device.type == "cuda"
+        batches.append(len(pairs))
+        return verify_pairs_torch(queries, index, pairs, seeds, settings, "cpu")
+
+    verify_pairs_torch = module.verify_pairs_torch
+    monkeypatch.setattr(module, "verify_pairs_torch", on_tensors)
+    monkeypatch.setattr(module, "choose_device", lambda requested: (torch.device("cuda"), "a card"))
+    found = verified(config).of(*ALL)
+    assert sum(batches) == 36, "nothing of the other processor's table was taken"
+    np.testing.assert_array_equal(found.matches, on_cpu.matches)
+    same = ALL[0] % 3 == ALL[1] % 3
+    assert np.abs(found.inliers.astype(int) - on_cpu.inliers)[same].max() <= 2 and found.inliers[~same].max() < 8

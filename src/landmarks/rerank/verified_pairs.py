@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from landmarks.config import Config
+from landmarks.device import choose_device
 from landmarks.ops.verification import pair_seed, verify_pairs
+from landmarks.ops.verification_torch import verify_pairs_torch
 from landmarks.progress import progress
 from landmarks.store.artefact import read_manifest
 from landmarks.store.local_features import LocalStore, local_folder
@@ -36,6 +38,8 @@ class VerifiedPairs:
 
     def __init__(self, config: Config, model: str, splits: tuple[str, str], query_ids: np.ndarray, index_ids: np.ndarray):
         self._settings, self._what = config.verification, f"verify {splits[0]}-{splits[1]}"
+        self._device = choose_device(config.run.device)[0]
+        on_gpu = {"processor": "gpu"} if self._device.type == "cuda" else {}  # which rounds otherwise: the two are never mixed
         self._query_ids, self._index_ids = query_ids, index_ids
         self._queries, self._index = (LocalStore(local_folder(config, model, split)) for split in splits)
         self._table = PairTable(
@@ -43,7 +47,7 @@ class VerifiedPairs:
             "-".join(splits),
             query_ids,
             index_ids,
-            self._settings.model_dump(mode="json", exclude={"model"}),
+            self._settings.model_dump(mode="json", exclude={"model"}) | on_gpu,
             {"query features": self._queries.fingerprint, "index features": self._index.fingerprint},
         )
 
@@ -83,13 +87,12 @@ class VerifiedPairs:
     def _block(self, query: np.ndarray, index: np.ndarray, query_rows: np.ndarray, index_rows: np.ndarray) -> np.ndarray:
         (queries, of_query), (images, of_index) = (np.unique(rows, return_inverse=True) for rows in (query_rows, index_rows))
         seeds = [pair_seed(self._query_ids[one], self._index_ids[other]) for one, other in zip(query, index, strict=True)]
-        verified = verify_pairs(
-            self._queries.take(queries),
-            self._index.take(images),
-            np.column_stack([of_query, of_index]),
-            np.array(seeds, np.int64),
-            self._settings,
-        )
+        features = self._queries.take(queries), self._index.take(images)
+        pairs, seeds = np.column_stack([of_query, of_index]), np.array(seeds, np.int64)
+        if self._device.type == "cuda":
+            verified = verify_pairs_torch(*features, pairs, seeds, self._settings, self._device)
+        else:
+            verified = verify_pairs(*features, pairs, seeds, self._settings)
         records = np.empty(len(query), PAIR)
         records["query"], records["index"] = query, index
         records["matches"], records["inliers"], records["model"] = verified.matches, verified.inliers, verified.models
