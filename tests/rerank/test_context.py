@@ -3,7 +3,7 @@ import pytest
 
 from landmarks.config import chain, load_config
 from landmarks.ranking import Ranking, Space
-from landmarks.rerank import STEPS, Context
+from landmarks.rerank import SEARCHING, STEPS, Context
 
 
 def unit(rows):
@@ -63,5 +63,6 @@ def test_every_step_keeps_a_ranking_s_promises_and_takes_an_empty_one(name):
     settings = load_config(None, [f"rerank=[{{step: {name}{needed}}}]"]).rerank[0]
     after = STEPS[name](ranking(), context(), settings)  # the type checks itself
     assert after.indices.shape == (2, 3) and after.indices[0, 0] in (1, 3), "q0, i1 and i3 are all of landmark 7"
+    assert (after.space is not None) == (name in SEARCHING)
     nothing = context(Space(TEST[:0], INDEX, TRAIN))
     assert STEPS[name](ranking(()), nothing, settings).indices.shape == (0, 3)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import namedtuple
 
 import numpy as np
 import pandas as pd
@@ -114,3 +115,14 @@ def test_fuse_keeps_its_model_beside_the_ranking(arrays, tmp_path, capsys):
     kept = {path.name for path in (out / "rankings" / name).iterdir()}
     assert ({"model.txt", "importances.csv"} <= kept) != ("the order stays" in capsys.readouterr().out)
     assert pd.read_csv(out / "ablation.csv")["chain"].iloc[-1] == name
+
+
+def test_a_disk_too_small_for_the_vectors_is_refused_before_the_first_step(arrays, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    run(arrays, out, ["search"])
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("usage", "total used free")(1, 1, 1))
+    assert run(arrays, out, ["rerank"]) == 2
+    said = capsys.readouterr().err
+    assert "the vectors of 4 steps take up to" in said and "run.folder on a larger disk" in said
+    assert [path.name for path in (out / "rankings").iterdir()] == ["knn"]
+    assert run(arrays, out, ["rerank"], "[{step: sort}]") == 0, "which makes no vectors"

@@ -1,12 +1,9 @@
-import shutil
-from collections import namedtuple
-
 import numpy as np
 import pytest
 
 from landmarks.errors import UserError
 from landmarks.ops.local_features import LocalFeatures
-from landmarks.store.local_features import LocalStore, bytes_an_image, has_skipped, part_path, require_space, write_part
+from landmarks.store.local_features import LocalStore, bytes_an_image, has_skipped, part_path, write_part
 
 DIMENSIONS = 8
 
@@ -89,12 +86,3 @@ def test_an_image_takes_no_more_than_it_is_said_to(tmp_path, storage):
     write_part(part_path(tmp_path, 0, ["x"]), np.array([f"id{n}" for n in range(20)], object), features, {})
     taken = sum(file.stat().st_size for file in tmp_path.iterdir()) - 4 * 128  # four headers of .npy files
     assert 0.95 * taken <= 20 * bytes_an_image(50, DIMENSIONS, storage) and taken <= 20 * bytes_an_image(50, DIMENSIONS, storage)
-
-
-def test_a_disk_that_is_too_small_is_refused_beforehand(tmp_path, monkeypatch):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 10**9))
-    assert require_space(tmp_path / "not" / "there", 10**9, "x") == "up to 1.00 GB of disk, 1.0 GB are free"
-    with pytest.raises(UserError, match="up to 1.00 GB of disk") as caught:
-        require_space(tmp_path, 10**9 + 1, "extract.local.storage=int8")
-    assert caught.value.next == "extract.local.storage=int8"

@@ -19,8 +19,8 @@ from landmarks.models.delg import DelgModel
 from landmarks.models.global_model import GlobalModel
 from landmarks.progress import progress, say
 from landmarks.store.artefact import MANIFEST
+from landmarks.store.disk import require_space
 from landmarks.store.images import require_images
-from landmarks.store.local_features import require_space
 
 _WAITING_SECONDS = 10  # until a process says what it is waiting for
 
@@ -92,7 +92,7 @@ def _require_space(config: Config, plan: list[Work]) -> None:
     smaller = ["extract.local.storage=int8"] if local.storage != "int8" else []
     smaller += [f"extract.local.max_features={max(1, local.max_features // 2)}"]
     smaller += ["extract.local.images=returned"] if local.images == "all" else []
-    words = require_space(config.run.folder, needed, ", or ".join([*smaller, "run.folder on a larger disk"]))
+    words = require_space(config.run.folder, "local features", needed, ", or ".join([*smaller, "run.folder on a larger disk"]))
     say(f"local features: {words}")
 
 

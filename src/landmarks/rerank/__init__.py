@@ -43,4 +43,6 @@ STEPS: dict[str, Step] = {
     "insert": insert,
 }
 
-__all__ = ["STEPS", "Context", "Step"]
+SEARCHING = frozenset({"discriminate", "add_labels", "classify", "augment_database", "expand_query"})  # which make vectors anew
+
+__all__ = ["SEARCHING", "STEPS", "Context", "Step"]

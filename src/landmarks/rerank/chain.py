@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,18 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from landmarks.config import Chain, Config, chain_names
+from landmarks.progress import say
 from landmarks.ranking import Ranking
-from landmarks.rerank import STEPS
+from landmarks.rerank import SEARCHING, STEPS
 from landmarks.rerank.context import Context
 from landmarks.rerank.cost import measured
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.disk import require_space
 from landmarks.store.files import write_text
 from landmarks.store.local_features import local_folder, local_model
 from landmarks.store.rankings import SPACE, ranking_settings, read_ranking, verifies, write_ranking
 from landmarks.store.search_space import SearchSpace
 from landmarks.store.spaces import read_base_space, read_space, search_on_gpu
-from landmarks.store.tables import positions, read_tables
+from landmarks.store.tables import SPLITS, positions, read_tables
+
+_MUCH = 1e9  # bytes worth a word
 
 
 def open_context(config: Config) -> Context:
@@ -61,6 +65,23 @@ def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
         made_from = inputs | local if verifies(chain[:steps]) else inputs
         artefacts.append(Artefact(rankings / name, "rerank", ranking_settings(config, chain[:steps]), made_from))
     return artefacts
+
+
+def require_disk(config: Config, chains: Iterable[Chain]) -> None:
+    """Say how much disk the vectors of the steps that are still to be made take, where that is much.
+
+    Twice those of the search each, for label parts. Raises UserError where there is not so much.
+    """
+    searching = set()
+    for chain in chains:
+        made = zip(chain, chain_artefacts(config, chain), strict=True)
+        searching |= {artefact.folder for step, artefact in made if step.step in SEARCHING and not artefact.is_complete()}
+    base = sum((config.run.folder / "space" / split / "vectors.npy").stat().st_size for split in SPLITS)
+    needed = 2 * base * len(searching)
+    remedy = "fewer steps or chains, whiten.dimensions=256, or run.folder on a larger disk"
+    words = require_space(config.run.folder, f"the vectors of {len(searching)} steps", needed, remedy)
+    if needed > _MUCH:
+        say(f"rerank: the vectors of {len(searching)} steps take {words}")
 
 
 def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> Path:

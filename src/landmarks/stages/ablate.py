@@ -25,7 +25,7 @@ from landmarks.config import Chain, Config, chain_names
 from landmarks.errors import UserError
 from landmarks.gallery.ablation_chart import Change, change_chart
 from landmarks.progress import progress, say
-from landmarks.rerank.chain import chain_artefacts, make_chain, open_context
+from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, require_disk
 from landmarks.store.artefact import MANIFEST
 from landmarks.store.files import write_text
 from landmarks.store.rankings import read_chain_manifests
@@ -91,6 +91,7 @@ def _solution(config: Config, tables: Tables) -> Solution:
 def _make(config: Config, chains: list[Chain]) -> None:
     missing = [chain for chain in chains if not all(artefact.is_complete() for artefact in chain_artefacts(config, chain))]
     say(f"ablate: {len(chains) - len(missing)} of {len(chains)} chains are there" + (", none is to be made" if not missing else ""))
+    require_disk(config, missing)
     context = cache(lambda: open_context(config))
     bar = progress(missing, "ablate", "chain")
     for chain in bar:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from landmarks.config import Config
 from landmarks.progress import say
-from landmarks.rerank.chain import chain_artefacts, make_chain, open_context
+from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, require_disk
 
 
 def rerank(config: Config) -> Path:
@@ -16,4 +16,6 @@ def rerank(config: Config) -> Path:
         say("rerank: the chain is empty, knn is the result")
     elif all(artefact.is_complete() for artefact in chain_artefacts(config, config.rerank)):
         say("rerank: up to date")
+    else:
+        require_disk(config, [config.rerank])
     return make_chain(config, config.rerank, cache(lambda: open_context(config)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from functools import cached_property
 from pathlib import Path
 
@@ -69,16 +68,6 @@ def has_skipped(path: Path) -> bool:
 def bytes_an_image(max_features: int, dimensions: int, storage: str) -> int:
     """The most that an image takes on disk; storage "float16" or "int8"."""
     return max_features * (dimensions * np.dtype(storage).itemsize + 4 * 4 + (4 if storage == "int8" else 0)) + 32
-
-
-def require_space(folder: Path, needed: int, remedy: str) -> str:
-    """How much of how much in words. Raises UserError where `needed` bytes are not free on the disk of `folder`."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    words = f"up to {needed / 1e9:.2f} GB of disk, {free / 1e9:.1f} GB are free"
-    if needed > free:
-        raise UserError(f"local features take {words}", where=folder, next=remedy)
-    return words
 
 
 class LocalStore:

@@ -1,0 +1,23 @@
+"""Whether what is about to be written fits on the disk."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from landmarks.errors import UserError
+
+
+def free_bytes(folder: Path) -> int:
+    """On the disk of `folder`, which need not exist yet."""
+    folder = Path(folder).absolute()
+    return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+
+
+def require_space(folder: Path, what: str, needed: int, remedy: str) -> str:
+    """How much of how much, in words. Raises UserError where `needed` bytes are not free on the disk of `folder`."""
+    free = free_bytes(folder)
+    words = f"up to {needed / 1e9:.2f} GB of disk, {free / 1e9:.1f} GB are free"
+    if needed > free:
+        raise UserError(f"{what} take {words}", where=folder, next=remedy)
+    return words
