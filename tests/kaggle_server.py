@@ -53,8 +53,7 @@ class KaggleServer:
             def log_message(self, *arguments):
                 pass
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
+        self._http = _Server(("127.0.0.1", 0), Handler)
         self.port = self._http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -65,6 +64,13 @@ class KaggleServer:
 
     def bytes_sent(self, part=""):
         return sum(sent for method, path, _, sent in self.requests if method == "GET" and part in path)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Clients that go away in the middle are what is tested."""
 
 
 def _fault(server, handler):
@@ -95,30 +101,37 @@ def _serve_file(server, handler):
     if content is None:
         _send(handler, 404, b"")
         return
-    asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
+    asked = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range", ""))
     tag = f'"{hashlib.md5(content).hexdigest()}"'
-    start = int(asked[1]) if asked and handler.headers.get("If-Range", tag) == tag else 0
+    if asked and handler.headers.get("If-Range", tag) != tag:
+        asked = None
+    start = int(asked[1]) if asked else 0
+    stop = int(asked[2]) + 1 if asked and asked[2] else len(content)
+    if asked and start >= len(content):
+        _send(handler, 416, b"")
+        return
     record[2] = start
-    handler.send_response(206 if start else 200)
-    handler.send_header("Content-Length", str(len(content) - start))
-    if start:
-        handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+    handler.send_response(206 if asked else 200)
+    handler.send_header("Content-Length", str(stop - start))
+    if asked:
+        handler.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
     handler.send_header("Accept-Ranges", "bytes")
     handler.send_header("ETag", tag)
     handler.end_headers()
     if handler.command == "HEAD":
         return
-    end = min(server.cuts.pop(handler.path, len(content)), len(content))
+    end = min(server.cuts.pop(handler.path, stop) if stop - start > 1 else stop, stop)
     for position in range(start, end, 4096):
         piece = content[position : min(position + 4096, end)]
+        record[3] += len(piece)
         try:
             handler.wfile.write(piece)
         except OSError:
+            record[3] -= len(piece)
             break
-        record[3] += len(piece)
         if server.bytes_per_second:
             time.sleep(len(piece) / server.bytes_per_second)
-    if end < len(content):
+    if end < stop:
         handler.close_connection = True
 
 

@@ -14,7 +14,21 @@ def test_help_is_fast_to_load_and_names_every_stage():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "sort" not in done.stderr and done.stdout.strip().endswith("False False False")
-    for stage in ("run", "sample", "import", "train", "extract", "search", "rerank", "submit", "evaluate", "ablate", "report", "config"):
+    for stage in (
+        "run",
+        "sample",
+        "import",
+        "download",
+        "train",
+        "extract",
+        "search",
+        "rerank",
+        "submit",
+        "evaluate",
+        "ablate",
+        "report",
+        "config",
+    ):
         assert f"\n    {stage} " in done.stdout
     for stage in ("clean", "extract-local", "show-matches"):
         assert f"\n    {stage}" in done.stdout

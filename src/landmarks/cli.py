@@ -32,6 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
             from landmarks.stages.show_matches import show_matches
 
             show_matches(config, options.query, options.index)
+        elif options.stage == "download" and options.dry_run:
+            from landmarks.stages.download import download
+
+            download(config, dry_run=True)
         else:
             run_stage(options.stage, config, command_line)
     except UserError as error:
@@ -86,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "show-matches":
             command.add_argument("query", metavar="QUERY", help="id of a photo of any split")
             command.add_argument("index", metavar="INDEX", help="id of another")
+        if name == "download":
+            command.add_argument("--dry-run", action="store_true", help="print what would be fetched, its size and the disk it needs")
         default = PHOTOS_CONFIG if name == "import" else DEFAULT_CONFIG
         command.add_argument("--config", default=default, metavar="FILE", help=f"YAML file (default {default})")
         command.add_argument("overrides", nargs="*", metavar="key=value", help="settings that replace those of the file")

@@ -30,6 +30,7 @@ class Stage:
 STAGES = {
     "sample": Stage("sample", "sample", "render the built-in dataset"),
     "import": Stage("import_photos", "import_photos", "a folder of label/photo.jpg -> a dataset in GLDv2 layout"),
+    "download": Stage("download", "download", "fetch what the configuration names and is not there; --dry-run prints the plan"),
     "train": Stage("train", "train", "train the models on train.csv", launched=True),
     "extract": Stage("extract", "extract", "global descriptors of every image", launched=True),
     "clean": Stage("clean", "clean", "train.csv -> train_clean.csv: the images that others of their label confirm"),
@@ -47,7 +48,8 @@ def stages_of(config: Config) -> list[str]:
     """The stages that `run` goes through: what the configuration has no use for is left out."""
     if config.evaluate.submission is not None:
         return ["evaluate"]
-    prepare = {"sample": ["sample"], "photos": ["import"], "folder": []}[config.dataset.source]
+    folder = ["download"] if config.download.wanted else []
+    prepare = {"sample": ["sample"], "photos": ["import"], "folder": folder}[config.dataset.source]
     models = ["train", "extract"] if config.models else []
     local = ["extract-local"] if any(step.step == "verify" for step in config.rerank) else []
     return [*prepare, *models, "search", *local, "rerank", "submit", "evaluate", "report"]

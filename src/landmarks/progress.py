@@ -14,12 +14,15 @@ def say(message: str) -> None:
         print(message, flush=True)
 
 
-def progress(items: Iterable | None, what: str, unit: str, *, total: int | None = None, done: int = 0, hidden: bool = False) -> tqdm:
+def progress(
+    items: Iterable | None, what: str, unit: str, *, total: int | None = None, done: int = 0, hidden: bool = False, scaled: bool = False
+) -> tqdm:
     """A progress bar with rate and time left, on standard error; in a log file it prints one line every 10 s.
 
     items   what to iterate over, or None to move the bar by hand with `.update(n)`
     done    how many of `total` an earlier run had finished
     hidden  no bar: for all processes but the first
+    scaled  thousands and millions are written k and M
     """
     interactive = sys.stderr.isatty()
     return tqdm(
@@ -29,6 +32,7 @@ def progress(items: Iterable | None, what: str, unit: str, *, total: int | None 
         total=total,
         initial=done,
         disable=hidden,
+        unit_scale=scaled,
         leave=interactive,
         delay=0 if interactive else 2,
         mininterval=0.2 if interactive else 10,

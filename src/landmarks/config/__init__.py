@@ -21,6 +21,7 @@ from landmarks.config.chain import (
     chain_names,
     step_name,
 )
+from landmarks.config.download import DownloadSettings
 from landmarks.config.load import load_config
 from landmarks.config.settings import (
     CleanSettings,
@@ -50,6 +51,7 @@ __all__ = [
     "DatasetSettings",
     "DiffuseSettings",
     "DiscriminateSettings",
+    "DownloadSettings",
     "ExpandQuerySettings",
     "ExploreSettings",
     "ExtractSettings",

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from landmarks.config.ablate import AblateSettings
 from landmarks.config.base import Settings
 from landmarks.config.chain import Chain
+from landmarks.config.download import DownloadSettings
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
@@ -175,6 +176,7 @@ class RunSettings(Settings):
 
 class Config(Settings):
     dataset: DatasetSettings = DatasetSettings()
+    download: DownloadSettings = DownloadSettings()
     sample: SampleSettings = SampleSettings()
     photos: PhotosSettings = PhotosSettings()
     models: dict[ModelName, ModelSettings] = Field(

@@ -25,3 +25,8 @@ def require_images(folder: Path, split: str, ids: np.ndarray) -> None:
             where=image_path(folder, split, missing[0]),
             next="complete the dataset, or remove the rows from its table",
         )
+
+
+def photo_ids(folder: Path, split: str) -> list[str]:
+    """The ids of the photos that lie in GLDv2's layout, sorted."""
+    return sorted(name.removesuffix(".jpg") for _, _, names in os.walk(Path(folder, split)) for name in names if name.endswith(".jpg"))

@@ -1,0 +1,71 @@
+"""What of a download is there already: what an earlier run finished, and what somebody put there by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from landmarks.config import DatasetSettings
+from landmarks.errors import UserError
+from landmarks.progress import say
+from landmarks.remote.items import Item
+from landmarks.store.files import write_json
+from landmarks.store.images import require_images
+from landmarks.store.tables import read_ids, read_train
+
+
+class Done:
+    """A note for each item that is unpacked and checked, in `folder`: its name -> its size in bytes."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.sizes: dict[str, int] = {path.name.removesuffix(".json"): _size_in(path) for path in sorted(folder.glob("[!.]*.json"))}
+
+    def has(self, item: Item) -> bool:
+        return item.name in self.sizes
+
+    def note(self, item: Item, size: int, files: int) -> None:
+        write_json(self.folder / f"{item.name}.json", {"size": size, "files": files, "from": item.subject.where})
+        self.sizes[item.name] = size
+
+    def note_unless_noted(self, item: Item, size: int) -> None:
+        if not self.has(item):
+            self.note(item, size, 0)
+
+
+def found_by_hand(items: list[Item], done: Done, dataset: DatasetSettings) -> list[Item]:
+    """Items whose content lies in the dataset folder though no run noted it: nobody fetches hundreds of gigabytes a second time.
+
+    A table counts where a file of its name is; the photos of a split where all that its table lists are; a competition or data set of
+    Kaggle where the tables are and nothing has been downloaded into the folder yet.
+    """
+    if not dataset.folder.is_dir():
+        return []
+    fresh = not done.folder.exists()
+    found = [item for item in items if item.header is not None and fresh and (dataset.folder / item.name).is_file()]
+    for split in sorted({item.folder for item in items if item.folder}):
+        archives = [item for item in items if item.folder == split]
+        if not any(done.has(item) for item in archives) and _has_all_photos(dataset, split):
+            say(f"download: all {split} photos lie in {dataset.folder} already")
+            found += archives
+    if fresh and all((dataset.folder / name).is_file() for name in (dataset.train_table, "index.csv", "test.csv")):
+        found += [item for item in items if item.subject.kaggle]
+    return [item for item in found if not done.has(item)]
+
+
+def _has_all_photos(dataset: DatasetSettings, split: str) -> bool:
+    if not (dataset.folder / split).is_dir():
+        return False
+    try:
+        ids = read_train(dataset.folder / dataset.train_table).ids if split == "train" else read_ids(dataset.folder / f"{split}.csv")
+        require_images(dataset.folder, split, ids)
+    except UserError:
+        return False
+    return True
+
+
+def _size_in(path: Path) -> int:
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["size"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError("not a note of a download", where=path, next="delete it: that part is fetched again") from None

@@ -1,0 +1,31 @@
+"""What a download consists of: one file each, with all that is known before it is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from landmarks.remote.faults import Subject
+from landmarks.remote.transfer import Address
+
+
+@dataclass(frozen=True)
+class Item:
+    """A table that goes to the dataset folder as it is, or an archive (.tar, .zip) that is unpacked there.
+
+    name     of the file while it is here; no two items have the same
+    group    what it is a part of, as the plan lists it
+    address  how to ask for it; None where that takes a credential that is not there
+    md5      how to ask for its md5 file; None: an archive is judged by size and CRC
+    folder   where in the dataset folder it is unpacked
+    header   a table's first line
+    about    its published size in bytes, while the server has not been asked
+    """
+
+    name: str
+    group: str
+    subject: Subject
+    address: Address | None
+    md5: Address | None = None
+    folder: str = ""
+    header: str | None = None
+    about: int | None = None

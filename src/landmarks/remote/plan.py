@@ -1,0 +1,160 @@
+"""What is to be fetched, how large it is, what is there already, and whether it fits."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from landmarks.errors import UserError
+from landmarks.progress import progress
+from landmarks.remote.faults import explain, is_offline, patiently
+from landmarks.remote.items import Item
+from landmarks.remote.transfer import fetched, size_of
+from landmarks.store.archives import DamagedArchive, missing_bytes, opened
+
+ASKING = 16  # servers answer this many questions at once
+# Photos hardly compress, so an archive unpacks to its own size, and each photo of about 100 kB wastes half a block of 4 KiB.
+UNPACKED = 1.03
+
+
+@dataclass(frozen=True)
+class Planned:
+    """size: bytes, None = nobody knows; exact: the server said so; have: bytes of it that are here; done: unpacked and checked."""
+
+    item: Item
+    size: int | None
+    exact: bool
+    have: int
+    done: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    folder: Path
+    work: Path
+    parallel: int
+    planned: list[Planned]
+
+    @property
+    def missing(self) -> list[Planned]:
+        return [one for one in self.planned if not one.done]
+
+    @property
+    def to_fetch(self) -> int:
+        return sum(max(0, (one.size or 0) - one.have) for one in self.missing)
+
+    @property
+    def fetched(self) -> int:
+        return sum(one.have for one in self.missing)
+
+    @property
+    def disk(self) -> int:
+        """Bytes that the disk still has to take, at the worst moment: everything unpacked, and the largest archives beside it."""
+        archives = sorted(((one.size or 0) - one.have for one in self.missing if one.item.header is None), reverse=True)
+        return int(sum(self._unpacked(one) for one in self.missing) + sum(max(0, size) for size in archives[: self.parallel]))
+
+    @property
+    def free(self) -> int:
+        return shutil.disk_usage(next(above for above in [self.folder, *self.folder.absolute().parents] if above.exists())).free
+
+    def _unpacked(self, one: Planned) -> float:
+        archive = self.work / one.item.name
+        if one.item.header is not None:
+            return (one.size or 0) - one.have
+        if archive.exists():  # whole, and perhaps half unpacked
+            try:
+                with opened(archive) as entries:
+                    return UNPACKED * missing_bytes(entries, self.folder / one.item.folder)
+            except (DamagedArchive, UserError):
+                return UNPACKED * (one.size or 0)
+        return UNPACKED * (one.size or 0)
+
+    def lines(self) -> list[str]:
+        """The plan as a person reads it."""
+        rows = [("what", "files", "there", "to fetch", "size")]
+        for group in dict.fromkeys(one.item.group for one in self.planned):
+            members = [one for one in self.planned if one.item.group == group]
+            missing = [one for one in members if not one.done]
+            fetch = sum(max(0, (one.size or 0) - one.have) for one in missing)
+            rows.append((group, str(len(members)), str(len(members) - len(missing)), _size(fetch, missing), _size(None, members)))
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        table = [
+            "  "
+            + "  ".join(
+                cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        fits = "fits" if self.disk <= self.free else "does not fit"
+        return [
+            f"download into {self.folder}",
+            *table,
+            f"  to fetch: {_size(self.to_fetch, self.missing)}",
+            f"  disk: {in_words(self.disk)} needed (unpacked, and {self.parallel} archives at a time), {in_words(self.free)} free: {fits}",
+        ]
+
+    def require_space(self) -> None:
+        if self.disk > self.free:
+            raise UserError(
+                f"it does not fit: {in_words(self.disk)} needed, {in_words(self.free)} free",
+                where=self.folder,
+                next="dataset.folder=ANOTHER disk, or fewer splits in download.gldv2",
+            )
+
+
+def make_plan(items: list[Item], done: dict[str, int | None], folder: Path, work: Path, parallel: int) -> tuple[Plan, list[UserError]]:
+    """Ask the servers how large everything is that is not done; also what stands in the way, for which published sizes stand in.
+
+    done: item name -> its size in bytes, of what is there: unpacked and checked, or put there by hand.
+    """
+    asked = [item for item in items if item.name not in done and item.address is not None]
+    faults: list[UserError] = []
+    with ThreadPoolExecutor(ASKING) as pool:
+        sizes = dict(zip((item.name for item in asked), _ask_all(pool, asked, faults), strict=True))
+    planned = []
+    for item in items:
+        size = sizes.get(item.name, done.get(item.name))
+        here = item.name in done
+        planned.append(
+            Planned(item, item.about if size is None else size, size is not None, 0 if here else fetched(work / item.name), here)
+        )
+    return Plan(folder, work, parallel, planned), faults
+
+
+def _ask_all(pool: ThreadPoolExecutor, items: list[Item], faults: list[UserError]) -> list[int | None]:
+    """One question first: where there is no network, one answer is enough."""
+    sizes: list[int | None] = []
+    try:
+        sizes += [_ask(item, patient=False) for item in items[:1]]
+        sizes += progress(pool.map(_ask, items[1:]), "ask for sizes", "file", total=max(0, len(items) - 1))
+    except UserError as error:
+        faults.append(error)
+    return sizes + [None] * (len(items) - len(sizes))
+
+
+def _ask(item: Item, patient: bool = True) -> int:
+    try:
+        return size_of(item.address)
+    except requests.RequestException as error:
+        if not patient and is_offline(error):
+            raise explain(error, item.subject) from None
+        return patiently(lambda: size_of(item.address), item.subject)
+
+
+def _size(count: int | None, members: list[Planned]) -> str:
+    if count is None:
+        count = sum(one.size or 0 for one in members)
+    if any(one.size is None for one in members):
+        return f"{in_words(count)} + ?" if count else "?"
+    return in_words(count) if all(one.exact for one in members) else f"about {in_words(count)}"
+
+
+def in_words(count: float) -> str:
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} B"

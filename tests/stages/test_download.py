@@ -1,0 +1,234 @@
+"""Downloads from a server on this machine that publishes a small Google Landmarks v2 and small competitions."""
+
+import fcntl
+import os
+import stat
+
+import pytest
+from gldv2_world import ARCHIVES, lying_in, publish, zip_of
+from kaggle_server import Fault
+
+from landmarks.cli import main
+from landmarks.config import load_config
+from landmarks.errors import UserError
+from landmarks.pipeline import stages_of
+from landmarks.remote import faults, gldv2
+from landmarks.stages.download import download
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(faults, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(gldv2, "ARCHIVES", ARCHIVES)
+
+
+@pytest.fixture
+def world(server):
+    server.expected = publish(server)
+    return server
+
+
+def settings(tmp_path, *more):
+    return load_config(None, [f"dataset.folder={tmp_path / 'data'}", "dataset.train_table=train_clean.csv", *more])
+
+
+def from_mirror(server, tmp_path, *more):
+    return settings(tmp_path, "download.gldv2=[train, index, test]", f"download.gldv2_url={server.url}", *more)
+
+
+def from_kaggle(tmp_path, *names):
+    return settings(tmp_path, f"download.competitions=[{', '.join(names)}]", "dataset.train_table=train.csv")
+
+
+def test_everything_arrives_once(world, tmp_path, capsys):
+    config = from_mirror(world, tmp_path)
+    assert stages_of(config)[0] == "download"
+    download(config)
+    assert lying_in(tmp_path / "data") == world.expected
+    printed = capsys.readouterr().out
+    assert "train photos of Google Landmarks v2      3      0" in printed and "fits" in printed
+    assert sorted(path.name for path in (tmp_path / "data/.download").iterdir()) == ["done", "lock"]
+    world.requests.clear()
+    download(config)
+    assert world.requests == [] and capsys.readouterr().out == "download: up to date\n"
+
+
+def test_a_split_more_is_all_that_is_fetched(world, tmp_path):
+    download(settings(tmp_path, "download.gldv2=[test]", f"download.gldv2_url={world.url}"))
+    assert {path.split("/")[0] for path in lying_in(tmp_path / "data")} == {"test", "test.csv", "retrieval_solution_v2.1.csv"}
+    world.requests.clear()
+    download(from_mirror(world, tmp_path))
+    assert lying_in(tmp_path / "data") == world.expected and not any("/test" in path for _, path, _, _ in world.requests)
+
+
+def test_corrupted_once_it_is_fetched_again(world, tmp_path, capsys):
+    path = "/index/images_001.tar"
+    right = world.files[path]
+    world.files[path] = right[:5000] + b"wrong" + right[5005:]
+
+    class Mending(dict):
+        def get(self, asked, default=None):
+            content = dict.get(self, asked, default)
+            if asked.endswith("md5.images_001.txt") and "/index/" in asked:
+                self[path] = right
+            return content
+
+    world.files = Mending(world.files)
+    download(from_mirror(world, tmp_path))
+    assert lying_in(tmp_path / "data") == world.expected
+    assert "index-images_001.tar: its md5 is not the published one; fetching it again" in capsys.readouterr().out
+
+
+def test_corrupted_for_good_it_is_refused(world, tmp_path):
+    world.files["/index/images_001.tar"] = world.files["/index/images_000.tar"]
+    with pytest.raises(UserError, match="index-images_001.tar arrives damaged, 3 times"):
+        download(from_mirror(world, tmp_path))
+
+
+def test_a_page_of_excuses_is_no_table(world, tmp_path):
+    world.files["/metadata/index.csv"] = b"<html>please come back later</html>"
+    with pytest.raises(UserError, match="index.csv arrives damaged"):
+        download(from_mirror(world, tmp_path))
+    assert not (tmp_path / "data/index.csv").exists()
+
+
+def test_the_dry_run_asks_and_changes_nothing(world, tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text(
+        f"dataset: {{folder: {tmp_path / 'data'}, train_table: train_clean.csv}}\n"
+        f"download: {{gldv2: [train, index, test], gldv2_url: '{world.url}'}}\n"
+    )
+    assert main(["download", "--config", str(tmp_path / "c.yaml"), "--dry-run"]) == 0
+    size = sum(len(content) for path, content in world.files.items() if "md5" not in path)
+    assert f"to fetch: {size / 1e3:.3g} kB" in capsys.readouterr().out
+    assert not (tmp_path / "data").exists() and world.bytes_sent() <= len(world.files)
+
+
+def test_the_dry_run_without_a_network_prints_published_sizes(server, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(gldv2, "ARCHIVES", {"train": 500, "index": 100, "test": 20})
+    server.close()
+    download(from_mirror(server, tmp_path), dry_run=True)
+    printed = capsys.readouterr().out
+    assert "about 500 GB" in printed and "about 85 GB" in printed and "617 GB needed" in printed and "no connection to 127.0.0.1" in printed
+    with pytest.raises(UserError, match="no connection"):
+        download(from_mirror(server, tmp_path))
+
+
+def test_what_does_not_fit_is_refused_before_it_starts(world, tmp_path, monkeypatch):
+    monkeypatch.setattr("landmarks.remote.plan.shutil.disk_usage", lambda folder: type("usage", (), {"free": 100_000}))
+    with pytest.raises(UserError, match="does not fit: .* kB needed, 100 kB free"):
+        download(from_mirror(world, tmp_path))
+    assert lying_in(tmp_path / "data") == {} and world.bytes_sent() <= len(world.files)
+
+
+def test_what_somebody_put_there_is_not_fetched(world, tmp_path, capsys):
+    for path, content in world.expected.items():
+        (tmp_path / "data" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / path).write_bytes(content)
+    missing = next(path for path in world.expected if path.startswith("index/"))
+    (tmp_path / "data" / missing).unlink()
+    download(from_mirror(world, tmp_path))
+    assert lying_in(tmp_path / "data") == world.expected
+    assert all(path.startswith(("/index/", "/md5sum/index/")) for _, path, _, _ in world.requests)
+    assert "all train photos lie in" in capsys.readouterr().out
+
+
+def test_a_file_of_somebody_else_is_not_replaced(world, tmp_path):
+    path = next(path for path in world.expected if path.startswith("index/"))
+    (tmp_path / "data" / path).parent.mkdir(parents=True)
+    (tmp_path / "data" / path).write_text("mine")
+    for _ in range(2):
+        with pytest.raises(UserError, match="another file of this name"):
+            download(from_mirror(world, tmp_path))
+        assert (tmp_path / "data" / path).read_text() == "mine"
+
+
+def test_two_runs_at_once_are_one_too_many(world, tmp_path):
+    (tmp_path / "data/.download").mkdir(parents=True)
+    with open(tmp_path / "data/.download/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another download"):
+            download(from_mirror(world, tmp_path))
+
+
+def test_a_missing_archive_is_named(world, tmp_path):
+    del world.files["/train/images_002.tar"]
+    with pytest.raises(UserError, match=r"not on the server: train/images_002.tar \(HTTP 404\)"):
+        download(from_mirror(world, tmp_path))
+
+
+COMPETITION = {
+    "train.csv": b"id,landmark_id\n0123,1\n",
+    "sample_submission.csv": b"id,images\n",
+    "train/0/1/2/0123.jpg": os.urandom(3000),
+    "index/4/5/6/4567.jpg": os.urandom(3000),
+    "test/8/9/a/89ab.jpg": os.urandom(3000),
+}
+
+
+def test_a_competition(signed_in, tmp_path):
+    signed_in.competitions["landmark-retrieval-2021"] = "/files/archive.zip"
+    signed_in.files["/files/archive.zip"] = zip_of(COMPETITION)
+    config = from_kaggle(tmp_path, "landmark-retrieval-2021")
+    download(config)
+    assert lying_in(tmp_path / "data") == COMPETITION | {"index.csv": b"id\n4567\n", "test.csv": b"id\n89ab\n"}
+    signed_in.requests.clear()
+    download(config)
+    assert signed_in.requests == []
+
+
+def test_a_dataset_beside_it(signed_in, world, tmp_path):
+    signed_in.datasets["someone/cleaned"] = "/files/cleaned.zip"
+    signed_in.files["/files/cleaned.zip"] = zip_of({"other.csv": b"x\n"})
+    download(from_mirror(world, tmp_path, "download.datasets=[someone/cleaned]"))
+    assert lying_in(tmp_path / "data") == world.expected | {"other.csv": b"x\n"}
+
+
+def test_a_corrupted_zip_is_fetched_again(signed_in, tmp_path, capsys):
+    right = zip_of(COMPETITION)
+    signed_in.competitions["c"] = "/files/archive.zip"
+    place = right.index(COMPETITION["index/4/5/6/4567.jpg"]) + 100
+    signed_in.files["/files/archive.zip"] = right[:place] + bytes(8) + right[place + 8 :]
+    with pytest.raises(UserError, match="c.zip arrives damaged, 3 times"):
+        download(from_kaggle(tmp_path, "c"))
+    signed_in.files["/files/archive.zip"] = right
+    download(from_kaggle(tmp_path, "c"))
+    assert COMPETITION.items() <= lying_in(tmp_path / "data").items()
+
+
+def test_without_a_credential_the_plan_is_printed_with_what_to_do(signed_out, tmp_path, capsys):
+    config = from_kaggle(tmp_path, "landmark-retrieval-2021")
+    download(config, dry_run=True)
+    printed = capsys.readouterr().out
+    assert "competition landmark-retrieval-2021" in printed and "KAGGLE_API_TOKEN" in printed
+    with pytest.raises(UserError, match="there is none on this machine"):
+        download(config)
+
+
+def test_rules_that_are_not_accepted(signed_in, tmp_path):
+    signed_in.competitions["landmark-retrieval-2021"] = "/files/archive.zip"
+    signed_in.faults.append(Fault("DownloadDataFiles", 403, times=9))
+    with pytest.raises(UserError, match="competitions/landmark-retrieval-2021/rules"):
+        download(from_kaggle(tmp_path, "landmark-retrieval-2021"))
+
+
+@pytest.mark.parametrize("name", ["../out.csv", "link"])
+def test_a_wicked_archive_writes_nothing(signed_in, tmp_path, name):
+    import zipfile
+
+    path = tmp_path / "wicked.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo(name)
+        if name == "link":
+            info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr("good.csv", "x")
+        archive.writestr(info, "/etc/passwd")
+    signed_in.competitions["c"], signed_in.files["/files/archive.zip"] = "/files/archive.zip", path.read_bytes()
+    with pytest.raises(UserError, match="nothing was unpacked"):
+        download(from_kaggle(tmp_path, "c"))
+    assert lying_in(tmp_path / "data") == {} and not (tmp_path / "out.csv").exists()
+
+
+def test_a_configuration_that_names_nothing(tmp_path):
+    with pytest.raises(UserError, match="names nothing to download"):
+        download(settings(tmp_path))
+    assert stages_of(settings(tmp_path))[0] != "download"
