@@ -14,7 +14,7 @@ FLOORS = [
     {"store"},
     {"device", "remote"},
     {"models", "data"},
-    {"training", "extraction", "rerank", "ablation", "gallery", "summary", "scoring"},
+    {"training", "extraction", "rerank", "ablation", "gallery", "summary", "scoring", "protocols"},
     {"stages"},
     {"pipeline"},
     {"cli"},

@@ -15,6 +15,9 @@ from landmarks.config.download import DownloadSettings
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
 
+# The protocol that a dataset is scored by where no other is asked for.
+PROTOCOL_OF = {"folder": "retrieval", "sample": "retrieval", "photos": "retrieval"}
+
 
 class DatasetSettings(Settings):
     source: Literal["folder", "sample", "photos"] = Field(
@@ -164,6 +167,7 @@ class CleanSettings(Settings):
 
 
 class EvaluateSettings(Settings):
+    protocol: Literal["retrieval"] | None = Field(None, description="how rankings are scored; unset: as the dataset is")
     submission: UserPath | None = Field(None, description="score this submission file instead of the run's rankings")
 
 
@@ -197,3 +201,8 @@ class Config(Settings):
     def tables_folder(self) -> Path:
         """Where the GLDv2-layout tables lie: photos are imported into the run folder, the user's own stays untouched."""
         return self.run.folder / "dataset" if self.dataset.source == "photos" else self.dataset.folder
+
+    @property
+    def protocol(self) -> str:
+        """How rankings are scored."""
+        return self.evaluate.protocol or PROTOCOL_OF[self.dataset.source]

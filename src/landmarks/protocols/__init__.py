@@ -1,0 +1,18 @@
+"""The protocols by which rankings are scored, by the name a configuration calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from landmarks.config import Config
+from landmarks.protocols.evaluation import Evaluation, Scores
+from landmarks.protocols.retrieval import score_retrieval
+
+# Scores every prefix of the run's chain; None where the dataset has no ground truth. Raises UserError for a ranking that is missing.
+Protocol = Callable[[Config], Scores | None]
+
+PROTOCOLS: dict[str, Protocol] = {
+    "retrieval": score_retrieval,
+}
+
+__all__ = ["PROTOCOLS", "Evaluation", "Protocol", "Scores"]

@@ -1,0 +1,79 @@
+"""What an evaluation comes to: numbers, and beside them every choice that changes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from landmarks.config import Config
+from landmarks.errors import UserError
+from landmarks.store.artefact import read_manifest
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One chain's numbers under one protocol.
+
+    model        the models of the run, ensembled
+    chain        the chain's name
+    protocol     the protocol's name
+    dataset      what was searched
+    choices      name -> what was chosen, in words: whatever changes the number
+    numbers      name -> number, in percent; None where there was nothing to measure
+    fingerprint  of the ranking that earned them
+    """
+
+    model: str
+    chain: str
+    protocol: str
+    dataset: str
+    choices: dict[str, str]
+    numbers: dict[str, float | None]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `evaluate` writes: metrics.json, ablation.csv (a row a chain), per_query.csv, and an Evaluation for each chain."""
+
+    results: dict[str, Any]
+    chains: pd.DataFrame
+    per_query: pd.DataFrame
+    evaluations: list[Evaluation]
+
+
+def model_name(config: Config) -> str:
+    """The ensembled models; without any, the user's own descriptors."""
+    return "+".join(config.models) or "descriptors"
+
+
+def choices(config: Config) -> dict[str, str]:
+    """Those that any protocol has: how descriptors were made, and what they were learned on."""
+    made = {"whitening": whitening_in_words(config), "training set": _training_set(config), "overlap": "not measured"}
+    if config.models:
+        scales = " ".join(f"{scale:g}" for scale in config.extract.scales)
+        made = {"longest side": str(config.extract.longest_side), "scales": scales} | made
+    return made
+
+
+def whitening_in_words(config: Config) -> str:
+    return f"{config.whiten.dimensions} dimensions, learned on train" if config.whiten.dimensions else "none"
+
+
+def _training_set(config: Config) -> str:
+    if not config.models:
+        return "not known (descriptors as given)"
+    return "; ".join(f"{name}: {_trained_on(config.run.folder / 'models' / name)}" for name in config.models)
+
+
+def _trained_on(folder: Path) -> str:
+    try:
+        manifest = read_manifest(folder)
+    except UserError:  # rankings may be scored without the models that made them
+        return "not known"
+    if not manifest.get("classes"):
+        return "starting weights"
+    return f"{manifest['images']} images of {manifest['classes']} landmarks"
