@@ -14,7 +14,7 @@ FLOORS = [
     {"store"},
     {"device", "remote"},
     {"models", "data"},
-    {"training", "extraction", "rerank", "ablation", "gallery", "summary", "scoring", "protocols"},
+    {"training", "extraction", "rerank", "ablation", "gallery", "summary", "scoring", "protocols", "doctor"},
     {"stages"},
     {"pipeline"},
     {"cli"},

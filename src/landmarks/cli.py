@@ -36,6 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
             from landmarks.stages.download import download
 
             download(config, dry_run=True)
+        elif options.stage == "doctor":
+            from landmarks.stages.doctor import doctor
+
+            return 0 if doctor(config, command_line) else 2
         else:
             run_stage(options.stage, config, command_line)
     except UserError as error:
@@ -83,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     helps = {"run": "every stage in order, then the table of results"} | {name: stage.help for name, stage in STAGES.items()}
     helps |= {
         "show-matches": "a picture of two photos with lines between what they share",
+        "doctor": "what this machine has, what the configuration needs, and the next command",
         "config": "print the merged configuration, every key with its meaning",
     }
     for name, text in helps.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -53,6 +54,23 @@ def create_backbone(name: str, pretrained: bool) -> Backbone:
         network = _create_timm_network(name, pretrained)
     config = network.pretrained_cfg
     return Backbone(network, _count_channels(name, network), tuple(config["mean"]), tuple(config["std"]))
+
+
+def imagenet_weights(name: str) -> str:
+    """Where the ImageNet weights of the timm architecture `name` are: "here" on this machine, "to fetch", or "none" exist."""
+    if name == BUNDLED:
+        return "here"
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
+    known = timm.get_pretrained_cfg(name)
+    if known is None or not known.has_weights:
+        return "none"
+    files = ("model.safetensors", "pytorch_model.bin")
+    if known.hf_hub_id and any(isinstance(try_to_load_from_cache(known.hf_hub_id, file), str) for file in files):
+        return "here"
+    url = known.url or ""
+    return "here" if url and Path(torch.hub.get_dir(), "checkpoints", Path(url).name).is_file() else "to fetch"
 
 
 def synchronise_batchnorm(model: nn.Module) -> nn.Module:

@@ -1,0 +1,85 @@
+"""Whether the dataset is there, all of it."""
+
+from __future__ import annotations
+
+from landmarks.config import Config
+from landmarks.doctor.check import Check
+from landmarks.errors import UserError
+from landmarks.store.artefact import MANIFEST
+from landmarks.store.files import read_array
+from landmarks.store.images import missing_images
+from landmarks.store.solution import find_solution
+from landmarks.store.tables import SPLITS, Tables, read_tables
+
+# Photos of a rendered landmark, by split: the sample's 72 landmarks have 1,162, 846 and 335.
+_RENDERED = {"train": 16.2, "index": 11.8, "test": 4.7}
+
+
+def check_dataset(config: Config) -> tuple[list[Check], dict[str, int] | None]:
+    """The checks, and the number of images of each split: None where there is no telling."""
+    folder = config.dataset.folder
+    if config.dataset.source == "sample" and not (folder / MANIFEST).is_file():
+        images = {split: round(many * config.sample.landmarks) for split, many in _RENDERED.items()}
+        return [Check("dataset", "ok", f"about {sum(images.values())} photos, rendered by the first stage into {folder}")], images
+    if config.dataset.source == "photos" and not (config.tables_folder / MANIFEST).is_file():
+        return _check_photos(config)
+    try:
+        tables = read_tables(config.tables_folder, config.dataset.train_table)
+    except UserError as error:
+        return [Check("dataset", "missing", _in_a_line(error), error.next)], None
+    images = {split: len(tables.ids(split)) for split in SPLITS}
+    return [_check_pictures(config, tables) if config.models else _check_arrays(tables), _check_solution(config)], images
+
+
+def _check_photos(config: Config) -> tuple[list[Check], dict[str, int] | None]:
+    folder = config.dataset.folder
+    photos = sum(1 for path in folder.glob("*/**/*") if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")) if folder.is_dir() else 0
+    if photos == 0:
+        return [
+            Check("dataset", "missing", f"no photos in {folder}", "lay them out as FOLDER/landmark/photo.jpg; dataset.folder=FOLDER")
+        ], None
+    shares = {"train": config.photos.train_share, "test": config.photos.test_share}
+    images = {split: round(share * photos) for split, share in shares.items()}
+    images["index"] = photos - sum(images.values())
+    return [Check("dataset", "ok", f"{photos} photos in {folder}, not imported yet")], images
+
+
+def _check_pictures(config: Config, tables: Tables) -> Check:
+    counts, missing = [], {}
+    for split in SPLITS:
+        ids = tables.ids(split)
+        absent = missing_images(tables.folder, split, ids)
+        counts.append(f"{split} {len(ids) - len(absent):,} of {len(ids):,}")
+        missing |= {split: absent} if absent else {}
+    found = f"{tables.folder}: pictures of {', '.join(counts)}"
+    if not missing:
+        return Check("dataset", "ok", found)
+    split, absent = next(iter(missing.items()))
+    return Check("dataset", "missing", f"{found}; first missing: {split} '{absent[0]}'", "complete the dataset, or dataset.folder=ANOTHER")
+
+
+def _check_arrays(tables: Tables) -> Check:
+    for split in SPLITS:
+        path, rows = tables.folder / f"{split}.npy", len(tables.ids(split))
+        try:
+            array = read_array(path, mapped=True)
+        except UserError as error:
+            return Check("dataset", "missing", _in_a_line(error), f"write {path.name}, one row a row of {tables.path(split).name}")
+        if array.ndim != 2 or len(array) != rows:
+            found = f"{path}: {array.shape}, not one row for each of {rows} ids"
+            return Check("dataset", "missing", found, f"write {path.name} again, one row a row of {tables.path(split).name}")
+    return Check(
+        "dataset", "ok", f"{tables.folder}: " + ", ".join(f"{split} {len(tables.ids(split)):,}" for split in SPLITS) + " descriptors"
+    )
+
+
+def _check_solution(config: Config) -> Check:
+    try:
+        path = find_solution(config.tables_folder, config.dataset.solution)
+    except UserError as error:
+        return Check("solution", "missing", _in_a_line(error), error.next)
+    return Check("solution", "ok", path.name) if path else Check("solution", "note", "none in the dataset folder: nothing will be scored")
+
+
+def _in_a_line(error: UserError) -> str:
+    return error.what if error.where is None else f"{error.where}: {error.what}"

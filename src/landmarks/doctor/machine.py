@@ -1,0 +1,107 @@
+"""The machine: interpreter, packages, processors, memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from landmarks.doctor.check import Check, gigabytes
+from landmarks.doctor.probes import Broken
+
+INSTALL = "rm -f .venv/installed; ./run.sh config  (installs requirements.txt)"
+LEAST_PYTHON = (3, 11)
+
+
+def check_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Check:
+    text = ".".join(map(str, version))
+    if version < LEAST_PYTHON:
+        return Check("Python", "missing", f"{text}, at least 3.11 is needed", "install one, then PYTHON=/path/to/python3 ./run.sh config")
+    return Check("Python", "ok", f"{text}, {sys.executable}")
+
+
+def check_packages(requirements: list[str] | None = None) -> Check:
+    """Whether everything that this package requires is installed, new enough. requirements: as `pip` writes them; None = its own."""
+    from packaging.requirements import Requirement
+
+    try:
+        wanted = [Requirement(text) for text in (metadata.requires("landmarks") if requirements is None else requirements) or ()]
+    except metadata.PackageNotFoundError:
+        return Check("packages", "note", "this package is not installed itself, so what it requires is not known")
+    wanted = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+    faults = [fault for one in wanted if (fault := _fault(one)) is not None]
+    if faults:
+        return Check("packages", "missing", "; ".join(faults), INSTALL)
+    return Check("packages", "ok", f"{len(wanted)} required, all there")
+
+
+def _fault(wanted: Any) -> str | None:
+    try:
+        version = metadata.version(wanted.name)
+    except metadata.PackageNotFoundError:
+        return f"{wanted.name} is not installed"
+    return None if wanted.specifier.contains(version, prereleases=True) else f"{wanted.name} is {version}, not {wanted.specifier}"
+
+
+def check_torch(ask: Callable[[], dict[str, Any]], device: str) -> list[Check]:
+    """torch, and the GPUs it sees. device: run.device, "cuda" where a GPU is needed."""
+    try:
+        facts = ask()
+    except Broken as error:
+        return [Check("torch", "missing", f"cannot be used: {error}", INSTALL)]
+    checks = [Check("torch", "ok", facts["version"])]
+    if facts["gpus"]:
+        cards = ", ".join(f"{card['name']} ({card['gigabytes']:.0f} GB)" for card in facts["gpus"])
+        return [*checks, Check("CUDA", "ok", f"{facts['cuda']}: {cards}" + (", not used (run.device=cpu)" if device == "cpu" else ""))]
+    why = "this torch is built without CUDA" if facts["cuda"] is None else f"built for CUDA {facts['cuda']}, no GPU found"
+    if device == "cuda":
+        return [*checks, Check("CUDA", "missing", f"{why}, but run.device=cuda", "run.device=auto, or mend the driver (nvidia-smi)")]
+    return [*checks, Check("CUDA", "note", f"{why}: the CPU does the work")]
+
+
+def check_faiss(ask: Callable[[], dict[str, Any]], device: str) -> Check:
+    try:
+        facts = ask()
+    except Broken as error:
+        return Check("FAISS", "missing", f"cannot be used: {error}", INSTALL)
+    version = next((f"{name} {metadata.version(name)}" for name in ("faiss-gpu", "faiss-cpu") if _is_installed(name)), "FAISS")
+    if not facts["works"]:
+        return Check("FAISS", "missing", f"{version}: a small search gives wrong neighbours", INSTALL)
+    if facts["gpus"]:
+        return Check("FAISS", "ok", f"{version}, searches on {facts['gpus']} GPU")
+    if device == "cuda":
+        return Check("FAISS", "missing", f"{version} sees no GPU, but run.device=cuda", "run.device=auto")
+    return Check("FAISS", "ok", f"{version}, searches on the CPU")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def check_memory(needed: float, total: float | None = None) -> Check:
+    """needed and total in bytes; total None: of this machine, or of the container it shows itself as."""
+    total = memory() if total is None else total
+    estimate = f"about {gigabytes(needed)} needed (estimate)"
+    if total is None:
+        return Check("memory", "note", f"cannot be told here; {estimate}")
+    if needed > total:
+        smaller = "a machine with more, a smaller dataset.train_table, or fewer models"
+        return Check("memory", "missing", f"{gigabytes(total)}, {estimate}", smaller)
+    return Check("memory", "ok", f"{gigabytes(total)}, {estimate}")
+
+
+def memory(root: Path = Path("/")) -> int | None:
+    """Bytes of memory: of the machine, or less where the process may use less (a container)."""
+    limits = []
+    try:
+        first = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()[0]
+        limits.append(int(first.split()[1]) * 1024)
+        limits.append(int((root / "sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    except (OSError, ValueError, IndexError):  # no Linux, or no limit: "max"
+        pass
+    return min(limits, default=None)

@@ -1,0 +1,84 @@
+"""What the large libraries say of themselves, each asked in a process of its own: one that crashes takes nobody along.
+
+python -m landmarks.doctor.probes torch|faiss|models [argument]        one line of JSON
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from landmarks.errors import UserError
+
+SECONDS = 120  # a first import from a slow disk takes long; one that hangs is broken
+
+
+class Broken(Exception):
+    """A library cannot be used; the message says why, in one line."""
+
+
+def probe(what: str, argument: str = "") -> dict[str, Any]:
+    """The facts of "torch", "faiss" or "models" (argument: {name: architecture} as JSON). Raises Broken."""
+    command = [sys.executable, "-m", "landmarks.doctor.probes", what, argument]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL, check=False)
+    except subprocess.TimeoutExpired:
+        raise Broken(f"no answer within {SECONDS} s") from None
+    except OSError as error:
+        raise Broken(str(error)) from None
+    if done.returncode:
+        last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), f"ended with code {done.returncode}")
+        raise Broken(last.strip())
+    try:
+        return json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        raise Broken("no sensible answer") from None
+
+
+def torch_facts() -> dict[str, Any]:
+    """version, cuda (the version torch is built with, or None), gpus [{name, gigabytes, capability}]."""
+    import torch
+
+    cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    gpus = [{"name": card.name, "gigabytes": card.total_memory / 1e9, "capability": f"{card.major}.{card.minor}"} for card in cards]
+    if gpus:  # a driver that is too old shows its cards and fails at the first product
+        square = torch.ones(8, 8, device="cuda")
+        float((square @ square).sum())
+    return {"version": torch.__version__, "cuda": torch.version.cuda, "gpus": gpus}
+
+
+def faiss_facts() -> dict[str, Any]:
+    """gpus (those that FAISS can use), works (a small search gave the right answer)."""
+    import numpy as np
+
+    from landmarks.ops.knn import exact_knn, graphics_cards
+
+    unit = np.eye(4, dtype=np.float32)
+    return {"gpus": graphics_cards(), "works": exact_knn(unit, unit, 1)[0].ravel().tolist() == [0, 1, 2, 3]}
+
+
+def models_facts(architectures: dict[str, str]) -> dict[str, Any]:
+    """Of each model channels, parameters, weights ("here", "to fetch" or "none": whether ImageNet weights are on this machine)."""
+    from landmarks.models.backbone import create_backbone, imagenet_weights
+
+    facts = {}
+    for name, architecture in architectures.items():
+        backbone = create_backbone(architecture, pretrained=False)
+        parameters = sum(parameter.numel() for parameter in backbone.parameters())
+        facts[name] = {"channels": backbone.channels, "parameters": parameters, "weights": imagenet_weights(architecture)}
+    return facts
+
+
+def main() -> None:
+    what, argument = sys.argv[1], sys.argv[2]
+    try:
+        facts = models_facts(json.loads(argument)) if what == "models" else {"torch": torch_facts, "faiss": faiss_facts}[what]()
+    except UserError as error:
+        sys.exit(error.what)
+    print(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from landmarks.doctor import probes
+from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_torch, memory
+from landmarks.doctor.probes import Broken, probe
+
+CARD = {"name": "H200", "gigabytes": 141.0, "capability": "9.0"}
+
+
+def broken():
+    raise Broken("libcudart.so.13: cannot open shared object file")
+
+
+def test_an_old_python_is_refused():
+    assert check_python((3, 10, 9)).state == "missing" and check_python((3, 11, 0)).state == "ok"
+
+
+def test_packages_that_are_absent_or_too_old_are_named():
+    check = check_packages(["numpy>=2.0", "numpy>=99", "no-such-package-here", 'not-for-this; sys_platform == "other"'])
+    assert check.state == "missing" and "no-such-package-here is not installed" in check.found and ">=99" in check.found
+    assert "not-for-this" not in check.found
+    assert check_packages(["numpy>=2.0"]).state == "ok" and check_packages().state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("facts", "device", "states"),
+    [
+        ({"version": "2.9", "cuda": "13.0", "gpus": [CARD]}, "auto", ["ok", "ok"]),
+        ({"version": "2.9", "cuda": "13.0", "gpus": []}, "auto", ["ok", "note"]),
+        ({"version": "2.9", "cuda": None, "gpus": []}, "cuda", ["ok", "missing"]),
+    ],
+)
+def test_torch(facts, device, states):
+    assert [check.state for check in check_torch(lambda: facts, device)] == states
+
+
+def test_a_broken_library_is_a_line_on_the_screen():
+    (torch,) = check_torch(broken, "auto")
+    assert torch.state == "missing" and "libcudart" in torch.found and "installs requirements.txt" in torch.next
+    assert check_faiss(broken, "auto").state == "missing"
+
+
+def test_faiss():
+    assert "1 GPU" in check_faiss(lambda: {"gpus": 1, "works": True}, "auto").found
+    assert check_faiss(lambda: {"gpus": 0, "works": True}, "auto").state == "ok"
+    assert check_faiss(lambda: {"gpus": 0, "works": True}, "cuda").state == "missing"
+    assert check_faiss(lambda: {"gpus": 0, "works": False}, "auto").state == "missing"
+
+
+def test_memory_against_the_need():
+    assert check_memory(3e9, 8e9).state == "ok" and check_memory(9e9, 8e9).state == "missing"
+
+
+def test_memory_is_that_of_the_container(tmp_path):
+    assert memory(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal:       16000 kB\nMemFree: 1 kB\n")
+    assert memory(tmp_path) == 16000 * 1024
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text("4096\n")
+    assert memory(tmp_path) == 4096
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text("max\n")
+    assert memory(tmp_path) == 16000 * 1024
+
+
+def test_probes_ask_the_libraries_themselves():
+    assert probe("faiss")["works"] is True
+
+
+@pytest.mark.parametrize(
+    ("python", "words"),
+    [
+        ("echo 'OSError: libtorch.so is cut off' >&2; exit 1", "libtorch.so is cut off"),
+        ("kill -SEGV $$", "ended with code -11"),
+        ("echo not json", "no sensible answer"),
+        ("sleep 5", "no answer within"),
+    ],
+)
+def test_a_library_that_crashes_the_process_takes_nobody_along(tmp_path, monkeypatch, python, words):
+    """python: what stands in for the interpreter."""
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f"#!/bin/bash\n{python}\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(stand_in))
+    monkeypatch.setattr(probes, "SECONDS", 1)
+    with pytest.raises(Broken, match=words):
+        probe("torch")
+
+
+def test_models_are_built_and_an_unknown_one_is_told():
+    facts = probe("models", '{"a": "efficientnet_lite0"}')["a"]
+    assert facts["channels"] == 1280 and facts["weights"] == "here"
+    with pytest.raises(Broken, match="timm knows no architecture 'resnet1001'"):
+        probe("models", '{"a": "resnet1001"}')
+
+
+def test_a_machine_without_the_packages_gets_a_sentence_not_a_traceback():
+    code = "import runpy, sys; sys.modules['pydantic'] = None; runpy.run_module('landmarks', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and "installs requirements.txt" in done.stderr
