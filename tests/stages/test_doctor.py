@@ -90,3 +90,16 @@ def test_the_sample_needs_nothing(tmp_path, capsys, signed_out):
         tmp_path, capsys, "dataset.source=sample", f"dataset.folder={tmp_path / 'world'}", "models.a.backbone=efficientnet_lite0"
     )
     assert code == 0 and "about 2354 photos" in screen and "weights here" in screen
+
+
+def test_a_dataset_that_can_be_downloaded(tmp_path, capsys, signed_out, monkeypatch):
+    code, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", "download.gldv2=[train, index, test]")
+    assert code == 2 and "about 613 GB to download" in screen and "needed (estimate)" in screen
+    monkeypatch.setattr("landmarks.doctor.dataset.free_bytes", lambda folder: 1e12)
+    _, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", "download.gldv2=[train, index, test]")
+    assert f"next: ./run.sh download --config {tmp_path}/c.yaml" in screen
+    monkeypatch.setattr("landmarks.doctor.dataset.free_bytes", lambda folder: 1e11)
+    _, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", "download.gldv2=[train, index, test]")
+    assert "next: dataset.folder=FOLDER on a larger disk" in screen
+    code, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", "download.competitions=[landmark-retrieval-2021]")
+    assert code == 2 and "missing Kaggle no credential" in screen and "next: make one of these three" in screen

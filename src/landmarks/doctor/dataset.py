@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from landmarks.config import Config
-from landmarks.doctor.check import Check
+from landmarks.doctor.check import Check, gigabytes
 from landmarks.errors import UserError
+from landmarks.remote.gldv2 import gldv2_items
+from landmarks.remote.plan import UNPACKED
 from landmarks.store.artefact import MANIFEST
+from landmarks.store.disk import free_bytes
 from landmarks.store.files import read_array
 from landmarks.store.images import missing_images
 from landmarks.store.solution import find_solution
 from landmarks.store.tables import SPLITS, Tables, read_tables
 
+PUBLISHED = {"train": 4_132_914, "index": 761_757, "test": 117_577}  # images of Google Landmarks v2.1
+CLEAN = 1_580_470  # of train_clean.csv
 # Photos of a rendered landmark, by split: the sample's 72 landmarks have 1,162, 846 and 335.
 _RENDERED = {"train": 16.2, "index": 11.8, "test": 4.7}
 
 
-def check_dataset(config: Config) -> tuple[list[Check], dict[str, int] | None]:
-    """The checks, and the number of images of each split: None where there is no telling."""
+def check_dataset(config: Config, arguments: str = "") -> tuple[list[Check], dict[str, int] | None]:
+    """The checks, and the number of images of each split: None where there is no telling.
+
+    arguments  the command line, for the command that downloads what is missing
+    """
+    download = f"./run.sh download {arguments}".strip() if config.download.wanted else None
     folder = config.dataset.folder
     if config.dataset.source == "sample" and not (folder / MANIFEST).is_file():
         images = {split: round(many * config.sample.landmarks) for split, many in _RENDERED.items()}
@@ -26,9 +35,9 @@ def check_dataset(config: Config) -> tuple[list[Check], dict[str, int] | None]:
     try:
         tables = read_tables(config.tables_folder, config.dataset.train_table)
     except UserError as error:
-        return [Check("dataset", "missing", _in_a_line(error), error.next)], None
+        return [_absent(config, error, download)], _published(config)
     images = {split: len(tables.ids(split)) for split in SPLITS}
-    return [_check_pictures(config, tables) if config.models else _check_arrays(tables), _check_solution(config)], images
+    return [_check_pictures(config, tables, download) if config.models else _check_arrays(tables), _check_solution(config)], images
 
 
 def _check_photos(config: Config) -> tuple[list[Check], dict[str, int] | None]:
@@ -44,7 +53,26 @@ def _check_photos(config: Config) -> tuple[list[Check], dict[str, int] | None]:
     return [Check("dataset", "ok", f"{photos} photos in {folder}, not imported yet")], images
 
 
-def _check_pictures(config: Config, tables: Tables) -> Check:
+def _absent(config: Config, error: UserError, download: str | None) -> Check:
+    """Of a dataset without tables: how much is to be fetched, where that is known, and whether it fits."""
+    items = gldv2_items(config.download.gldv2_url, config.download.gldv2, config.dataset.train_table)
+    needed, free = UNPACKED * sum(item.about or 0 for item in items), free_bytes(config.dataset.folder)
+    if needed == 0:
+        return Check("dataset", "missing", _in_a_line(error), download or error.next)
+    found = f"not in {config.dataset.folder}; about {gigabytes(needed)} to download (estimate), {gigabytes(free)} free there"
+    return Check("dataset", "missing", found, download if needed < free else "dataset.folder=FOLDER on a larger disk")
+
+
+def _published(config: Config) -> dict[str, int] | None:
+    """The images of Google Landmarks v2, where all of it is to be downloaded."""
+    return (
+        PUBLISHED | {"train": CLEAN if "clean" in config.dataset.train_table else PUBLISHED["train"]}
+        if len(config.download.gldv2) == 3
+        else None
+    )
+
+
+def _check_pictures(config: Config, tables: Tables, download: str | None) -> Check:
     counts, missing = [], {}
     for split in SPLITS:
         ids = tables.ids(split)
@@ -55,7 +83,12 @@ def _check_pictures(config: Config, tables: Tables) -> Check:
     if not missing:
         return Check("dataset", "ok", found)
     split, absent = next(iter(missing.items()))
-    return Check("dataset", "missing", f"{found}; first missing: {split} '{absent[0]}'", "complete the dataset, or dataset.folder=ANOTHER")
+    return Check(
+        "dataset",
+        "missing",
+        f"{found}; first missing: {split} '{absent[0]}'",
+        download or "complete the dataset, or dataset.folder=ANOTHER",
+    )
 
 
 def _check_arrays(tables: Tables) -> Check:

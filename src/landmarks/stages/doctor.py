@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from landmarks.doctor.dataset import check_dataset
 from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_torch
 from landmarks.doctor.needs import disk_needs, memory_need
 from landmarks.doctor.probes import Broken, probe
-from landmarks.remote.credentials import find_credential
+from landmarks.remote.credentials import HOW_TO, find_credential
 from landmarks.store.artefact import MANIFEST
+from landmarks.store.disk import free_bytes
 from landmarks.store.files import read_array
 
 _COLOURS = {"ok": "green", "note": "yellow", "missing": "bold red"}
@@ -30,7 +30,7 @@ def doctor(config: Config, arguments: list[str]) -> bool:
 
     arguments  the command line that made `config`, for the next command
     """
-    checks = look(config)
+    checks = look(config, shlex.join(arguments))
     missing = [check for check in checks if check.state == "missing"]
     console, table = Console(highlight=False), Table(show_header=False, box=None)
     for check in checks:
@@ -43,19 +43,20 @@ def doctor(config: Config, arguments: list[str]) -> bool:
     return not missing
 
 
-def look(config: Config) -> list[Check]:
+def look(config: Config, arguments: str) -> list[Check]:
     """Every check, in the order of the screen."""
     checks = [check_python(), check_packages(), *check_torch(partial(probe, "torch"), config.run.device)]
     checks.append(check_faiss(partial(probe, "faiss"), config.run.device))
     models, channels = _check_models(config)
-    of_dataset, images = check_dataset(config)
+    of_dataset, images = check_dataset(config, arguments)
     if not config.models and images is not None:
         channels = _array_dimensions(config)
     if images is None:
         needs = [Check("memory and disk", "note", f"what is needed can be told when the dataset is there; {_free(config.run.folder)}")]
     else:
         needs = [check_memory(memory_need(config, images, channels)), _check_disk(config, disk_needs(config, images, channels))]
-    return [*checks, *models, *needs, *of_dataset, _check_credential()]
+    complete = all(check.state != "missing" for check in of_dataset)
+    return [*checks, *models, *needs, _check_credential(config, complete), *of_dataset]
 
 
 def _check_models(config: Config) -> tuple[list[Check], dict[str, int]]:
@@ -90,21 +91,20 @@ def _check_disk(config: Config, needs: dict[str, float]) -> Check:
     what, size = max(needs.items(), key=lambda need: need[1])
     estimate = f"about {gigabytes(needed)} needed (estimate), most for {what} ({gigabytes(size)})"
     found = f"{_free(config.run.folder)}; {estimate}; {gigabytes(there)} are there"
-    if needed - there > shutil.disk_usage(_existing(config.run.folder)).free:
+    if needed - there > free_bytes(config.run.folder):
         return Check("disk", "missing", found, "run.folder=FOLDER on a larger disk")
     return Check("disk", "ok", found)
 
 
 def _free(folder: Path) -> str:
-    return f"{gigabytes(shutil.disk_usage(_existing(folder)).free)} free for {folder}"
+    return f"{gigabytes(free_bytes(folder))} free for {folder}"
 
 
-def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
-
-
-def _check_credential() -> Check:
+def _check_credential(config: Config, complete: bool) -> Check:
+    """complete: the dataset is there."""
     credential = find_credential()
-    if credential is None:
-        return Check("Kaggle", "note", "no credential: one is needed to download from Kaggle and to upload")
-    return Check("Kaggle", "ok", f"credential in {credential} (not shown, not tried)")
+    if credential is not None:
+        return Check("Kaggle", "ok", f"credential in {credential} (not shown, not tried)")
+    if not complete and (config.download.competitions or config.download.datasets):
+        return Check("Kaggle", "missing", "no credential, and the dataset is to be downloaded from there", HOW_TO)
+    return Check("Kaggle", "note", "no credential: one is needed to download from Kaggle and to upload")
