@@ -14,7 +14,7 @@ FLOORS = [
     {"store"},
     {"device", "remote"},
     {"models", "data"},
-    {"training", "extraction", "rerank", "ablation", "gallery", "summary", "scoring", "protocols", "doctor"},
+    {"training", "extraction", "rerank", "ablation", "gallery", "summary", "scoring", "recognition_scoring", "protocols", "doctor"},
     {"stages"},
     {"pipeline"},
     {"cli"},

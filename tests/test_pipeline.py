@@ -65,6 +65,20 @@ def test_a_second_run_finds_everything_up_to_date(finished, capsys):
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
+def test_the_built_in_world_shows_recognition_too(finished):
+    assert run(finished, stage="recognize") == 0
+    scores = json.loads((finished / "out/recognition/metrics.json").read_text())
+    solution = pd.read_csv(finished / "world/recognition_solution.csv", dtype=str, keep_default_na=False)
+    groups = pd.read_csv(finished / "world/query_groups.csv", dtype=str).set_index("id")["group"]
+    shows_none = solution["landmarks"] == ""
+    group = solution["id"].map(groups)
+    assert (shows_none == (group.isna() | (group == "not in train"))).all() and set(solution["Usage"]) == {"Public", "Private"}
+    trained = set(pd.read_csv(finished / "world/train.csv", dtype=str)["landmark_id"])
+    assert set(solution.loc[~shows_none, "landmarks"]) <= trained
+    assert scores["private"]["distractors"] + scores["public"]["distractors"] == shows_none.sum() > 0
+    assert scores["private"]["gap"] <= scores["private"]["gap_without_distractors"] <= scores["private"]["accuracy"]
+
+
 def test_another_training_setting_does_not_replace_the_model_unasked(finished, capsys):
     before = (finished / "out/models/tiny/model.safetensors").stat().st_mtime_ns
     assert run(finished, "train.epochs=2") == 2

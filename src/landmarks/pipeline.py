@@ -38,6 +38,7 @@ STAGES = {
     "extract-local": Stage("extract_local", "extract_local", "local features of the queries and what they found", launched=True),
     "rerank": Stage("rerank", "rerank", "the chain of re-ranking steps"),
     "ablate": Stage("ablate", "ablate", "which steps and settings help, by how much, at what cost"),
+    "recognize": Stage("recognize", "recognize", "which landmark each query shows -> a submission id,landmarks, and its GAP"),
     "submit": Stage("submit", "submit", "write and validate submission.csv"),
     "evaluate": Stage("evaluate", "evaluate", "mAP@100 after every step, or of evaluate.submission=FILE"),
     "report": Stage("report", "report", "an HTML page of results and example queries"),

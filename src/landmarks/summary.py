@@ -26,6 +26,27 @@ def print_scores(results: dict[str, Any]) -> None:
     console.print(table)
 
 
+def print_recognition(scores: dict[str, dict[str, Any]]) -> None:
+    """Print GAP and accuracy: a row a usage."""
+    console = Console(highlight=False)
+    console.print("\nrecognition, GAP in percent")
+    table = Table()
+    columns = {
+        "queries": "queries",
+        "distractors": "of them distractors",
+        "gap": "GAP",
+        "gap_without_distractors": "GAP without distractors",
+        "accuracy": "accuracy",
+    }
+    table.add_column("usage")
+    for heading in columns.values():
+        table.add_column(heading, justify="right")
+    for usage, row in scores.items():
+        values = [row[name] for name in columns]
+        table.add_row(usage, *("-" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value) for value in values))
+    console.print(table)
+
+
 def print_whereabouts(config: Config, seconds: dict[str, float]) -> None:
     """Print how long each stage took this time, and where what it made lies."""
     console = Console(highlight=False)

@@ -74,6 +74,12 @@ def test_the_dataset_is_whole_and_says_the_truth(photos):
     for row in table(folder, "query_groups.csv").itertuples():
         assert row.group == ("trained landmark" if labels[row.id] in trained else "held-out landmark")
 
+    recognition = table(folder, "recognition_solution.csv")
+    assert list(recognition["id"]) == list(tables.test_ids) and list(recognition["Usage"]) == list(solution["Usage"])
+    for row in recognition.itertuples():
+        assert row.landmarks == "" if labels[row.id] not in trained else names.loc[row.landmarks, "name"] == labels[row.id]
+    assert set(recognition["landmarks"] == "") == {True, False}
+
 
 def test_a_second_run_is_up_to_date_and_a_changed_photo_is_not(photos, capsys):
     folder = import_photos(config_for(photos))

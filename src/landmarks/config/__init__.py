@@ -23,6 +23,7 @@ from landmarks.config.chain import (
 )
 from landmarks.config.download import DownloadSettings
 from landmarks.config.load import load_config
+from landmarks.config.recognize import RecognizeSettings
 from landmarks.config.settings import (
     CleanSettings,
     Config,
@@ -63,6 +64,7 @@ __all__ = [
     "ModelSettings",
     "PenaliseNonLandmarksSettings",
     "PhotosSettings",
+    "RecognizeSettings",
     "RunSettings",
     "SampleSettings",
     "SearchSettings",

@@ -11,6 +11,7 @@ from landmarks.config.ablate import AblateSettings
 from landmarks.config.base import Settings
 from landmarks.config.chain import Chain
 from landmarks.config.download import DownloadSettings
+from landmarks.config.recognize import RecognizeSettings
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
@@ -193,6 +194,7 @@ class Config(Settings):
     verification: VerificationSettings = VerificationSettings()
     clean: CleanSettings = CleanSettings()
     rerank: Chain = Field((), description="the chain of re-ranking steps, in order")
+    recognize: RecognizeSettings = RecognizeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     ablate: AblateSettings = AblateSettings()
     run: RunSettings = RunSettings()

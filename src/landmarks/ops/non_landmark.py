@@ -19,9 +19,14 @@ def non_landmark_penalty(
     Source: the winning entry of Google Landmark Recognition 2020 (Henkel and Singer, "Supporting large-scale image recognition with
     out-of-domain samples").
     """
-    found = np.isfinite(non_landmark_similarities)
-    total = np.where(found, non_landmark_similarities, 0).sum(axis=1, dtype=np.float32)
-    penalty = weight * total / np.maximum(found.sum(axis=1), 1)
+    penalty = weight * likeness(non_landmark_similarities)
     if len(penalty) == 0:
         return best_first(indices, scores)
     return best_first(indices, scores - penalty[indices].astype(np.float32))
+
+
+def likeness(similarities: np.ndarray) -> np.ndarray:
+    """The mean of each row's similarities (n, m) floating point, -inf = none: (n,) float32, 0 of nothing."""
+    found = np.isfinite(similarities)
+    total = np.where(found, similarities, 0).sum(axis=1, dtype=np.float32)
+    return (total / np.maximum(found.sum(axis=1), 1)).astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 
 from landmarks.config import Chain, Config, chain_names
 from landmarks.progress import say
-from landmarks.ranking import Ranking
+from landmarks.ranking import Ranking, Space
 from landmarks.rerank import SEARCHING, STEPS
 from landmarks.rerank.context import Context
 from landmarks.rerank.cost import measured
@@ -101,6 +101,14 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
             space = read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
         ranking = replace(read_ranking(artefact.folder), space=space)
     return artefacts[-1].folder
+
+
+def space_after(config: Config, chain: Chain) -> Space:
+    """The vectors that the last search of a chain that was carried out went through."""
+    for artefact in reversed(chain_artefacts(config, chain)):
+        if (artefact.folder / SPACE).is_dir():
+            return read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
+    return read_base_space(config.run.folder / "space")[0]
 
 
 def _make(artefact: Artefact, ranking: Ranking, context: Context, settings) -> None:

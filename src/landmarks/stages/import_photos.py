@@ -25,6 +25,7 @@ from landmarks.seeds import seed_of
 from landmarks.store.artefact import Artefact
 from landmarks.store.files import written_whole
 from landmarks.store.images import image_path
+from landmarks.store.recognition import write_recognition_solution
 from landmarks.store.tables import write_csv
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -49,7 +50,7 @@ class Photo:
 def import_photos(config: Config) -> Path:
     """Make <run.folder>/dataset from <dataset.folder>/<landmark>/**/photo; returns its path.
 
-    train.csv (id,landmark_id), index.csv, test.csv (id), retrieval_solution.csv (id,images,Usage), the pictures in <split>/a/b/c/;
+    train.csv (id,landmark_id), index.csv, test.csv (id), the two solutions, the pictures in <split>/a/b/c/;
     landmarks.csv (landmark_id,name,in_train), query_groups.csv (id,group), and index_image_to_landmark.csv (id,landmark_id), whose
     numbers are, as in GLDv2, not those of train.csv. The id is the start of the file content's SHA-256: `sha256sum photo.jpg`.
     Raises UserError, before anything is written, for another layout and (unless extract.on_error=skip) for an unreadable photo.
@@ -57,7 +58,7 @@ def import_photos(config: Config) -> Path:
     source, folder = config.dataset.folder, config.tables_folder
     _refuse_overlap(source, folder)
     photos, passed_over = find_photos(source)
-    settings = {**config.photos.model_dump(), "on_error": config.extract.on_error}
+    settings = {**config.photos.model_dump(), "on_error": config.extract.on_error, "tables": 2}
     artefact = Artefact(folder, "import", settings, {"photos": _listing_digest(photos)})
     if artefact.is_complete():
         say(f"import: up to date ({folder})")
@@ -241,9 +242,8 @@ def _write_tables(folder: Path, ids: np.ndarray, labels: np.ndarray, split: Phot
         folder / "landmarks.csv",
         pd.DataFrame({"landmark_id": range(len(names)), "name": names, "in_train": [name in split.trained for name in names]}),
     )
-    write_csv(
-        folder / "query_groups.csv",
-        pd.DataFrame(
-            {"id": ids[test], "group": ["trained landmark" if name in split.trained else "held-out landmark" for name in labels[test]]}
-        ),
-    )
+    known = [name in split.trained for name in labels[test]]
+    groups = ["trained landmark" if trained else "held-out landmark" for trained in known]
+    write_csv(folder / "query_groups.csv", pd.DataFrame({"id": ids[test], "group": groups}))
+    shown = [str(number[name]) if trained else "" for name, trained in zip(labels[test], known, strict=True)]
+    write_recognition_solution(folder / "recognition_solution.csv", ids[test], shown, split.usages[test])

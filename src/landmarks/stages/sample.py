@@ -19,6 +19,7 @@ from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact
 from landmarks.store.files import written_whole
 from landmarks.store.images import image_path
+from landmarks.store.recognition import write_recognition_solution
 from landmarks.store.tables import write_csv
 
 QUALITY = 90
@@ -27,7 +28,7 @@ QUALITY = 90
 def sample(config: Config) -> Path:
     """Render config.sample into config.dataset.folder; photos that an interrupted run left are kept."""
     folder = config.dataset.folder
-    artefact = Artefact(folder, "sample", config.sample.model_dump() | {"world": 1}, {})
+    artefact = Artefact(folder, "sample", config.sample.model_dump() | {"world": 1, "tables": 2}, {})
     if artefact.is_complete():
         say("sample: up to date")
         return folder
@@ -63,5 +64,14 @@ def _write_tables(folder: Path, shots: list[Shot]) -> None:
         folder / "retrieval_solution.csv",
         pd.DataFrame({"id": [shot.id for shot in test], "images": truth, "Usage": [shot.usage for shot in test]}),
     )
+    _write_recognition_solution(folder / "recognition_solution.csv", test, {shot.landmark for shot in train})
     scored = [shot for shot in test if shot.usage != "Ignored"]
     write_csv(folder / "query_groups.csv", pd.DataFrame({"id": [shot.id for shot in scored], "group": [shot.group for shot in scored]}))
+
+
+def _write_recognition_solution(path: Path, test: list[Shot], trained: set[int]) -> None:
+    """What retrieval ignores is a distractor here, every third of them Public; so is a landmark that no training photo shows."""
+    distractors = [shot.id for shot in test if shot.usage == "Ignored"]
+    usages = {id: "Private" if number % 3 else "Public" for number, id in enumerate(distractors)}
+    shown = [str(shot.landmark) if shot.landmark in trained else "" for shot in test]
+    write_recognition_solution(path, [shot.id for shot in test], shown, [usages.get(shot.id, shot.usage) for shot in test])

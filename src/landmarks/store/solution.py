@@ -24,16 +24,19 @@ class Solution:
         return self.truth.ids
 
 
-def find_solution(folder: Path, name: str | None) -> Path | None:
-    """The solution file `name` of a dataset, or without a name the only retrieval_solution*.csv; None where there is none."""
+def find_solution(folder: Path, name: str | None, task: str = "retrieval", setting: str = "dataset.solution") -> Path | None:
+    """The solution file `name` of a dataset, or without a name the only <task>_solution*.csv; None where there is none.
+
+    setting  the key by which the user names the file
+    """
     if name is not None:
         if not (folder / name).is_file():
-            raise UserError("missing solution file", where=folder / name, next="check dataset.solution")
+            raise UserError("missing solution file", where=folder / name, next=f"check {setting}")
         return folder / name
-    found = sorted(folder.glob("retrieval_solution*.csv"))
+    found = sorted(folder.glob(f"{task}_solution*.csv"))
     if len(found) > 1:
         raise UserError(
-            f"several solution files: {', '.join(path.name for path in found)}", where=folder, next=f"dataset.solution={found[-1].name}"
+            f"several solution files: {', '.join(path.name for path in found)}", where=folder, next=f"{setting}={found[-1].name}"
         )
     return found[0] if found else None
 
@@ -44,19 +47,9 @@ def read_solution(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> So
     Raises UserError for an unknown usage, query or index image, and for a scored query without images.
     """
     lists, (usages,) = read_image_lists(path, index_ids, "Usage")
-    odd = ~np.isin(usages, USAGES)
-    if odd.any():
-        row = int(odd.argmax())
-        raise UserError(f"usage '{usages[row]}' is none of {', '.join(USAGES)}", where=f"{path}, row {row + 2}", next="mend the row")
+    refuse_unknown_usages(usages, path)
     scored = np.flatnonzero(usages != "Ignored")
-    strangers = np.flatnonzero(positions(lists.ids[scored], test_ids) < 0)
-    if len(strangers):
-        row = scored[strangers[0]]
-        raise UserError(
-            f"query '{lists.ids[row]}' is not in test.csv ({len(strangers)} such queries)",
-            where=f"{path}, row {row + 2}",
-            next="use the solution of this very dataset",
-        )
+    refuse_unknown_queries(lists.ids, scored, test_ids, path)
     empty = scored[np.diff(lists.starts)[scored] == 0]
     if len(empty):
         raise UserError(
@@ -72,6 +65,25 @@ def read_solution(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> So
         known[np.repeat(usages == "Ignored", kept)] = 0  # what an Ignored row says ("None") is nobody's concern
         refuse_unknown(ImageLists(lists.ids, known, lists.starts), path)
     return Solution(truth, usages[scored])
+
+
+def refuse_unknown_usages(usages: np.ndarray, path: Path) -> None:
+    odd = ~np.isin(usages, USAGES)
+    if odd.any():
+        row = int(odd.argmax())
+        raise UserError(f"usage '{usages[row]}' is none of {', '.join(USAGES)}", where=f"{path}, row {row + 2}", next="mend the row")
+
+
+def refuse_unknown_queries(ids: np.ndarray, rows: np.ndarray, test_ids: np.ndarray, path: Path) -> None:
+    """Raise UserError for the first of `rows` of the file whose id is no query."""
+    strangers = np.flatnonzero(positions(ids[rows], test_ids) < 0)
+    if len(strangers):
+        row = rows[strangers[0]]
+        raise UserError(
+            f"query '{ids[row]}' is not in test.csv ({len(strangers)} such queries)",
+            where=f"{path}, row {row + 2}",
+            next="use the file of this very dataset",
+        )
 
 
 def _refuse_repeated_images(truth: ImageLists, index_ids: np.ndarray, path: Path) -> None:
