@@ -132,6 +132,20 @@ def test_what_somebody_put_there_is_not_fetched(world, tmp_path, capsys):
     assert "all train photos lie in" in capsys.readouterr().out
 
 
+def test_with_another_training_table_photos_put_there_by_hand_do_not_count(world, tmp_path):
+    for path, content in world.expected.items():
+        (tmp_path / "data" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / path).write_bytes(content)
+    download(from_mirror(world, tmp_path))
+    ids = [path.split("/")[-1].removesuffix(".jpg") for path in world.expected if path.startswith("train/")]
+    (tmp_path / "data" / f"train/{ids[0][0]}/{ids[0][1]}/{ids[0][2]}/{ids[0]}.jpg").unlink()
+    world.files["/metadata/train.csv"] = ("id,url,landmark_id\n" + "".join(f"{id},,1\n" for id in ids)).encode()
+    world.requests.clear()
+    download(from_mirror(world, tmp_path, "dataset.train_table=train.csv"))
+    assert lying_in(tmp_path / "data") == world.expected | {"train.csv": world.files["/metadata/train.csv"]}
+    assert all("train" in path for _, path, _, _ in world.requests)
+
+
 def test_a_file_of_somebody_else_is_not_replaced(world, tmp_path):
     path = next(path for path in world.expected if path.startswith("index/"))
     (tmp_path / "data" / path).parent.mkdir(parents=True)
@@ -140,6 +154,15 @@ def test_a_file_of_somebody_else_is_not_replaced(world, tmp_path):
         with pytest.raises(UserError, match="another file of this name"):
             download(from_mirror(world, tmp_path))
         assert (tmp_path / "data" / path).read_text() == "mine"
+
+
+def test_a_link_in_the_dataset_folder_is_not_followed(world, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data/index").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="a link is in the way"):
+        download(from_mirror(world, tmp_path))
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_two_runs_at_once_are_one_too_many(world, tmp_path):

@@ -50,7 +50,7 @@ def test_what_was_packed_lies_there_and_every_byte_was_written_and_read_back(tmp
     assert run(path, tmp_path / "out") == ((4, 3_000_075), 0)
     assert tree(tmp_path / "out") == FILES
     (tmp_path / "out/train/a/b/d/abe.jpg").unlink()
-    with opened(path) as entries:
+    with opened(path) as (entries, _):
         assert missing_bytes(entries, tmp_path / "out") == 70
     times = (tmp_path / "out/train.csv").stat().st_mtime_ns
     run(path, tmp_path / "out")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from landmarks.remote.faults import AGAIN, explain
 from landmarks.remote.gldv2 import md5_in
 from landmarks.remote.items import Item
 from landmarks.remote.transfer import Hands, discard, fetch, md5_of
-from landmarks.store.archives import DamagedArchive, require_own, unpack
+from landmarks.store.archives import DamagedArchive, refuse_link, require_own, unpack
 
 DELIVERIES = 3  # a file that arrives damaged this many times is damaged at its source
 
@@ -32,7 +33,9 @@ def deliver(item: Item, folder: Path, work: Path, done: Done, hands: Hands) -> N
                 fetch(item.address, archive, item.subject, hands)
             try:
                 size = archive.stat().st_size
-                files = _place_table(item, archive, folder) if item.header else _unpack(item, archive, folder / item.folder, work, hands)
+                files = (
+                    _place_table(item, archive, folder, work) if item.header else _unpack(item, archive, folder / item.folder, work, hands)
+                )
             except DamagedArchive as damage:
                 say(f"{item.name}: {damage}; fetching it again")
                 hands.moved(-size)
@@ -55,7 +58,7 @@ def clear(item: Item, work: Path) -> None:
         (work / name).unlink(missing_ok=True)
 
 
-def _place_table(item: Item, archive: Path, folder: Path) -> int:
+def _place_table(item: Item, archive: Path, folder: Path, work: Path) -> int:
     with open(archive, "rb") as file:
         header = file.readline(200).decode("utf-8-sig", "replace").strip()
     columns = header.replace('"', "").split(",")
@@ -64,13 +67,17 @@ def _place_table(item: Item, archive: Path, folder: Path) -> int:
     place = folder / item.name
     if os.path.lexists(place) and not filecmp.cmp(archive, place, shallow=False):
         raise UserError("another file of this name is there", where=place, next="move yours away, then run this again")
-    os.replace(archive, place)
+    aside = work / f"{item.name}.aside"
+    shutil.copyfile(archive, aside)  # the archive itself stays until it is noted that it is done
+    os.replace(aside, place)
     return 1
 
 
 def _unpack(item: Item, archive: Path, folder: Path, work: Path, hands: Hands) -> int:
     if item.md5 is not None:
         _require_md5(item, archive, work / f"{item.name}.md5", hands)
+    if item.folder:
+        refuse_link(folder)
     begun = work / f"{item.name}.begun"
     if not begun.exists():
         require_own(archive, folder)

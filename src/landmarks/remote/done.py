@@ -17,20 +17,25 @@ from landmarks.store.tables import read_ids, read_train
 class Done:
     """A note for each item that is unpacked and checked, in `folder`: its name -> its size in bytes."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.sizes: dict[str, int] = {path.name.removesuffix(".json"): _size_in(path) for path in sorted(folder.glob("[!.]*.json"))}
+    def __init__(self, folder: Path, train_table: str):
+        self.folder, self.train_table = folder, train_table
+        notes = {path.name.removesuffix(".json"): _read(path) for path in sorted(folder.glob("[!.]*.json"))}
+        self.sizes: dict[str, int] = {name: note["size"] for name, note in notes.items() if note.get("table", train_table) == train_table}
 
     def has(self, item: Item) -> bool:
         return item.name in self.sizes
 
     def note(self, item: Item, size: int, files: int) -> None:
-        write_json(self.folder / f"{item.name}.json", {"size": size, "files": files, "from": item.subject.where})
-        self.sizes[item.name] = size
+        self._write(item, {"size": size, "files": files, "from": item.subject.where})
 
-    def note_unless_noted(self, item: Item, size: int) -> None:
+    def note_found(self, item: Item, size: int) -> None:
+        """Put there by hand; photos of train only as far as the training table in use lists them."""
         if not self.has(item):
-            self.note(item, size, 0)
+            self._write(item, {"size": size, "from": "put there by hand"} | ({"table": self.train_table} if item.folder == "train" else {}))
+
+    def _write(self, item: Item, note: dict) -> None:
+        write_json(self.folder / f"{item.name}.json", note)
+        self.sizes[item.name] = note["size"]
 
 
 def found_by_hand(items: list[Item], done: Done, dataset: DatasetSettings) -> list[Item]:
@@ -64,8 +69,9 @@ def _has_all_photos(dataset: DatasetSettings, split: str) -> bool:
     return True
 
 
-def _size_in(path: Path) -> int:
+def _read(path: Path) -> dict:
     try:
-        return int(json.loads(path.read_text(encoding="utf-8"))["size"])
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return note | {"size": int(note["size"])}
     except (ValueError, KeyError, TypeError):
         raise UserError("not a note of a download", where=path, next="delete it: that part is fetched again") from None

@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 TRIES = 6  # without a byte of progress between them
 FIRST_WAIT = 2.0  # seconds; doubled each time
 LONGEST_WAIT = 120.0
+LONGEST_TOLD = 900.0  # where the server itself says how long
 AGAIN = "run the same command again: what is there is kept, the rest goes on from there"
 
 
@@ -68,7 +69,7 @@ def seconds_to_wait(error: Exception, tries: int) -> float | None:
     if tries >= TRIES or not (is_offline(error) or status == 429 or (status is not None and status >= 500)):
         return None
     told = _retry_after(error.response) if status == 429 else None
-    return min(told if told is not None else FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
+    return min(told, LONGEST_TOLD) if told is not None else min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
 
 
 def patiently(call: Callable[[], Result], subject: Subject, wait: Callable[[float], object] = time.sleep) -> Result:
@@ -110,7 +111,7 @@ def explain(error: Exception, subject: Subject) -> UserError:
         )
     if status is None:
         return UserError(f"{subject.name}: {type(error).__name__}", where=subject.where, next=AGAIN)
-    what, next = _REFUSALS.get(status, _OTHER)(subject)
+    what, next = _REFUSALS.get(status, _other)(subject)
     return UserError(f"{what} (HTTP {status})", where=subject.where, next=next)
 
 
@@ -137,7 +138,7 @@ _REFUSALS: dict[int, Callable[[Subject], tuple[str, str]]] = {
 }
 
 
-def _OTHER(subject: Subject) -> tuple[str, str]:
+def _other(subject: Subject) -> tuple[str, str]:
     return f"the server fails: {subject.name}", f"wait a while, then {AGAIN}"
 
 

@@ -67,7 +67,7 @@ class Plan:
             return (one.size or 0) - one.have
         if archive.exists():  # whole, and perhaps half unpacked
             try:
-                with opened(archive) as entries:
+                with opened(archive) as (entries, _):
                     return UNPACKED * missing_bytes(entries, self.folder / one.item.folder)
             except (DamagedArchive, UserError):
                 return UNPACKED * (one.size or 0)

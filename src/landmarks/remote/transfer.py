@@ -113,6 +113,8 @@ def _go_on(address: Address, path: Path, hands: Hands) -> None:
         if have and response.status_code != 206:  # another file now, or one that is not served in parts
             hands.moved(-have)
             have = 0
+        if have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            raise requests.ConnectionError("another part than the one asked for")
         size = _whole_size(response)
         if have == 0:
             part.unlink(missing_ok=True)

@@ -40,15 +40,15 @@ def download(config: Config, *, dry_run: bool = False) -> Path:
         raise UserError("only dataset.source=folder is downloaded to", where="dataset.source", next="dataset.source=folder")
     folder, work = config.dataset.folder, config.dataset.folder / WORK
     if dry_run:
-        plan, faults = _plan(config, Done(work / "done"), Hands())
+        plan, faults = _plan(config, _done(config), Hands())
         for line in [*plan.lines(), *(f"in the way: {fault}" for fault in faults)]:
             say(line)
-    elif all(Done(work / "done").has(item) for item in _items(config, None)):
+    elif all(_done(config).has(item) for item in _items(config, None)):
         _write_split_tables(folder)
         say("download: up to date")
     else:
         with _alone(work):
-            _download(config, Done(work / "done"))
+            _download(config, _done(config))
     return folder
 
 
@@ -62,7 +62,7 @@ def _download(config: Config, done: Done) -> None:
     plan.require_space()
     for one in plan.planned:
         if one.done:
-            done.note_unless_noted(one.item, one.size or 0)
+            done.note_found(one.item, one.size or 0)
             clear(one.item, work)
     with progress(None, "download", "B", total=plan.to_fetch + plan.fetched, done=plan.fetched, scaled=True) as bar:
         hands.counter = bar.update
@@ -82,6 +82,10 @@ def _deliver_all(items: list[Item], deliver_one: Callable[[Item], None], plan: P
             hands.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _done(config: Config) -> Done:
+    return Done(config.dataset.folder / WORK / "done", config.dataset.train_table)
 
 
 def _plan(config: Config, done: Done, hands: Hands) -> tuple[Plan, list[UserError]]:
@@ -106,7 +110,7 @@ def _items(config: Config, kaggle: Kaggle | None) -> list[Item]:
         for name in settings.competitions
     ]
     items += [
-        Item(f"{name.replace('/', '-')}.zip", dataset(name).name, dataset(name), kaggle and partial(kaggle.dataset_archive, name))
+        Item(f"{name.replace('/', '.')}.zip", dataset(name).name, dataset(name), kaggle and partial(kaggle.dataset_archive, name))
         for name in settings.datasets
     ]
     return gldv2_items(settings.gldv2_url, settings.gldv2, config.dataset.train_table) + items

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -10,15 +11,15 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from landmarks.errors import UserError
 
 PIECE = 1 << 20
 MOST_GROWTH = 100  # times the archive's size: photos grow by nothing, tables of ids about fourfold, a bomb a thousandfold
 
+_NO_PLAIN_PATH = re.compile(r"[\x00-\x1f\\]|(^|/)\.{0,2}(/|$)")  # absolute, "..", ".", an empty part, a backslash
 Watch = Callable[[int], Callable[[int], object]]
 
 
@@ -26,17 +27,23 @@ class DamagedArchive(Exception):
     """The bytes are not those that were packed: fetch it again."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A file in an archive: its path, what it is said to hold, and how to read it."""
+class Entry(NamedTuple):
+    """A file in an archive: its path, how many bytes it is said to hold, and the archive's own word for it."""
 
     name: str
     size: int
-    open: Callable[[], BinaryIO]
+    info: zipfile.ZipInfo | tarfile.TarInfo
+
+
+class Contents(NamedTuple):
+    """What an archive holds, found to be harmless, and how an entry is read."""
+
+    entries: list[Entry]
+    read: Callable[[zipfile.ZipInfo | tarfile.TarInfo], BinaryIO]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[list[Entry]]:
+def opened(path: Path) -> Iterator[Contents]:
     """The files of a .tar or .zip, everything suspicious refused before any is read.
 
     Raises UserError for a path that leaves the folder, a link or special file, a name that stands twice, an encrypted file, or more bytes
@@ -45,10 +52,10 @@ def opened(path: Path) -> Iterator[list[Entry]]:
     try:
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
-                yield _sound(path, list(_zip_entries(path, archive)))
+                yield Contents(_harmless(path, _zip_entries(path, archive)), archive.open)
         else:
             with tarfile.open(path, "r:") as archive:  # not compressed: what is in it cannot be larger than itself
-                yield _sound(path, list(_tar_entries(path, archive)))
+                yield Contents(_harmless(path, _tar_entries(path, archive)), archive.extractfile)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DamagedArchive(str(error)) from None
 
@@ -62,7 +69,7 @@ def unpack(path: Path, folder: Path, aside: Path, watch: Watch) -> tuple[int, in
     What is there already, byte for byte, is kept, and anything else of that name is replaced (see `require_own`). Raises UserError as
     `opened` does, for a link in the way, and where the disk cannot hold it; DamagedArchive.
     """
-    with opened(path) as entries:
+    with opened(path) as (entries, read):
         total = sum(entry.size for entry in entries)
         moved = watch(2 * total)
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,21 +77,22 @@ def unpack(path: Path, folder: Path, aside: Path, watch: Watch) -> tuple[int, in
         folders = _Folders(folder)
         for entry in entries:
             place = folders.place(entry.name)
-            if os.path.lexists(place) and _is_same(entry, place, moved):
+            if os.path.lexists(place) and _is_same(read(entry.info), entry.size, place, moved):
                 continue
-            _write(entry, place, aside, moved)
+            _write(read(entry.info), entry.size, aside, moved)
+            os.replace(aside, place)
         for entry in entries:
-            if not _is_same(entry, folder / entry.name, moved):
+            if not _is_same(read(entry.info), entry.size, folder / entry.name, moved):
                 raise UserError("what was written reads back differently", where=folder / entry.name, next="check the disk")
         return len(entries), total
 
 
 def require_own(path: Path, folder: Path) -> None:
     """Raise UserError where `folder` holds a file of the archive's with other content: it is somebody else's."""
-    with opened(path) as entries:
+    with opened(path) as (entries, read):
         for entry in entries:
             place = folder / entry.name
-            if os.path.lexists(place) and not _is_same(entry, place, lambda count: None):
+            if os.path.lexists(place) and not _is_same(read(entry.info), entry.size, place, lambda count: None):
                 raise UserError(f"{path.name} holds another file of this name", where=place, next="move yours away, then run this again")
 
 
@@ -102,7 +110,7 @@ def _zip_entries(path: Path, archive: zipfile.ZipFile) -> Iterator[Entry]:
             raise _refusal(path, info.filename, "is a link or a special file")
         if info.flag_bits & 0x1:
             raise _refusal(path, info.filename, "is encrypted")
-        yield Entry(info.orig_filename, info.file_size, lambda info=info: archive.open(info))
+        yield Entry(info.orig_filename.removeprefix("./"), info.file_size, info)
 
 
 def _tar_entries(path: Path, archive: tarfile.TarFile) -> Iterator[Entry]:
@@ -111,18 +119,18 @@ def _tar_entries(path: Path, archive: tarfile.TarFile) -> Iterator[Entry]:
             continue
         if not info.isreg() or info.issparse():
             raise _refusal(path, info.name, "is a link or a special file")
-        yield Entry(info.name, info.size, lambda info=info: archive.extractfile(info))
+        yield Entry(info.name.removeprefix("./"), info.size, info)
 
 
-def _sound(path: Path, entries: list[Entry]) -> list[Entry]:
-    names: set[str] = set()
-    for entry in entries:
-        parts = entry.name.removeprefix("./").split("/")
-        if any(part in ("", ".", "..") for part in parts) or "\\" in entry.name or any(ord(letter) < 32 for letter in entry.name):
+def _harmless(path: Path, found: Iterable[Entry]) -> list[Entry]:
+    entries, names = [], set()
+    for entry in found:
+        if _NO_PLAIN_PATH.search(entry.name):
             raise _refusal(path, entry.name, "leads out of the folder or is no plain path")
-        if str(PurePosixPath(entry.name)) in names:
+        if entry.name in names:
             raise _refusal(path, entry.name, "stands in it twice")
-        names.add(str(PurePosixPath(entry.name)))
+        names.add(entry.name)
+        entries.append(entry)
     total, size = sum(entry.size for entry in entries), path.stat().st_size
     if total > MOST_GROWTH * size:
         raise UserError(
@@ -155,39 +163,43 @@ class _Folders:
 
     def place(self, name: str) -> Path:
         place = self.root / name
-        if place.parent not in self.known:
-            for folder in [self.root, *reversed([above for above in place.parent.parents if self.root in above.parents]), place.parent]:
-                if folder.is_symlink() and folder != self.root:
-                    raise UserError("a link is in the way", where=folder, next="put a folder there, or all of dataset.folder elsewhere")
-                folder.mkdir(exist_ok=True)
-                self.known.add(folder)
+        new, above = [], place.parent
+        while above != self.root and above not in self.known:
+            new.append(above)
+            above = above.parent
+        for folder in reversed(new):
+            refuse_link(folder)
+            folder.mkdir(exist_ok=True)
+            self.known.add(folder)
         return place
 
 
-def _write(entry: Entry, place: Path, aside: Path, moved: Callable[[int], object]) -> None:
+def refuse_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise UserError("a link is in the way", where=folder, next="put a folder there; dataset.folder itself may be a link")
+
+
+def _write(source: BinaryIO, size: int, aside: Path, moved: Callable[[int], object]) -> None:
     aside.unlink(missing_ok=True)
-    with entry.open() as source, open(aside, "xb") as copy:
-        left = entry.size
+    with source, open(aside, "xb") as copy:
         while piece := source.read(PIECE):
-            left -= len(piece)
-            if left < 0:
-                raise DamagedArchive(f"{entry.name} is longer than it says")
+            size -= len(piece)
+            if size < 0:
+                raise DamagedArchive("it holds more than it says")
             copy.write(piece)
             moved(len(piece))
-    if left:
-        raise DamagedArchive(f"{entry.name} is shorter than it says")
-    os.replace(aside, place)
+    if size:
+        raise DamagedArchive("it holds less than it says")
 
 
-def _is_same(entry: Entry, place: Path, moved: Callable[[int], object]) -> bool:
-    found = os.lstat(place)
-    if not stat.S_ISREG(found.st_mode) or found.st_size != entry.size:
-        return False
-    with entry.open() as source, open(place, "rb") as copy:
-        while True:
-            piece = source.read(PIECE)
-            if piece != copy.read(PIECE):
-                return False
-            if not piece:
-                return True
-            moved(len(piece))
+def _is_same(source: BinaryIO, size: int, place: Path, moved: Callable[[int], object]) -> bool:
+    with source:
+        found = os.lstat(place)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+            return False
+        with open(place, "rb") as copy:
+            while piece := source.read(PIECE):
+                if piece != copy.read(len(piece)):
+                    return False
+                moved(len(piece))
+        return True
