@@ -157,7 +157,7 @@ class FuseSettings(Settings):
     learning_rate: float = Field(0.05, gt=0, description="share of a tree's correction that is taken over")
     classifier: bool = Field(True, description="also train the classifier of the step classify, for its candidates and its evidence")
     unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
-    query_share: float = Field(0.1, gt=0, lt=1, description="share of a landmark's training images that become pseudo-queries")
+    query_share: float = Field(0.2, gt=0, lt=1, description="share of a landmark's training images that become pseudo-queries")
     train_share: float = Field(0.5, gt=0, lt=1, description="share of the others that stay training images; the rest is the pseudo-index")
     queries: int = Field(3000, ge=1, description="pseudo-queries at most")
     index_images: int = Field(50_000, ge=1, description="images of the pseudo-index at most")
