@@ -61,6 +61,26 @@ def test_a_split_more_is_all_that_is_fetched(world, tmp_path):
     assert lying_in(tmp_path / "data") == world.expected and not any("/test" in path for _, path, _, _ in world.requests)
 
 
+def test_training_photos_that_the_table_does_not_list_are_left_out(world, tmp_path):
+    ids = [path.split("/")[-1].removesuffix(".jpg") for path in world.expected if path.startswith("train/")]
+    tables = {
+        "train_clean.csv": f"landmark_id,images\n7,{ids[3]} {ids[10]}\n",
+        "train.csv": "id,landmark_id\n" + "".join(f"{id},1\n" for id in ids),
+    }
+    world.files |= {f"/metadata/{name}": text.encode() for name, text in tables.items()}
+    download(from_mirror(world, tmp_path, "download.photos=listed"))
+    assert {path for path in lying_in(tmp_path / "data") if path.startswith("train/")} == {
+        f"train/{id[0]}/{id[1]}/{id[2]}/{id}.jpg" for id in (ids[3], ids[10])
+    }
+    everything = from_mirror(world, tmp_path, "download.photos=listed", "dataset.train_table=train.csv")
+    download(everything)
+    expected = world.expected | {name: text.encode() for name, text in tables.items()}
+    assert lying_in(tmp_path / "data") == expected
+    world.requests.clear()
+    download(everything)
+    assert world.requests == []
+
+
 def test_corrupted_once_it_is_fetched_again(world, tmp_path, capsys):
     path = "/index/images_001.tar"
     right = world.files[path]
@@ -114,7 +134,7 @@ def test_the_dry_run_without_a_network_prints_published_sizes(server, tmp_path, 
 
 
 def test_what_does_not_fit_is_refused_before_it_starts(world, tmp_path, monkeypatch):
-    monkeypatch.setattr("landmarks.remote.plan.shutil.disk_usage", lambda folder: type("usage", (), {"free": 100_000}))
+    monkeypatch.setattr("landmarks.store.disk.shutil.disk_usage", lambda folder: type("usage", (), {"free": 100_000}))
     with pytest.raises(UserError, match="does not fit: .* kB needed, 100 kB free"):
         download(from_mirror(world, tmp_path))
     assert lying_in(tmp_path / "data") == {} and world.bytes_sent() <= len(world.files)

@@ -57,6 +57,12 @@ def test_what_was_packed_lies_there_and_every_byte_was_written_and_read_back(tmp
     assert tree(tmp_path / "out") == FILES and (tmp_path / "out/train.csv").stat().st_mtime_ns == times
 
 
+def test_only_what_is_wanted_is_unpacked(tmp_path):
+    path = make_zip(tmp_path / "a.zip", FILES)
+    counts = unpack(path, tmp_path / "out", tmp_path / "aside", lambda total: lambda count: None, lambda name: name.endswith("abe.jpg"))
+    assert counts == (1, 70) and tree(tmp_path / "out") == {"train/a/b/d/abe.jpg": b"e" * 70}
+
+
 def test_names_may_begin_at_the_folder_itself(tmp_path):
     run(make_tar(tmp_path / "a.tar", {"./0/1/2/012.jpg": b"x"}), tmp_path / "out")
     assert tree(tmp_path / "out") == {"0/1/2/012.jpg": b"x"}
@@ -132,8 +138,8 @@ def test_a_bomb_that_declares_little_is_stopped_there(tmp_path):
 
 def test_what_does_not_fit_the_disk_is_refused(tmp_path, monkeypatch):
     path = make_zip(tmp_path / "a.zip", FILES)
-    monkeypatch.setattr("landmarks.store.archives.shutil.disk_usage", lambda folder: type("usage", (), {"free": 2_000_000}))
-    with pytest.raises(UserError, match="0.0 GB more, and 0.0 GB are free"):
+    monkeypatch.setattr("landmarks.store.disk.shutil.disk_usage", lambda folder: type("usage", (), {"free": 2_000_000}))
+    with pytest.raises(UserError, match="the files in a.zip take up to 0.00 GB of disk, 0.0 GB are free"):
         run(path, tmp_path / "out")
 
 

@@ -19,6 +19,9 @@ class DownloadSettings(Settings):
     datasets: tuple[Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+$")], ...] = Field(
         (), description="Kaggle datasets, owner/name, such as a cleaned subset"
     )
+    photos: Literal["all", "listed"] = Field(
+        "all", description="of the training photos keep all, or those that dataset.train_table lists: train_clean.csv lists two in five"
+    )
     parallel: int = Field(4, ge=1, le=64, description="archives that are fetched and unpacked at the same time")
     gldv2_url: str = Field("https://s3.amazonaws.com/google-landmark", pattern=r"^https?://", description="the mirror's address")
 

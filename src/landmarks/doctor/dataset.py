@@ -5,8 +5,7 @@ from __future__ import annotations
 from landmarks.config import Config
 from landmarks.doctor.check import Check, gigabytes
 from landmarks.errors import UserError
-from landmarks.remote.gldv2 import gldv2_items
-from landmarks.remote.plan import UNPACKED
+from landmarks.remote.gldv2 import IMAGES, gldv2_items
 from landmarks.store.artefact import MANIFEST
 from landmarks.store.disk import free_bytes
 from landmarks.store.files import read_array
@@ -14,8 +13,7 @@ from landmarks.store.images import missing_images
 from landmarks.store.solution import find_solution
 from landmarks.store.tables import SPLITS, Tables, read_tables
 
-PUBLISHED = {"train": 4_132_914, "index": 761_757, "test": 117_577}  # images of Google Landmarks v2.1
-CLEAN = 1_580_470  # of train_clean.csv
+PUBLISHED = {"index": 761_757, "test": 117_577}  # images of Google Landmarks v2.1; train's depend on the table
 # Photos of a rendered landmark, by split: the sample's 72 landmarks have 1,162, 846 and 335.
 _RENDERED = {"train": 16.2, "index": 11.8, "test": 4.7}
 
@@ -55,8 +53,8 @@ def _check_photos(config: Config) -> tuple[list[Check], dict[str, int] | None]:
 
 def _absent(config: Config, error: UserError, download: str | None) -> Check:
     """Of a dataset without tables: how much is to be fetched, where that is known, and whether it fits."""
-    items = gldv2_items(config.download.gldv2_url, config.download.gldv2, config.dataset.train_table)
-    needed, free = UNPACKED * sum(item.about or 0 for item in items), free_bytes(config.dataset.folder)
+    items = gldv2_items(config.download, config.dataset.train_table)
+    needed, free = sum(item.unpacked(None) for item in items), free_bytes(config.dataset.folder)
     if needed == 0:
         return Check("dataset", "missing", _in_a_line(error), download or error.next)
     found = f"not in {config.dataset.folder}; about {gigabytes(needed)} to download (estimate), {gigabytes(free)} free there"
@@ -65,11 +63,7 @@ def _absent(config: Config, error: UserError, download: str | None) -> Check:
 
 def _published(config: Config) -> dict[str, int] | None:
     """The images of Google Landmarks v2, where all of it is to be downloaded."""
-    return (
-        PUBLISHED | {"train": CLEAN if "clean" in config.dataset.train_table else PUBLISHED["train"]}
-        if len(config.download.gldv2) == 3
-        else None
-    )
+    return PUBLISHED | {"train": IMAGES[config.dataset.train_table]} if len(config.download.gldv2) == 3 else None
 
 
 def _check_pictures(config: Config, tables: Tables, download: str | None) -> Check:

@@ -21,9 +21,10 @@ from landmarks.store.archives import DamagedArchive, refuse_link, require_own, u
 DELIVERIES = 3  # a file that arrives damaged this many times is damaged at its source
 
 
-def deliver(item: Item, folder: Path, work: Path, done: Done, hands: Hands) -> None:
+def deliver(item: Item, folder: Path, work: Path, done: Done, hands: Hands, listed: frozenset[str] = frozenset()) -> None:
     """Bring the item into `folder` by way of `work`; cut off at any moment, the next call goes on from there.
 
+    listed: ids of the training photos that are kept, of items of which not all are.
     Raises UserError with the next step for whatever stands in the way; Stopped when `hands` are stopped.
     """
     archive = work / item.name
@@ -33,9 +34,7 @@ def deliver(item: Item, folder: Path, work: Path, done: Done, hands: Hands) -> N
                 fetch(item.address, archive, item.subject, hands)
             try:
                 size = archive.stat().st_size
-                files = (
-                    _place_table(item, archive, folder, work) if item.header else _unpack(item, archive, folder / item.folder, work, hands)
-                )
+                files = _place_table(item, archive, folder, work) if item.header else _unpack(item, archive, folder, work, hands, listed)
             except DamagedArchive as damage:
                 say(f"{item.name}: {damage}; fetching it again")
                 hands.moved(-size)
@@ -73,16 +72,18 @@ def _place_table(item: Item, archive: Path, folder: Path, work: Path) -> int:
     return 1
 
 
-def _unpack(item: Item, archive: Path, folder: Path, work: Path, hands: Hands) -> int:
+def _unpack(item: Item, archive: Path, folder: Path, work: Path, hands: Hands, listed: frozenset[str]) -> int:
+    place = folder / item.folder
     if item.md5 is not None:
         _require_md5(item, archive, work / f"{item.name}.md5", hands)
     if item.folder:
-        refuse_link(folder)
+        refuse_link(place)
     begun = work / f"{item.name}.begun"
     if not begun.exists():
-        require_own(archive, folder)
+        require_own(archive, place)
         begun.touch()
-    files, _ = unpack(archive, folder, work / f"{item.name}.aside", _watch(item, hands))
+    keep = (lambda name: Path(name).stem in listed) if item.share < 1 else (lambda name: True)
+    files, _ = unpack(archive, place, work / f"{item.name}.aside", _watch(item, hands), keep)
     return files
 
 

@@ -26,15 +26,15 @@ class Done:
         return item.name in self.sizes
 
     def note(self, item: Item, size: int, files: int) -> None:
-        self._write(item, {"size": size, "files": files, "from": item.subject.where})
+        self._write(item, {"size": size, "files": files, "from": item.subject.where}, of_table=item.share < 1)
 
     def note_found(self, item: Item, size: int) -> None:
-        """Put there by hand; photos of train only as far as the training table in use lists them."""
+        """Put there by hand: of train's photos those that the training table in use lists."""
         if not self.has(item):
-            self._write(item, {"size": size, "from": "put there by hand"} | ({"table": self.train_table} if item.folder == "train" else {}))
+            self._write(item, {"size": size, "from": "put there by hand"}, of_table=item.folder == "train")
 
-    def _write(self, item: Item, note: dict) -> None:
-        write_json(self.folder / f"{item.name}.json", note)
+    def _write(self, item: Item, note: dict, of_table: bool) -> None:
+        write_json(self.folder / f"{item.name}.json", note | ({"table": self.train_table} if of_table else {}))
         self.sizes[item.name] = note["size"]
 
 

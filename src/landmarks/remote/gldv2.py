@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from landmarks.config import DownloadSettings
 from landmarks.errors import UserError
 from landmarks.remote.faults import Subject
 from landmarks.remote.items import Item
@@ -12,25 +13,29 @@ from landmarks.store.archives import DamagedArchive
 
 ARCHIVES = {"train": 500, "index": 100, "test": 20}
 PUBLISHED_BYTES = {"train": 1_000_000_000, "index": 850_000_000, "test": 500_000_000}  # an archive, about
+IMAGES = {"train.csv": 4_132_914, "train_clean.csv": 1_580_470}
 SOLUTION = "retrieval_solution_v2.1.csv"
 # Of each split's tables those that this project reads, with the columns by which a page of excuses is told from a table.
 _TABLES = {"index": ["index.csv"], "test": ["test.csv", SOLUTION]}
-_COLUMNS = {"train.csv": "id,url,landmark_id", "train_clean.csv": "landmark_id,images", SOLUTION: "id,images,Usage"}
+_COLUMNS = {"train.csv": "id,landmark_id", "train_clean.csv": "landmark_id,images", SOLUTION: "id,images,Usage"}
 
 
-def gldv2_items(url: str, splits: tuple[str, ...], train_table: str) -> list[Item]:
+def gldv2_items(settings: DownloadSettings, train_table: str) -> list[Item]:
     """The tables first, then the archives of photos, split by split, the small ones first.
 
     Raises UserError for a training table that is not published.
     """
-    url = url.rstrip("/")
-    if "train" in splits and train_table not in ("train.csv", "train_clean.csv"):
+    url, splits = settings.gldv2_url.rstrip("/"), settings.gldv2
+    if "train" in splits and train_table not in IMAGES:
         raise UserError(
             f"{train_table} is no table of Google Landmarks v2", where="dataset.train_table", next="train.csv or train_clean.csv"
         )
     chosen = [split for split in ("test", "index", "train") if split in splits]
     tables = [name for split in chosen for name in _TABLES.get(split, [train_table])]
-    return [_table(url, name) for name in tables] + [_archive(url, split, number) for split in chosen for number in range(ARCHIVES[split])]
+    share = IMAGES[train_table] / IMAGES["train.csv"] if settings.photos == "listed" and "train" in splits else 1.0
+    return [_table(url, name) for name in tables] + [
+        _archive(url, split, number, share if split == "train" else 1.0) for split in chosen for number in range(ARCHIVES[split])
+    ]
 
 
 def _table(url: str, name: str) -> Item:
@@ -38,7 +43,7 @@ def _table(url: str, name: str) -> Item:
     return Item(name, "tables of Google Landmarks v2", Subject(name, place), plain(place), header=_COLUMNS.get(name, "id"))
 
 
-def _archive(url: str, split: str, number: int) -> Item:
+def _archive(url: str, split: str, number: int, share: float) -> Item:
     file = f"images_{number:03d}"
     place, sum = f"{url}/{split}/{file}.tar", f"{url}/md5sum/{split}/md5.{file}.txt"
     return Item(
@@ -49,6 +54,7 @@ def _archive(url: str, split: str, number: int) -> Item:
         md5=plain(sum),
         folder=split,
         about=PUBLISHED_BYTES[split],
+        share=share,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,9 @@ from landmarks.remote.faults import explain, is_offline, patiently
 from landmarks.remote.items import Item
 from landmarks.remote.transfer import fetched, size_of
 from landmarks.store.archives import DamagedArchive, missing_bytes, opened
+from landmarks.store.disk import free_bytes
 
 ASKING = 16  # servers answer this many questions at once
-# Photos hardly compress, so an archive unpacks to its own size, and each photo of about 100 kB wastes half a block of 4 KiB.
-UNPACKED = 1.03
 
 
 @dataclass(frozen=True)
@@ -59,19 +57,19 @@ class Plan:
 
     @property
     def free(self) -> int:
-        return shutil.disk_usage(next(above for above in [self.folder, *self.folder.absolute().parents] if above.exists())).free
+        return free_bytes(self.folder)
 
     def _unpacked(self, one: Planned) -> float:
-        archive = self.work / one.item.name
-        if one.item.header is not None:
+        if one.item.header:
             return (one.size or 0) - one.have
-        if archive.exists():  # whole, and perhaps half unpacked
-            try:
-                with opened(archive) as (entries, _):
-                    return UNPACKED * missing_bytes(entries, self.folder / one.item.folder)
-            except (DamagedArchive, UserError):
-                return UNPACKED * (one.size or 0)
-        return UNPACKED * (one.size or 0)
+        archive = self.work / one.item.name
+        if not archive.exists():
+            return one.item.unpacked(one.size)
+        try:  # whole, and perhaps half unpacked
+            with opened(archive) as (entries, _):
+                return one.item.unpacked(missing_bytes(entries, self.folder / one.item.folder))
+        except (DamagedArchive, UserError):
+            return one.item.unpacked(one.size)
 
     def lines(self) -> list[str]:
         """The plan as a person reads it."""

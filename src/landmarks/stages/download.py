@@ -22,7 +22,7 @@ from landmarks.remote.kaggle_client import Kaggle, competition, connect, dataset
 from landmarks.remote.plan import Plan, make_plan
 from landmarks.remote.transfer import Hands
 from landmarks.store.images import photo_ids
-from landmarks.store.tables import write_csv
+from landmarks.store.tables import read_train, write_csv
 
 WORK = ".download"  # in the dataset folder: archives on their way, and notes of what is done
 
@@ -66,7 +66,12 @@ def _download(config: Config, done: Done) -> None:
             clear(one.item, work)
     with progress(None, "download", "B", total=plan.to_fetch + plan.fetched, done=plan.fetched, scaled=True) as bar:
         hands.counter = bar.update
-        _deliver_all([one.item for one in plan.missing], partial(deliver, folder=folder, work=work, done=done, hands=hands), plan, hands)
+        deliver_one = partial(deliver, folder=folder, work=work, done=done, hands=hands)
+        missing = [one.item for one in plan.missing]
+        _deliver_all([item for item in missing if item.header], deliver_one, plan, hands)  # they say which photos are kept
+        if any(item.share < 1 for item in missing):
+            deliver_one = partial(deliver_one, listed=frozenset(read_train(folder / config.dataset.train_table).ids))
+        _deliver_all([item for item in missing if not item.header], deliver_one, plan, hands)
     _write_split_tables(folder)
     say(f"download: {len(plan.missing)} files fetched, unpacked and checked in {folder}")
 
@@ -113,7 +118,7 @@ def _items(config: Config, kaggle: Kaggle | None) -> list[Item]:
         Item(f"{name.replace('/', '.')}.zip", dataset(name).name, dataset(name), kaggle and partial(kaggle.dataset_archive, name))
         for name in settings.datasets
     ]
-    return gldv2_items(settings.gldv2_url, settings.gldv2, config.dataset.train_table) + items
+    return gldv2_items(settings, config.dataset.train_table) + items
 
 
 def _write_split_tables(folder: Path) -> None:

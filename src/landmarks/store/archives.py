@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import tarfile
 import zipfile
@@ -15,12 +14,14 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from landmarks.errors import UserError
+from landmarks.store.disk import require_space
 
 PIECE = 1 << 20
 MOST_GROWTH = 100  # times the archive's size: photos grow by nothing, tables of ids about fourfold, a bomb a thousandfold
 
 _NO_PLAIN_PATH = re.compile(r"[\x00-\x1f\\]|(^|/)\.{0,2}(/|$)")  # absolute, "..", ".", an empty part, a backslash
 Watch = Callable[[int], Callable[[int], object]]
+Keep = Callable[[str], bool]
 
 
 class DamagedArchive(Exception):
@@ -60,20 +61,23 @@ def opened(path: Path) -> Iterator[Contents]:
         raise DamagedArchive(str(error)) from None
 
 
-def unpack(path: Path, folder: Path, aside: Path, watch: Watch) -> tuple[int, int]:
+def unpack(path: Path, folder: Path, aside: Path, watch: Watch, keep: Keep = lambda name: True) -> tuple[int, int]:
     """Unpack into `folder`, then read everything back and compare: (files, bytes).
 
     aside  a file that is free to be overwritten: each entry is written there and moved to its place when whole
+    keep   which names are wanted
     watch  called with the bytes to be written and read back; what it returns is called as they are, and may raise to stop
 
     What is there already, byte for byte, is kept, and anything else of that name is replaced (see `require_own`). Raises UserError as
     `opened` does, for a link in the way, and where the disk cannot hold it; DamagedArchive.
     """
     with opened(path) as (entries, read):
+        entries = [entry for entry in entries if keep(entry.name)]
         total = sum(entry.size for entry in entries)
         moved = watch(2 * total)
         folder.mkdir(parents=True, exist_ok=True)
-        _require_space(path, folder, entries)
+        remedy = "free some, or dataset.folder=ANOTHER; then run the same command again"
+        require_space(folder, f"the files in {path.name}", missing_bytes(entries, folder), remedy)
         folders = _Folders(folder)
         for entry in entries:
             place = folders.place(entry.name)
@@ -143,16 +147,6 @@ def _refusal(path: Path, name: str, why: str) -> UserError:
     return UserError(
         f"{name[:200]!a} in the archive {why}: nothing was unpacked", where=path, next="delete it; do not trust where it comes from"
     )
-
-
-def _require_space(path: Path, folder: Path, entries: list[Entry]) -> None:
-    wanted, free = missing_bytes(entries, folder), shutil.disk_usage(folder).free
-    if wanted > free:
-        raise UserError(
-            f"{path.name} would unpack to {wanted / 1e9:.1f} GB more, and {free / 1e9:.1f} GB are free",
-            where=folder,
-            next="free some, or dataset.folder=ANOTHER; then run the same command again",
-        )
 
 
 class _Folders:
