@@ -15,7 +15,7 @@ from landmarks.errors import UserError
 from landmarks.models.checkpoint import load_model
 from landmarks.stages.train import train
 from landmarks.store.images import image_path
-from landmarks.training import hardware, loop
+from landmarks.training import hardware, learner, loop
 
 LANDMARKS, PHOTOS = 6, 8
 SCRIPT = """
@@ -94,6 +94,21 @@ def test_learns_to_tell_landmarks_apart(dataset, tmp_path, capsys):
     assert "train tiny: up to date" in capsys.readouterr().out
 
 
+def test_a_model_s_own_recipe_and_growing_sizes(dataset, tmp_path, monkeypatch):
+    shapes, forward = [], learner.Learner.forward
+    monkeypatch.setattr(
+        learner.Learner, "forward", lambda self, images, labels: shapes.append(images.shape[-1]) or forward(self, images, labels)
+    )
+    own = {"loss": "cosface", "epochs": 3, "image_size": [32, 32, 64]}
+    config = configure(dataset, tmp_path, epochs=1)
+    config = config.model_copy(update={"models": config.models | {"own": config.models["tiny"].model_copy(update={"recipe": own})}})
+    train(config)
+    assert shapes == [32] * 4 + [32] * 8 + [64] * 4
+    tiny, of_its_own = (json.loads((tmp_path / "models" / name / "manifest.json").read_text())["settings"] for name in ("tiny", "own"))
+    assert (tiny["train"]["loss"], of_its_own["train"]["loss"]) == ("arcface", "cosface") and of_its_own["train"]["epochs"] == 3
+    assert "recipe" not in tiny["model"]
+
+
 DELG = {"backbone": "test_resnet", "pretrained": False, "dimensions": 16, "local": {"dimensions": 8, "attention_channels": 16}}
 
 
@@ -114,8 +129,13 @@ def test_a_few_images_are_learned_by_every_part(dataset, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"optimizer": "sgd"}, {"optimizer": "adamw", "accumulate": 2, "workers": 1}, {"model": DELG, "learn_scale": True}],
-    ids=["sgd", "adamw-accumulated", "delg"],
+    [
+        {"optimizer": "sgd"},
+        {"optimizer": "adamw", "accumulate": 2, "workers": 1},
+        {"model": DELG, "learn_scale": True},
+        {"image_size": [32, 64]},
+    ],
+    ids=["sgd", "adamw-accumulated", "delg", "growing"],
 )
 def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_path, monkeypatch, settings):
     train(configure(dataset, tmp_path / "whole", **settings))

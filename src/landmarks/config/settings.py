@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from landmarks.config.ablate import AblateSettings
 from landmarks.config.base import Settings
@@ -14,6 +14,7 @@ from landmarks.config.download import DownloadSettings
 from landmarks.config.recognize import RecognizeSettings
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+Side = Annotated[int, Field(ge=32)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
 
 # The protocol that a dataset is scored by where no other is asked for.
@@ -70,6 +71,7 @@ class ModelSettings(Settings):
     head_batchnorm: bool = Field(True, description="BatchNorm behind the fully connected layer (Yokoo et al.); DELG has none")
     local: LocalSettings | None = Field(None, description="DELG's local features beside the global descriptor; unset: none")
     train: bool = Field(True, description="false: used with its starting weights, untouched by the training set")
+    recipe: dict[str, Any] = Field({}, description="settings of `train` in which this model's training differs, as {loss: cosface}")
     weight: float = Field(1.0, gt=0, description="weight in the ensemble (acts squared in the similarity)")
 
 
@@ -82,7 +84,9 @@ class TrainSettings(Settings):
     overfit: int = Field(
         0, ge=0, description="train on this many images alone, spread over the table, to see that the parts learn; 0 = all"
     )
-    image_size: int = Field(448, ge=32, description="side of the training crops, pixels")
+    image_size: Side | Annotated[tuple[Side, ...], Field(min_length=1)] = Field(
+        448, description="side of the training crops, pixels; a list: growing sizes, each for an equal share of the epochs"
+    )
     batch_size: int = Field(32, ge=2, description="images a step, all processes and accumulated parts together")
     accumulate: int = Field(1, ge=1, description="parts that a process computes one after the other for one step")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has momentum 0.9")
@@ -103,6 +107,20 @@ class TrainSettings(Settings):
     checkpoint_minutes: float = Field(10.0, ge=0, description="a checkpoint to resume from at least this often; 0 = every step")
     log_steps: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
     seed: int = Field(0, ge=0, description="order, augmentation and starting weights derive from it")
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return self.image_size if isinstance(self.image_size, tuple) else (self.image_size,)
+
+    def size_in(self, epoch: int) -> int:
+        """Side of the crops in the epoch 0, 1, ..."""
+        return self.sizes[epoch * len(self.sizes) // self.epochs]
+
+    @model_validator(mode="after")
+    def _has_an_epoch_for_each_size(self):
+        if 0 < self.epochs < len(self.sizes):
+            raise ValueError(f"image_size names {len(self.sizes)} sizes for {self.epochs} epochs: each takes one at least")
+        return self
 
 
 class LocalExtractSettings(Settings):
@@ -198,6 +216,23 @@ class Config(Settings):
     evaluate: EvaluateSettings = EvaluateSettings()
     ablate: AblateSettings = AblateSettings()
     run: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _recipes_are_settings_of_train(self):
+        for name in self.models:
+            try:
+                self.train_of(name)
+            except ValidationError as error:
+                problem = error.errors()[0]
+                raise ValueError(f"models.{name}.recipe: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+            if "precision" in self.models[name].recipe:
+                raise ValueError(f"models.{name}.recipe: precision is that of all models, train.precision")
+        return self
+
+    def train_of(self, model: str) -> TrainSettings:
+        """How this model is trained: `train`, and what its own recipe says otherwise."""
+        recipe = self.models[model].recipe
+        return TrainSettings.model_validate(self.train.model_dump() | recipe) if recipe else self.train
 
     @property
     def tables_folder(self) -> Path:

@@ -17,7 +17,7 @@ from landmarks.store.images import image_path
 
 
 class TrainSet(Dataset):
-    """(epoch, row) -> (image (3, size, size) uint8 RGB, label).
+    """(epoch, row) -> (image (3, size, size) uint8 RGB, label); the size may grow with the epochs.
 
     folder  of the dataset
     ids     (n,) strings
@@ -27,7 +27,10 @@ class TrainSet(Dataset):
     def __init__(self, folder: Path, ids: np.ndarray, labels: np.ndarray, settings: TrainSettings):
         # Fixed-width text: each worker process would come to copy millions of Python strings by counting references to them.
         self.folder, self.ids, self.labels = folder, ids.astype(np.str_), labels
-        self.augmentation = Augmentation(settings.augmentation, settings.image_size, settings.crop_scale, settings.seed)
+        self.size_in = settings.size_in
+        self.augmentations = {
+            size: Augmentation(settings.augmentation, size, settings.crop_scale, settings.seed) for size in set(settings.sizes)
+        }
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -35,12 +38,12 @@ class TrainSet(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int] | UserError:
         """An unreadable image gives the UserError instead of raising it: the loader would bury it under two tracebacks."""
         epoch, row = key
-        id = str(self.ids[row])
+        id, augmentation = str(self.ids[row]), self.augmentations[self.size_in(epoch)]
         try:
-            image = read_image(image_path(self.folder, "train", id), self.augmentation.at_least)
+            image = read_image(image_path(self.folder, "train", id), augmentation.at_least)
         except UserError as error:
             return error
-        image = np.ascontiguousarray(self.augmentation(image, epoch, id))
+        image = np.ascontiguousarray(augmentation(image, epoch, id))
         return torch.from_numpy(image).permute(2, 0, 1), int(self.labels[row])
 
 

@@ -48,19 +48,19 @@ def train(config: Config) -> list[Path]:
 
 
 def _artefact(config: Config, name: str, model: ModelSettings) -> Artefact:
-    settings: dict[str, Any] = {"name": name, "model": model.model_dump(mode="json", exclude={"weight"})}
+    settings: dict[str, Any] = {"name": name, "model": model.model_dump(mode="json", exclude={"weight", "recipe"})}
     if not _learns(config, name):  # the starting weights: no image is looked at
-        settings["train"] = {"epochs": 0, "seed": config.train.seed}
+        settings["train"] = {"epochs": 0, "seed": config.train_of(name).seed}
         inputs = {}
     else:
-        settings["train"] = config.train.model_dump(mode="json", exclude=_SHAPE_NOTHING)
+        settings["train"] = config.train_of(name).model_dump(mode="json", exclude=_SHAPE_NOTHING)
         inputs = {config.dataset.train_table: fingerprint_of_file(config.tables_folder / config.dataset.train_table)}
     return Artefact(config.run.folder / "models" / name, "train", settings, inputs)
 
 
 def _train_one(config: Config, name: str, artefact: Artefact, accelerator: Accelerator) -> None:
     """The folder is begun only after every check: what fails before it can be mended without run.overwrite."""
-    settings, model_settings, first = config.train, config.models[name], accelerator.is_main_process
+    settings, model_settings, first = config.train_of(name), config.models[name], accelerator.is_main_process
     learns = _learns(config, name)
     ids, labels, classes = _read_labels(config) if learns else ((), (), 1)
     if learns and settings.overfit:
@@ -90,7 +90,7 @@ def _train_one(config: Config, name: str, artefact: Artefact, accelerator: Accel
 
 
 def _learns(config: Config, name: str) -> bool:
-    return config.models[name].train and config.train.epochs > 0
+    return config.models[name].train and config.train_of(name).epochs > 0
 
 
 def _read_labels(config: Config) -> tuple[np.ndarray, np.ndarray, int]:

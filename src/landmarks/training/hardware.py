@@ -28,7 +28,7 @@ def start_accelerator(device: str, precision: str) -> Accelerator:
         # The launcher leaves one thread to each process, plain python all cores to one: share them out evenly.
         torch.set_num_threads(max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     else:
-        torch.backends.cudnn.benchmark = True  # every batch has the same shape
+        torch.backends.cudnn.benchmark = True  # batches have one shape, or a few one after the other
     accelerator = Accelerator(
         mixed_precision=_ACCELERATE_NAMES[format],
         cpu=chosen.type == "cpu",
