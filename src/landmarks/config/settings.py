@@ -192,6 +192,7 @@ class EvaluateSettings(Settings):
 
 class RunSettings(Settings):
     folder: UserPath = Field(Path("outputs/gldv2"), description="everything that is made goes here")
+    ledger: UserPath | None = Field(None, description="every evaluation adds its lines to this file; unset: results.csv beside run.folder")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: every GPU there is, else the CPU")
     processes: int = Field(0, ge=0, description="processes that train and extract; 0 = one a GPU, or one")
     overwrite: bool = Field(False, description="allow a model or descriptors made with other settings to be replaced")
@@ -243,3 +244,8 @@ class Config(Settings):
     def protocol(self) -> str:
         """How rankings are scored."""
         return self.evaluate.protocol or PROTOCOL_OF[self.dataset.source]
+
+    @property
+    def ledger(self) -> Path:
+        """The file of all evaluations: runs that lie side by side share it."""
+        return self.run.ledger or self.run.folder.parent / "results.csv"

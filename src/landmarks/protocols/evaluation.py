@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.store.artefact import read_manifest
+from landmarks.store.ledger import write_numbers
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Evaluation:
     choices: dict[str, str]
     numbers: dict[str, float | None]
     fingerprint: str
+
+    def line(self, date: str) -> dict[str, str]:
+        """As the ledger has it."""
+        words = "; ".join(f"{name}: {chosen}" for name, chosen in self.choices.items())
+        return asdict(self) | {"date": date, "choices": words, "numbers": write_numbers(self.numbers)}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from landmarks.config import Config
@@ -10,6 +11,7 @@ from landmarks.progress import say
 from landmarks.protocols import PROTOCOLS, Scores
 from landmarks.scoring import average_precisions
 from landmarks.store.files import write_json
+from landmarks.store.ledger import add_to_ledger
 from landmarks.store.solution import find_solution, read_solution
 from landmarks.store.submission import MOST_IMAGES, read_submission
 from landmarks.store.tables import positions, read_tables, write_csv
@@ -20,6 +22,8 @@ RESULTS = ("metrics.json", "per_query.csv", "ablation.csv")
 
 def evaluate(config: Config) -> Path | None:
     """Write metrics.json, per_query.csv and ablation.csv to run.folder; returns it, or None without a ground truth.
+
+    Every chain's evaluation has a line in the ledger (run.ledger).
 
     With evaluate.submission only that file is validated and scored, and nothing is written.
     """
@@ -39,6 +43,8 @@ def _record(config: Config, scores: Scores) -> Path:
     write_csv(folder / "ablation.csv", scores.chains)
     write_json(folder / "metrics.json", scores.results)
     print_scores(scores.results)
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    add_to_ledger(config.ledger, [evaluation.line(now) for evaluation in scores.evaluations])
     return folder
 
 

@@ -1,0 +1,59 @@
+"""results: the ledger of all evaluations as tables, beside what was published."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from landmarks.config import Config
+from landmarks.progress import say
+from landmarks.store.ledger import read_ledger, read_numbers, read_published
+
+
+def results(config: Config) -> Path:
+    """Print a table for each protocol of the ledger: the published rows with their source, then the ledger's with their date.
+
+    Of the numbers those are shown that a published row of the protocol has, where there is one; the ledger has them all. Below
+    stand the choices, numbered as in the last column: two numbers compare where their choices do. Without a ledger all published
+    rows are printed. Returns the ledger's path; raises UserError for a file that is no ledger.
+    """
+    path, published = config.ledger, read_published().assign(choices="")
+    if path.exists():
+        ours = read_ledger(path)
+        published = published[published["protocol"].isin(ours["protocol"])]
+        rows = pd.concat([published, ours.assign(source=ours["date"].str[:10])], ignore_index=True)
+    else:
+        say(f"results: no evaluation yet ({path}); what was published:")
+        ours, rows = [], published
+    # In a file or a pipe nothing is gained by folding what is wider than 80 characters.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
+    for protocol, part in rows.groupby("protocol", sort=False):
+        console.print(f"\n{protocol}, in percent")
+        for line in _print(console, part):
+            console.print(line, soft_wrap=True)
+    say(f"results: {len(ours)} evaluations in {path}")
+    return path
+
+
+def _print(console: Console, rows: pd.DataFrame) -> list[str]:
+    """Print one protocol's table; returns the lines that explain its last column."""
+    numbers = rows["numbers"].map(read_numbers)
+    published = rows["choices"] == ""
+    shown = dict.fromkeys(name for row in (numbers[published] if published.any() else numbers) for name in row)
+    notes = {text: str(number) for number, text in enumerate(rows.loc[~published, "choices"].drop_duplicates(), start=1)}
+    table = Table()
+    for column in ("dataset", "model", "chain"):
+        table.add_column(column, overflow="fold")
+    for name in shown:
+        table.add_column(name.replace("_", " "), justify="right")
+    table.add_column("source")
+    table.add_column("choices", justify="right")
+    for row, values in zip(rows.itertuples(), numbers, strict=True):
+        cells = [f"{values[name]:.2f}" if name in values else "-" for name in shown]
+        table.add_row(row.dataset, row.model, row.chain, *cells, row.source, notes.get(row.choices, ""))
+    console.print(table)
+    return [f"  {number}  {text}" for text, number in notes.items()]
