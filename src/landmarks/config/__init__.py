@@ -25,7 +25,6 @@ from landmarks.config.download import DownloadSettings
 from landmarks.config.load import load_config
 from landmarks.config.recognize import RecognizeSettings
 from landmarks.config.settings import (
-    CleanSettings,
     Config,
     DatasetSettings,
     ExtractSettings,
@@ -37,9 +36,9 @@ from landmarks.config.settings import (
     SampleSettings,
     SearchSettings,
     TrainSettings,
-    VerificationSettings,
     WhitenSettings,
 )
+from landmarks.config.verification import CleanSettings, VerificationSettings
 
 __all__ = [
     "AblateSettings",

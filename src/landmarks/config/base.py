@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
 
 
 class Settings(BaseModel):
