@@ -14,9 +14,10 @@ FLOORS = [
     {"store"},
     {"device", "remote"},
     {"models", "data"},
-    {"training", "extraction", "rerank", "ablation", "gallery", "summary", "scoring", "recognition_scoring", "protocols", "doctor"},
+    {"training", "extraction", "rerank", "ablation", "gallery", "summary", "scoring", "recognition_scoring", "protocols", "doctor", "bundling"},
     {"stages"},
     {"pipeline"},
+    {"notebook"},
     {"cli"},
     {"__main__"},
 ]

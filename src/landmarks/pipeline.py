@@ -40,6 +40,7 @@ STAGES = {
     "ablate": Stage("ablate", "ablate", "which steps and settings help, by how much, at what cost"),
     "recognize": Stage("recognize", "recognize", "which landmark each query shows -> a submission id,landmarks, and its GAP"),
     "submit": Stage("submit", "submit", "write and validate submission.csv"),
+    "bundle": Stage("bundle", "bundle", "all that a notebook without network needs, in one folder"),
     "evaluate": Stage("evaluate", "evaluate", "mAP@100 after every step, or of evaluate.submission=FILE"),
     "results": Stage("results", "results", "all evaluations so far, beside the published ones"),
     "report": Stage("report", "report", "an HTML page of results and example queries"),

@@ -1,6 +1,7 @@
 """Typed settings: read from YAML, overridden on the command line, refused when unknown."""
 
 from landmarks.config.ablate import AblateSettings, with_settings
+from landmarks.config.bundle import BundleSettings
 from landmarks.config.chain import (
     AddLabelsSettings,
     AugmentDatabaseSettings,
@@ -44,6 +45,7 @@ __all__ = [
     "AblateSettings",
     "AddLabelsSettings",
     "AugmentDatabaseSettings",
+    "BundleSettings",
     "Chain",
     "ClassifySettings",
     "CleanSettings",

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from landmarks.config.ablate import AblateSettings
 from landmarks.config.base import ModelName, Settings
+from landmarks.config.bundle import BundleSettings
 from landmarks.config.chain import Chain
 from landmarks.config.download import DownloadSettings
 from landmarks.config.recognize import RecognizeSettings
@@ -192,6 +193,7 @@ class Config(Settings):
     recognize: RecognizeSettings = RecognizeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     ablate: AblateSettings = AblateSettings()
+    bundle: BundleSettings = BundleSettings()
     run: RunSettings = RunSettings()
 
     @model_validator(mode="after")

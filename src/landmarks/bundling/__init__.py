@@ -1,0 +1,1 @@
+"""What a notebook without network takes with it."""

@@ -1,0 +1,130 @@
+"""What the notebook of a bundle runs: photos of a competition -> submission.csv, without network, within a given time.
+
+    python -m landmarks.notebook BUNDLE INPUT WORKING STARTED
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from landmarks.config import Config, load_config
+from landmarks.errors import UserError
+from landmarks.extraction.budget import Budget, area
+from landmarks.extraction.within import describe_within
+from landmarks.extraction.work import local_longest_side
+from landmarks.pipeline import run_stage
+from landmarks.progress import say
+from landmarks.rerank.chain import make_chain, open_context
+from landmarks.store.images import photo_ids
+from landmarks.store.local_features import local_model
+from landmarks.store.rankings import read_ranking, verifies
+from landmarks.store.tables import Tables, read_ids, read_tables, write_csv
+
+PAIRS_PER_SECOND = 360.0  # measured on two CPU cores (EXPERIMENTS.md), until this machine's own rate is known
+TRIAL = 10  # queries whose pairs are verified to measure it
+
+
+def make_submission(bundle: Path, input: Path, working: Path, started: float) -> Path:
+    """Describe test and index of the competition in `input`, search, re-rank; returns working/submission.csv.
+
+    started  time.time() when the notebook began: the limit counts from there
+    Raises UserError where the input holds no competition.
+    """
+    config = load_config(bundle / "config.yaml", [f"dataset.folder={working / 'dataset'}", f"run.folder={working / 'run'}"])
+    end = started + 3600 * config.bundle.hours - 60 * config.bundle.reserve_minutes
+    left = lambda: end - time.time()  # noqa: E731
+    tables = _prepare(config, bundle, _competition(input))
+    say(f"{len(tables.test_ids)} queries, {len(tables.index_ids)} index images, {left() / 3600:.2f} hours for them")
+    budget = Budget(config.extract.scales, verifies(config.rerank), partial(_verification_seconds, config, tables))
+    describe_within(config, tables, left, budget)
+    if not budget.verify:
+        config = _without_verification(config)
+    run_stage("search", config, [])
+    if budget.verify:
+        run_stage("extract-local", config, [])
+        if (seconds := _pairs_seconds(config)) > left():
+            say(f"verification is dropped: it would take {seconds / 60:.0f} minutes, {left() / 60:.0f} are left")
+            config = _without_verification(config)
+    run_stage("rerank", config, [])
+    run_stage("submit", config, [])
+    shutil.copyfile(config.run.folder / "submission.csv", working / "submission.csv")
+    say(f"{working / 'submission.csv'}, {(time.time() - started) / 60:.1f} minutes after the start")
+    return working / "submission.csv"
+
+
+def _competition(input: Path) -> Path:
+    """The folder of the competition's photos: directly in the input folder, or below "competitions"."""
+    for pattern in ("*", "*/*", "*/*/*"):
+        for path in sorted(input.glob(pattern)):
+            if (path / "index").is_dir() and (path / "test").is_dir():
+                return path
+    raise UserError("no folder with photos in index/ and test/", where=input, next="add the competition's data to the notebook")
+
+
+def _prepare(config: Config, bundle: Path, competition: Path) -> Tables:
+    """A dataset and a run folder of links to the bundle and the competition, and the tables of what is there now."""
+    folder = config.dataset.folder
+    for link, target in (
+        (folder / "test", competition / "test"),
+        (folder / "index", competition / "index"),
+        (folder / "train.csv", bundle / "dataset" / "train.csv"),
+        (config.run.folder / "models", bundle / "models"),
+        *((config.run.folder / "descriptors" / name / "train", bundle / "descriptors" / name / "train") for name in config.models),
+    ):
+        if target.exists() and not link.is_symlink():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.symlink(target, link)
+    sample = competition / "sample_submission.csv"
+    test_ids = read_ids(sample) if sample.exists() else photo_ids(competition, "test")
+    write_csv(folder / "test.csv", pd.DataFrame({"id": test_ids}))
+    write_csv(folder / "index.csv", pd.DataFrame({"id": photo_ids(competition, "index")}))
+    return read_tables(folder)
+
+
+def _verification_seconds(config: Config, tables: Tables, unit: dict[str, float]) -> float:
+    """Local features and matching, as far as can be told beforehand. unit: seconds a picture takes at scale 1, by model."""
+    top = max(step.top for step in config.rerank if step.step == "verify")
+    images = len(tables.test_ids) + min(len(tables.index_ids), len(tables.test_ids) * config.search.neighbours)
+    larger = (local_longest_side(config) / config.extract.longest_side) ** 2 * area(config.extract.local.scales)
+    pairs = len(tables.test_ids) * min(top, config.search.neighbours, len(tables.index_ids))
+    return images * larger * unit.get(local_model(config), 0.0) + pairs / PAIRS_PER_SECOND
+
+
+def _pairs_seconds(config: Config) -> float:
+    """How long all pairs will take, from those of a few queries, which are verified now and kept."""
+    place = [step.step for step in config.rerank].index("verify")
+    context, top = cache(lambda: open_context(config)), config.rerank[place].top
+    lists = read_ranking(make_chain(config, config.rerank[:place], context)).indices[:, :top]
+    seconds, pairs = 0.0, 0
+    for part in (lists[:1], lists[1 : 1 + TRIAL]):  # the first query's also compile what compares them
+        query, rank = np.nonzero(part >= 0)
+        began = time.perf_counter()
+        context().count_inliers(query + (0 if part is lists[:1] else 1), part[query, rank])
+        seconds, pairs = time.perf_counter() - began, len(query)
+    return seconds / max(1, pairs) * int((lists >= 0).sum())
+
+
+def _without_verification(config: Config) -> Config:
+    return config.model_copy(update={"rerank": tuple(step for step in config.rerank if step.step != "verify")})
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        make_submission(*map(Path, arguments[:3]), float(arguments[3]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as landmarks/cli.py does, and for its reason
+    sys.exit(main(sys.argv[1:]))

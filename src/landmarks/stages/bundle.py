@@ -1,0 +1,62 @@
+"""bundle: all that a notebook without network needs, in one folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+import landmarks
+from landmarks.bundling.notebook import notebook_text
+from landmarks.bundling.wheels import fetch_wheels
+from landmarks.config import Config
+from landmarks.doctor.check import gigabytes
+from landmarks.errors import UserError
+from landmarks.progress import progress, say
+from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.files import write_json, write_text
+
+CONTENTS = "bundle.json"  # by which the notebook finds the folder
+
+
+def bundle(config: Config) -> Path:
+    """Make <run.folder>/bundle: code, weights, train's table and descriptors, wheels, configuration, notebook.ipynb.
+
+    Raises UserError where a model is not trained, or train is not described and the chain (or whitening) learns from it.
+    """
+    if not config.models:
+        raise UserError("the configuration names no model: a notebook has photos to describe", where="models", next="--config FILE with models")
+    folder, code = config.run.folder / "bundle", Path(landmarks.__file__).parent
+    table = config.tables_folder / config.dataset.train_table
+    parts = {f"models/{name}": config.run.folder / "models" / name for name in config.models}
+    if config.rerank or config.whiten.dimensions:
+        parts |= {f"descriptors/{name}/train": config.run.folder / "descriptors" / name / "train" for name in config.models}
+    inputs = {name: read_manifest(path)["fingerprint"] for name, path in parts.items()} | {"table": fingerprint_of_file(table)}
+    inputs |= {f"code/{path.relative_to(code)}": fingerprint_of_file(path) for path in sorted(code.rglob("*.py"))}
+    artefact = Artefact(folder, "bundle", _settings(config), inputs)
+    if artefact.is_complete():
+        say(f"bundle: up to date: {folder}")
+        return folder
+    artefact.begin()
+    shutil.copytree(code, folder / "code" / "landmarks", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    (folder / "dataset").mkdir(exist_ok=True)
+    shutil.copyfile(table, folder / "dataset" / "train.csv")
+    for name, path in progress(parts.items(), "bundle", "part"):
+        shutil.copytree(path, folder / name, dirs_exist_ok=True)
+    wheels = fetch_wheels(folder / "wheels", config.bundle)
+    write_text(folder / "config.yaml", yaml.safe_dump(_settings(config), sort_keys=False))
+    write_text(folder / "notebook.ipynb", notebook_text())
+    write_json(folder / CONTENTS, {"models": list(config.models), "wheels": wheels, "version": landmarks.__version__})
+    artefact.finish(wheels=wheels)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    say(f"bundle: {folder}, {gigabytes(size)}: upload it as a dataset (kaggle.com/datasets, New Dataset), and its notebook.ipynb as a notebook")
+    return folder
+
+
+def _settings(config: Config) -> dict:
+    """The configuration as the notebook takes it: its own folders, nothing downloaded, nothing trained, damaged photos left out."""
+    settings = config.model_dump(mode="json", exclude={"download", "sample", "photos", "evaluate", "ablate", "clean", "run", "train"})
+    settings["dataset"] = {"source": "folder", "train_table": "train.csv"}
+    settings["extract"]["on_error"] = "skip"
+    return settings
