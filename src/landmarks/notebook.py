@@ -1,6 +1,6 @@
 """What the notebook of a bundle runs: photos of a competition -> submission.csv, without network, within a given time.
 
-    python -m landmarks.notebook BUNDLE INPUT WORKING STARTED
+python -m landmarks.notebook BUNDLE INPUT WORKING STARTED
 """
 
 from __future__ import annotations
@@ -103,13 +103,14 @@ def _pairs_seconds(config: Config) -> float:
     place = [step.step for step in config.rerank].index("verify")
     context, top = cache(lambda: open_context(config)), config.rerank[place].top
     lists = read_ranking(make_chain(config, config.rerank[:place], context)).indices[:, :top]
-    seconds, pairs = 0.0, 0
-    for part in (lists[:1], lists[1 : 1 + TRIAL]):  # the first query's also compile what compares them
-        query, rank = np.nonzero(part >= 0)
+    a_pair = 0.0
+    for first, last in ((0, 1), (1, 1 + TRIAL)):  # the first query's compile what compares them, and count where there is no other
+        query, rank = np.nonzero(lists[first:last] >= 0)
         began = time.perf_counter()
-        context().count_inliers(query + (0 if part is lists[:1] else 1), part[query, rank])
-        seconds, pairs = time.perf_counter() - began, len(query)
-    return seconds / max(1, pairs) * int((lists >= 0).sum())
+        context().count_inliers(query + first, lists[query + first, rank])
+        if len(query):
+            a_pair = (time.perf_counter() - began) / len(query)
+    return a_pair * int((lists >= 0).sum())
 
 
 def _without_verification(config: Config) -> Config:

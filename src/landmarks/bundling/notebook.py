@@ -8,7 +8,8 @@ from typing import Any
 INTRODUCTION = """# Landmark retrieval
 
 Made by `landmarks bundle`. Add two inputs to this notebook, the competition's data and the bundle's folder as a dataset, and turn the
-internet off. It describes whatever photos the competition's `test` and `index` folders hold, searches, re-ranks and writes `submission.csv`."""
+internet off. It describes whatever photos the competition's `test` and `index` folders hold, searches, re-ranks and writes
+`submission.csv`."""
 
 FIND = """import os, subprocess, sys, time
 from pathlib import Path

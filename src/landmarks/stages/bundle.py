@@ -26,7 +26,9 @@ def bundle(config: Config) -> Path:
     Raises UserError where a model is not trained, or train is not described and the chain (or whitening) learns from it.
     """
     if not config.models:
-        raise UserError("the configuration names no model: a notebook has photos to describe", where="models", next="--config FILE with models")
+        raise UserError(
+            "the configuration names no model: a notebook has photos to describe", where="models", next="--config FILE with models"
+        )
     folder, code = config.run.folder / "bundle", Path(landmarks.__file__).parent
     table = config.tables_folder / config.dataset.train_table
     parts = {f"models/{name}": config.run.folder / "models" / name for name in config.models}
@@ -50,7 +52,8 @@ def bundle(config: Config) -> Path:
     write_json(folder / CONTENTS, {"models": list(config.models), "wheels": wheels, "version": landmarks.__version__})
     artefact.finish(wheels=wheels)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    say(f"bundle: {folder}, {gigabytes(size)}: upload it as a dataset (kaggle.com/datasets, New Dataset), and its notebook.ipynb as a notebook")
+    say(f"bundle: {folder}, {gigabytes(size)}")
+    say("next: upload it as a dataset (kaggle.com/datasets, New Dataset), and notebook.ipynb in it as a notebook of the competition")
     return folder
 
 
@@ -59,4 +62,6 @@ def _settings(config: Config) -> dict:
     settings = config.model_dump(mode="json", exclude={"download", "sample", "photos", "evaluate", "ablate", "clean", "run", "train"})
     settings["dataset"] = {"source": "folder", "train_table": "train.csv"}
     settings["extract"]["on_error"] = "skip"
+    for model in settings["models"].values():
+        del model["recipe"]  # how it was trained, in terms of settings that are not here
     return settings
