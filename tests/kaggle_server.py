@@ -33,6 +33,7 @@ class KaggleServer:
         self.upload_status = 200
         self.submissions, self.uploads = [], []
         self.left = 5
+        self.at_once, self.most_at_once = 0, 0  # files that are being sent
         self.requests = []  # (method, path, first byte asked for, bytes sent)
         server = self
 
@@ -120,6 +121,8 @@ def _serve_file(server, handler):
     handler.end_headers()
     if handler.command == "HEAD":
         return
+    server.at_once += stop - start > 1
+    server.most_at_once = max(server.most_at_once, server.at_once)
     end = min(server.cuts.pop(handler.path, stop) if stop - start > 1 else stop, stop)
     for position in range(start, end, 4096):
         piece = content[position : min(position + 4096, end)]
@@ -131,6 +134,7 @@ def _serve_file(server, handler):
             break
         if server.bytes_per_second:
             time.sleep(len(piece) / server.bytes_per_second)
+    server.at_once -= stop - start > 1
     if end < stop:
         handler.close_connection = True
 

@@ -1,12 +1,10 @@
 """Downloads from a server on this machine that publishes a small Google Landmarks v2 and small competitions."""
 
 import fcntl
-import os
-import stat
+import shutil
 
 import pytest
-from gldv2_world import ARCHIVES, lying_in, publish, zip_of
-from kaggle_server import Fault
+from gldv2_world import ARCHIVES, lying_in, publish
 
 from landmarks.cli import main
 from landmarks.config import load_config
@@ -34,10 +32,6 @@ def settings(tmp_path, *more):
 
 def from_mirror(server, tmp_path, *more):
     return settings(tmp_path, "download.gldv2=[train, index, test]", f"download.gldv2_url={server.url}", *more)
-
-
-def from_kaggle(tmp_path, *names):
-    return settings(tmp_path, f"download.competitions=[{', '.join(names)}]", "dataset.train_table=train.csv")
 
 
 def test_everything_arrives_once(world, tmp_path, capsys):
@@ -199,76 +193,18 @@ def test_a_missing_archive_is_named(world, tmp_path):
         download(from_mirror(world, tmp_path))
 
 
-COMPETITION = {
-    "train.csv": b"id,landmark_id\n0123,1\n",
-    "sample_submission.csv": b"id,images\n",
-    "train/0/1/2/0123.jpg": os.urandom(3000),
-    "index/4/5/6/4567.jpg": os.urandom(3000),
-    "test/8/9/a/89ab.jpg": os.urandom(3000),
-}
+def test_several_come_at_once(world, tmp_path):
+    world.bytes_per_second = 200_000
+    download(from_mirror(world, tmp_path, "download.parallel=3"))
+    assert world.most_at_once > 1 and lying_in(tmp_path / "data") == world.expected
 
 
-def test_a_competition(signed_in, tmp_path):
-    signed_in.competitions["landmark-retrieval-2021"] = "/files/archive.zip"
-    signed_in.files["/files/archive.zip"] = zip_of(COMPETITION)
-    config = from_kaggle(tmp_path, "landmark-retrieval-2021")
-    download(config)
-    assert lying_in(tmp_path / "data") == COMPETITION | {"index.csv": b"id\n4567\n", "test.csv": b"id\n89ab\n"}
-    signed_in.requests.clear()
-    download(config)
-    assert signed_in.requests == []
-
-
-def test_a_dataset_beside_it(signed_in, world, tmp_path):
-    signed_in.datasets["someone/cleaned"] = "/files/cleaned.zip"
-    signed_in.files["/files/cleaned.zip"] = zip_of({"other.csv": b"x\n"})
-    download(from_mirror(world, tmp_path, "download.datasets=[someone/cleaned]"))
-    assert lying_in(tmp_path / "data") == world.expected | {"other.csv": b"x\n"}
-
-
-def test_a_corrupted_zip_is_fetched_again(signed_in, tmp_path, capsys):
-    right = zip_of(COMPETITION)
-    signed_in.competitions["c"] = "/files/archive.zip"
-    place = right.index(COMPETITION["index/4/5/6/4567.jpg"]) + 100
-    signed_in.files["/files/archive.zip"] = right[:place] + bytes(8) + right[place + 8 :]
-    with pytest.raises(UserError, match="c.zip arrives damaged, 3 times"):
-        download(from_kaggle(tmp_path, "c"))
-    signed_in.files["/files/archive.zip"] = right
-    download(from_kaggle(tmp_path, "c"))
-    assert COMPETITION.items() <= lying_in(tmp_path / "data").items()
-
-
-def test_without_a_credential_the_plan_is_printed_with_what_to_do(signed_out, tmp_path, capsys):
-    config = from_kaggle(tmp_path, "landmark-retrieval-2021")
-    download(config, dry_run=True)
-    printed = capsys.readouterr().out
-    assert "competition landmark-retrieval-2021" in printed and "KAGGLE_API_TOKEN" in printed
-    with pytest.raises(UserError, match="there is none on this machine"):
-        download(config)
-
-
-def test_rules_that_are_not_accepted(signed_in, tmp_path):
-    signed_in.competitions["landmark-retrieval-2021"] = "/files/archive.zip"
-    signed_in.faults.append(Fault("DownloadDataFiles", 403, times=9))
-    with pytest.raises(UserError, match="competitions/landmark-retrieval-2021/rules"):
-        download(from_kaggle(tmp_path, "landmark-retrieval-2021"))
-
-
-@pytest.mark.parametrize("name", ["../out.csv", "link"])
-def test_a_wicked_archive_writes_nothing(signed_in, tmp_path, name):
-    import zipfile
-
-    path = tmp_path / "wicked.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        info = zipfile.ZipInfo(name)
-        if name == "link":
-            info.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr("good.csv", "x")
-        archive.writestr(info, "/etc/passwd")
-    signed_in.competitions["c"], signed_in.files["/files/archive.zip"] = "/files/archive.zip", path.read_bytes()
-    with pytest.raises(UserError, match="nothing was unpacked"):
-        download(from_kaggle(tmp_path, "c"))
-    assert lying_in(tmp_path / "data") == {} and not (tmp_path / "out.csv").exists()
+def test_what_was_taken_away_is_fetched_again(world, tmp_path):
+    download(from_mirror(world, tmp_path))
+    shutil.rmtree(tmp_path / "data/index")
+    (tmp_path / "data/test.csv").unlink()
+    download(from_mirror(world, tmp_path))
+    assert lying_in(tmp_path / "data") == world.expected
 
 
 def test_a_configuration_that_names_nothing(tmp_path):

@@ -7,6 +7,7 @@ import filecmp
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from landmarks.errors import UserError
@@ -83,13 +84,24 @@ def _unpack(item: Item, archive: Path, folder: Path, work: Path, hands: Hands, l
         require_own(archive, place)
         begun.touch()
     keep = (lambda name: Path(name).stem in listed) if item.share < 1 else (lambda name: True)
-    files, _ = unpack(archive, place, work / f"{item.name}.aside", _watch(item, hands), keep)
+    # An archive of tens of gigabytes is unpacked under a bar of its own; one of many is a part of theirs.
+    with progress(None, f"unpack and check {item.name}", "B", hidden=bool(item.folder), scaled=True) as bar:
+
+        def moved(count: int) -> None:
+            hands.tick()
+            bar.update(count)
+
+        def watch(total: int) -> Callable[[int], None]:
+            bar.reset(total)
+            return moved
+
+        files, _ = unpack(archive, place, work / f"{item.name}.aside", watch, keep)
     return files
 
 
 def _require_md5(item: Item, archive: Path, sums: Path, hands: Hands) -> None:
     if not sums.exists():
-        fetch(item.md5, sums, item.subject, hands)
+        fetch(item.md5, sums, replace(item.subject, name=f"md5 of {item.subject.name}"), hands)
     try:
         expected = md5_in(sums.read_text(encoding="utf-8", errors="replace"))
         if md5_of(archive) != expected:
@@ -97,18 +109,3 @@ def _require_md5(item: Item, archive: Path, sums: Path, hands: Hands) -> None:
     except DamagedArchive:
         sums.unlink()
         raise
-
-
-def _watch(item: Item, hands: Hands) -> Callable[[int], Callable[[int], object]]:
-    """An archive of tens of gigabytes is unpacked under a bar of its own; one of many among the others."""
-
-    def watch(total: int) -> Callable[[int], object]:
-        bar = progress(None, f"unpack and check {item.name}", "B", total=total, hidden=bool(item.folder), scaled=True)
-
-        def moved(count: int) -> None:
-            hands.tick()
-            bar.update(count)
-
-        return moved
-
-    return watch

@@ -15,15 +15,24 @@ from landmarks.store.tables import read_ids, read_train
 
 
 class Done:
-    """A note for each item that is unpacked and checked, in `folder`: its name -> its size in bytes."""
+    """A note for each item that is unpacked and checked; it counts as long as the table, or the split's folder, is there.
 
-    def __init__(self, folder: Path, train_table: str):
-        self.folder, self.train_table = folder, train_table
-        notes = {path.name.removesuffix(".json"): _read(path) for path in sorted(folder.glob("[!.]*.json"))}
-        self.sizes: dict[str, int] = {name: note["size"] for name, note in notes.items() if note.get("table", train_table) == train_table}
+    dataset  where everything goes
+    work     the folder in it that holds the notes
+    """
+
+    def __init__(self, dataset: DatasetSettings, work: Path):
+        self.dataset, self.folder = dataset, work / "done"
+        self._notes = {path.name.removesuffix(".json"): _read(path) for path in sorted(self.folder.glob("[!.]*.json"))}
 
     def has(self, item: Item) -> bool:
-        return item.name in self.sizes
+        note = self._notes.get(item.name)
+        if note is None or note.get("table", self.dataset.train_table) != self.dataset.train_table:
+            return False
+        return (self.dataset.folder / (item.name if item.header else item.folder)).exists()
+
+    def size(self, item: Item) -> int | None:
+        return self._notes[item.name]["size"] if self.has(item) else item.about
 
     def note(self, item: Item, size: int, files: int) -> None:
         self._write(item, {"size": size, "files": files, "from": item.subject.where}, of_table=item.share < 1)
@@ -34,20 +43,22 @@ class Done:
             self._write(item, {"size": size, "from": "put there by hand"}, of_table=item.folder == "train")
 
     def _write(self, item: Item, note: dict, of_table: bool) -> None:
-        write_json(self.folder / f"{item.name}.json", note | ({"table": self.train_table} if of_table else {}))
-        self.sizes[item.name] = note["size"]
+        note |= {"table": self.dataset.train_table} if of_table else {}
+        write_json(self.folder / f"{item.name}.json", note)
+        self._notes[item.name] = note
 
 
-def found_by_hand(items: list[Item], done: Done, dataset: DatasetSettings) -> list[Item]:
+def found_by_hand(items: list[Item], done: Done) -> list[Item]:
     """Items whose content lies in the dataset folder though no run noted it: nobody fetches hundreds of gigabytes a second time.
 
     A table counts where a file of its name is; the photos of a split where all that its table lists are; a competition or data set of
     Kaggle where the tables are and nothing has been downloaded into the folder yet.
     """
+    dataset = done.dataset
     if not dataset.folder.is_dir():
         return []
     fresh = not done.folder.exists()
-    found = [item for item in items if item.header is not None and fresh and (dataset.folder / item.name).is_file()]
+    found = [item for item in items if item.header and fresh and (dataset.folder / item.name).is_file()]
     for split in sorted({item.folder for item in items if item.folder}):
         archives = [item for item in items if item.folder == split]
         if not any(done.has(item) for item in archives) and _has_all_photos(dataset, split):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import requests
@@ -49,7 +50,7 @@ class Plan:
     def fetched(self) -> int:
         return sum(one.have for one in self.missing)
 
-    @property
+    @cached_property  # it may look into an archive of a million photos
     def disk(self) -> int:
         """Bytes that the disk still has to take, at the worst moment: everything unpacked, and the largest archives beside it."""
         archives = sorted(((one.size or 0) - one.have for one in self.missing if one.item.header is None), reverse=True)
@@ -104,19 +105,19 @@ class Plan:
             )
 
 
-def make_plan(items: list[Item], done: dict[str, int | None], folder: Path, work: Path, parallel: int) -> tuple[Plan, list[UserError]]:
-    """Ask the servers how large everything is that is not done; also what stands in the way, for which published sizes stand in.
+def make_plan(items: list[Item], there: dict[str, int | None], folder: Path, work: Path, parallel: int) -> tuple[Plan, list[UserError]]:
+    """Ask the servers how large everything is that is not there; also what stands in the way, for which published sizes stand in.
 
-    done: item name -> its size in bytes, of what is there: unpacked and checked, or put there by hand.
+    there: item name -> its size in bytes, of what is unpacked and checked, or put there by hand.
     """
-    asked = [item for item in items if item.name not in done and item.address is not None]
+    asked = [item for item in items if item.name not in there and item.address is not None]
     faults: list[UserError] = []
     with ThreadPoolExecutor(ASKING) as pool:
         sizes = dict(zip((item.name for item in asked), _ask_all(pool, asked, faults), strict=True))
     planned = []
     for item in items:
-        size = sizes.get(item.name, done.get(item.name))
-        here = item.name in done
+        size = sizes.get(item.name, there.get(item.name))
+        here = item.name in there
         planned.append(
             Planned(item, item.about if size is None else size, size is not None, 0 if here else fetched(work / item.name), here)
         )

@@ -68,17 +68,17 @@ def _download(config: Config, done: Done) -> None:
         hands.counter = bar.update
         deliver_one = partial(deliver, folder=folder, work=work, done=done, hands=hands)
         missing = [one.item for one in plan.missing]
-        _deliver_all([item for item in missing if item.header], deliver_one, plan, hands)  # they say which photos are kept
+        _deliver_all([item for item in missing if item.header], deliver_one, plan.parallel, hands)  # they say which photos are kept
         if any(item.share < 1 for item in missing):
             deliver_one = partial(deliver_one, listed=frozenset(read_train(folder / config.dataset.train_table).ids))
-        _deliver_all([item for item in missing if not item.header], deliver_one, plan, hands)
+        _deliver_all([item for item in missing if not item.header], deliver_one, plan.parallel, hands)
     _write_split_tables(folder)
     say(f"download: {len(plan.missing)} files fetched, unpacked and checked in {folder}")
 
 
-def _deliver_all(items: list[Item], deliver_one: Callable[[Item], None], plan: Plan, hands: Hands) -> None:
+def _deliver_all(items: list[Item], deliver_one: Callable[[Item], None], parallel: int, hands: Hands) -> None:
     """Several at a time; the first that fails stops the others, and its error is the one that is raised."""
-    with ThreadPoolExecutor(plan.parallel) as pool:
+    with ThreadPoolExecutor(parallel) as pool:
         futures = [pool.submit(deliver_one, item) for item in items]
         try:
             for future in as_completed(futures):
@@ -90,21 +90,22 @@ def _deliver_all(items: list[Item], deliver_one: Callable[[Item], None], plan: P
 
 
 def _done(config: Config) -> Done:
-    return Done(config.dataset.folder / WORK / "done", config.dataset.train_table)
+    return Done(config.dataset, config.dataset.folder / WORK)
 
 
 def _plan(config: Config, done: Done, hands: Hands) -> tuple[Plan, list[UserError]]:
     """The plan, and what stands in its way."""
-    there = {item.name for item in found_by_hand(_items(config, None), done, config.dataset)} | done.sizes.keys()
+    items = _items(config, None)
+    by_hand = found_by_hand(items, done)
+    there = {item.name: done.size(item) for item in items if done.has(item) or item in by_hand}
     faults, kaggle = [], None
-    if any(item.subject.kaggle and item.name not in there for item in _items(config, None)):
+    if any(item.subject.kaggle and item.name not in there for item in items):
         try:
             kaggle = connect(hands.wait)
         except UserError as error:
             faults.append(error)
-    items = _items(config, kaggle)
-    sizes = {item.name: done.sizes.get(item.name, item.about) for item in items if item.name in there}
-    plan, more = make_plan(items, sizes, config.dataset.folder, config.dataset.folder / WORK, config.download.parallel)
+    folder = config.dataset.folder
+    plan, more = make_plan(_items(config, kaggle), there, folder, folder / WORK, config.download.parallel)
     return plan, faults + more
 
 

@@ -59,6 +59,8 @@ def opened(path: Path) -> Iterator[Contents]:
                 yield Contents(_harmless(path, _tar_entries(path, archive)), archive.extractfile)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DamagedArchive(str(error)) from None
+    except NotImplementedError as error:
+        raise UserError(f"packed in a way that is not known here: {error}", where=path, next="unpack it by hand") from None
 
 
 def unpack(path: Path, folder: Path, aside: Path, watch: Watch, keep: Keep = lambda name: True) -> tuple[int, int]:
