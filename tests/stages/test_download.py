@@ -4,7 +4,7 @@ import fcntl
 import shutil
 
 import pytest
-from gldv2_world import ARCHIVES, lying_in, publish
+from small_gldv2 import ARCHIVES, lying_in, publish
 
 from landmarks.cli import main
 from landmarks.config import load_config

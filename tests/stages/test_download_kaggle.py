@@ -5,8 +5,8 @@ import stat
 import zipfile
 
 import pytest
-from gldv2_world import ARCHIVES, lying_in, publish, zip_of
 from kaggle_server import Fault
+from small_gldv2 import ARCHIVES, lying_in, publish, zip_of
 
 from landmarks.config import load_config
 from landmarks.errors import UserError

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from gldv2_world import ARCHIVES, lying_in, publish
+from small_gldv2 import ARCHIVES, lying_in, publish
 
 KILLS = 10
 ON_THE_WIRE = 3 * 4096  # sent by the server, not yet written by the client: pieces of 4096 bytes, slowly
