@@ -43,6 +43,7 @@ STAGES = {
     "bundle": Stage("bundle", "bundle", "all that a notebook without network needs, in one folder"),
     "evaluate": Stage("evaluate", "evaluate", "mAP@100 after every step, or of evaluate.submission=FILE"),
     "results": Stage("results", "results", "all evaluations so far, beside the published ones"),
+    "overlap": Stage("overlap", "overlap", "photos that the training set shares with queries and index, and what their labels are worth"),
     "report": Stage("report", "report", "an HTML page of results and example queries"),
 }
 

@@ -24,6 +24,7 @@ from landmarks.config.chain import (
 )
 from landmarks.config.download import DownloadSettings
 from landmarks.config.load import load_config
+from landmarks.config.overlap import OverlapSettings
 from landmarks.config.recognize import RecognizeSettings
 from landmarks.config.settings import (
     Config,
@@ -63,6 +64,7 @@ __all__ = [
     "LocalExtractSettings",
     "LocalSettings",
     "ModelSettings",
+    "OverlapSettings",
     "PenaliseNonLandmarksSettings",
     "PhotosSettings",
     "RecognizeSettings",

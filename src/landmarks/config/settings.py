@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from landmarks.config.ablate import AblateSettings
-from landmarks.config.base import ModelName, Settings
+from landmarks.config.base import ModelName, Settings, UserPath
 from landmarks.config.bundle import BundleSettings
 from landmarks.config.chain import Chain
 from landmarks.config.download import DownloadSettings
+from landmarks.config.overlap import OverlapSettings
 from landmarks.config.recognize import RecognizeSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Side = Annotated[int, Field(ge=32)]
 
 # The protocol that a dataset is scored by where no other is asked for.
@@ -194,6 +194,7 @@ class Config(Settings):
     evaluate: EvaluateSettings = EvaluateSettings()
     ablate: AblateSettings = AblateSettings()
     bundle: BundleSettings = BundleSettings()
+    overlap: OverlapSettings = OverlapSettings()
     run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
@@ -222,6 +223,10 @@ class Config(Settings):
     def protocol(self) -> str:
         """How rankings are scored."""
         return self.evaluate.protocol or PROTOCOL_OF[self.dataset.source]
+
+    def at(self, folder: Path) -> Config:
+        """The same settings for the run in `folder`, with the ledger of this one."""
+        return self.model_copy(update={"run": self.run.model_copy(update={"folder": folder, "ledger": self.ledger})})
 
     @property
     def ledger(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def model_name(config: Config) -> str:
 
 def choices(config: Config) -> dict[str, str]:
     """Those that any protocol has: how descriptors were made, and what they were learned on."""
-    made = {"whitening": whitening_in_words(config), "training set": _training_set(config), "overlap": "not measured"}
+    made = {"whitening": whitening_in_words(config), "training set": _training_set(config), "overlap": _overlap(config)}
     if config.models:
         scales = " ".join(f"{scale:g}" for scale in config.extract.scales)
         made = {"longest side": str(config.extract.longest_side), "scales": scales} | made
@@ -67,6 +68,12 @@ def choices(config: Config) -> dict[str, str]:
 
 def whitening_in_words(config: Config) -> str:
     return f"{config.whiten.dimensions} dimensions, learned on train" if config.whiten.dimensions else "none"
+
+
+def _overlap(config: Config) -> str:
+    """How many of the images that are scored stand in the training set, as the stage overlap found."""
+    path = config.run.folder / "overlap" / "summary.json"
+    return json.loads(path.read_text(encoding="utf-8"))["words"] if path.is_file() else "not measured"
 
 
 def _training_set(config: Config) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -32,16 +33,26 @@ class VerifiedPairs:
 
     splits     of the first and of the second image: "test" and "index" for queries and what they found
     query_ids  (n_query,) strings, index_ids (n_index,): pairs are pairs of row numbers of these
+    elsewhere  the run folder that holds the second split's local features; unset: config's own
 
     Raises UserError where no local features of a split were made.
     """
 
-    def __init__(self, config: Config, model: str, splits: tuple[str, str], query_ids: np.ndarray, index_ids: np.ndarray):
+    def __init__(
+        self,
+        config: Config,
+        model: str,
+        splits: tuple[str, str],
+        query_ids: np.ndarray,
+        index_ids: np.ndarray,
+        elsewhere: Path | None = None,
+    ):
         self._settings, self._what = config.verification, f"verify {splits[0]}-{splits[1]}"
         self._device = choose_device(config.run.device)[0]
         on_gpu = {"processor": "gpu"} if self._device.type == "cuda" else {}  # which rounds otherwise: the two are never mixed
         self._query_ids, self._index_ids = query_ids, index_ids
-        self._queries, self._index = (LocalStore(local_folder(config, model, split)) for split in splits)
+        self._queries = LocalStore(local_folder(config, model, splits[0]))
+        self._index = LocalStore(local_folder(config if elsewhere is None else config.at(elsewhere), model, splits[1]))
         self._table = PairTable(
             config.run.folder / "pairs" / model,
             "-".join(splits),

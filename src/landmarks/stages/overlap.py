@@ -1,0 +1,180 @@
+"""overlap: photos that stand in the training set and in an evaluation set, and what the labels of their landmarks are worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from landmarks.config import Config
+from landmarks.extraction.run import run_extraction
+from landmarks.extraction.work import local_work
+from landmarks.progress import say
+from landmarks.protocols import PROTOCOLS
+from landmarks.rerank.chain import make_chain, open_context
+from landmarks.rerank.fewer_landmarks import carry_out_with
+from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file
+from landmarks.store.descriptors import Descriptors
+from landmarks.store.files import write_json
+from landmarks.store.ledger import add_to_ledger
+from landmarks.store.local_features import LocalStore, local_folder, local_model
+from landmarks.store.search_space import SearchSpace
+from landmarks.store.spaces import search, search_on_gpu
+from landmarks.store.tables import Tables, TrainTable, positions, read_csv, read_ids, read_tables, read_train, write_csv
+
+
+def overlap(config: Config) -> Path:
+    """Make overlap/pairs.csv (split,id,train_id,landmark_id,cosine,inliers), summary.json and, where the landmarks are known,
+    train_without_overlap.csv (landmark_id,images); returns the folder.
+
+    Two photos are near-duplicates where the cosine of their descriptors, before whitening, reaches overlap.similarity and, with
+    overlap.verify, their inliers overlap.least_inliers. A landmark overlaps where one of its training images does.
+    With overlap.score the chain is also carried out without the labels of those landmarks (in overlap/without/, scores.json).
+    Raises UserError where descriptors are missing.
+    """
+    tables = read_tables(config.tables_folder, config.dataset.train_table)
+    evaluated, trained, table = SearchSpace(config, tables), _training_space(config, tables), _train_table(config, tables)
+    settings = config.overlap.model_dump(mode="json", exclude={"score", "train", "train_table"})
+    settings |= {"verification": config.verification.model_dump(mode="json")} if config.overlap.verify else {}
+    inputs = evaluated.inputs(*config.overlap.splits) | {f"training set {name}": made for name, made in trained.inputs("train").items()}
+    inputs |= {"labels": fingerprint_of_file(table)} if table else {}
+    artefact = Artefact(config.run.folder / "overlap", "overlap", settings, inputs)
+    landmarks = read_train(table) if table else None
+    if artefact.is_complete():
+        say("overlap: up to date")
+    else:
+        train = trained.unwhitened("train")
+        parts = {split: evaluated.unwhitened(split) for split in config.overlap.splits}
+        found = [_near_duplicates(config, split, part, train) for split, part in parts.items()]
+        artefact.begin()
+        pairs = _with_landmarks(pd.concat(found, ignore_index=True), landmarks)
+        summary = _summary(config, pairs, {split: len(part.ids) for split, part in parts.items()}, landmarks)
+        write_csv(artefact.folder / "pairs.csv", pairs)
+        write_json(artefact.folder / "summary.json", summary)
+        if landmarks is not None:
+            _write_table(artefact.folder / "train_without_overlap.csv", _without(landmarks, pairs))
+        artefact.finish(pairs=len(pairs))
+        say(f"overlap: {summary['words']}; {artefact.folder / 'pairs.csv'}")
+    if config.overlap.score and config.overlap.train is None:
+        _score(config, artefact.folder, landmarks)
+    return artefact.folder
+
+
+def _training_space(config: Config, tables: Tables) -> SearchSpace:
+    """The training set's descriptors, this run's or another's."""
+    elsewhere = config.overlap.train
+    if elsewhere is None:
+        return SearchSpace(config, tables)
+    first = next(iter(config.models), None)
+    ids = read_ids(elsewhere / "descriptors" / first / "train" / "ids.csv") if first else read_train(elsewhere / "train.csv").ids
+    nothing = np.empty(0, object)
+    return SearchSpace(
+        config.at(elsewhere), Tables(elsewhere, "train.csv", TrainTable(ids, np.zeros(len(ids), np.int64)), nothing, nothing)
+    )
+
+
+def _train_table(config: Config, tables: Tables) -> Path | None:
+    """Where the training images' landmarks stand; None = not known."""
+    if config.overlap.train_table is not None:
+        return config.overlap.train_table
+    if config.overlap.train is None:
+        return tables.path("train")
+    return None if config.models else config.overlap.train / "train.csv"
+
+
+def _near_duplicates(config: Config, split: str, evaluated: Descriptors, train: Descriptors) -> pd.DataFrame:
+    """split, id, train_id, cosine, inliers of every pair, in the order of the split and most alike first."""
+    use_gpu = search_on_gpu(config.run.device)[0]
+    near, cosines = search(evaluated.matrix, train.matrix, config.overlap.neighbours, f"search {split} in train", use_gpu)
+    images, places = np.nonzero(cosines >= config.overlap.similarity)
+    rows = near[images, places]
+    columns = {"split": split, "id": evaluated.ids[images], "train_id": train.ids[rows], "cosine": cosines[images, places].round(4)}
+    if not config.overlap.verify:
+        return pd.DataFrame(columns | {"inliers": ""})
+    inliers = _inliers(config, split, evaluated.ids, train.ids, images, rows)
+    return pd.DataFrame(columns | {"inliers": inliers})[inliers >= config.overlap.least_inliers]
+
+
+def _inliers(config: Config, split: str, ids: np.ndarray, train_ids: np.ndarray, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(p,) of the pairs of `ids[images]` and `train_ids[rows]`; -1 where another run's training image has no local features."""
+    model, elsewhere = local_model(config), config.overlap.train
+    wanted = {split: ids[np.unique(images)]} | ({} if elsewhere else {"train": train_ids[np.unique(rows)]})
+    run_extraction(config, "overlap", lambda precision: (local_work(config, model, name, some, precision) for name, some in wanted.items()))
+    there = np.ones(len(images), bool)
+    if elsewhere is not None:
+        there = LocalStore(local_folder(config.at(elsewhere), model, "train")).rows(train_ids[rows]) >= 0
+        if not there.all():
+            say(f"overlap: {(~there).sum()} {split} pairs cannot be confirmed, their training images have no local features in {elsewhere}")
+    inliers = np.full(len(images), -1)
+    if there.any():
+        inliers[there] = VerifiedPairs(config, model, (split, "train"), ids, train_ids, elsewhere).of(images[there], rows[there]).inliers
+    return inliers
+
+
+def _with_landmarks(pairs: pd.DataFrame, landmarks: TrainTable | None) -> pd.DataFrame:
+    """With the landmark of each training image; empty where it is not known."""
+    known: Any = ""
+    if landmarks is not None:
+        rows = positions(pairs["train_id"], landmarks.ids)
+        known = [str(landmarks.landmark_ids[row]) if row >= 0 else "" for row in rows]
+    return pairs.assign(landmark_id=known)[["split", "id", "train_id", "landmark_id", "cosine", "inliers"]]
+
+
+def _without(landmarks: TrainTable, pairs: pd.DataFrame) -> TrainTable:
+    """The training images of the landmarks that do not overlap."""
+    kept = ~np.isin(landmarks.landmark_ids, landmarks.landmark_ids[np.isin(landmarks.ids.astype(str), pairs["train_id"].astype(str))])
+    return TrainTable(landmarks.ids[kept], landmarks.landmark_ids[kept])
+
+
+def _summary(config: Config, pairs: pd.DataFrame, images: dict[str, int], landmarks: TrainTable | None) -> dict[str, Any]:
+    counts = {split: {"images": count, "in_train": pairs[pairs["split"] == split]["id"].nunique()} for split, count in images.items()}
+    said = " and ".join(f"{part['in_train']} of {part['images']} {split} images" for split, part in counts.items())
+    limit = f"cosine {config.overlap.similarity:g}" + (f", {config.overlap.least_inliers} inliers" if config.overlap.verify else "")
+    summary: dict[str, Any] = {"splits": counts, "training_images": pairs["train_id"].nunique()}
+    if landmarks is not None:
+        named = pairs.loc[pairs["landmark_id"] != "", "landmark_id"].nunique()
+        summary |= {"landmarks": len(np.unique(landmarks.landmark_ids)), "landmarks_in_both": named}
+    return summary | {"words": f"{said} are in the training set ({limit})"}
+
+
+def _write_table(path: Path, table: TrainTable) -> None:
+    frame = pd.DataFrame({"landmark_id": table.landmark_ids, "images": table.ids})
+    write_csv(path, frame.groupby("landmark_id")["images"].agg(" ".join).reset_index())
+
+
+def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
+    """Carry out the chain with and without the labels of the landmarks that overlap; say both scores and note them."""
+    pairs = read_csv(folder / "pairs.csv", ["train_id"]).to_pandas()
+    kept = _without(landmarks, pairs)
+    all_of_them = len(np.unique(landmarks.landmark_ids))
+    gone = all_of_them - len(np.unique(kept.landmark_ids))
+    reasons = {
+        "no landmark overlaps": gone == 0,
+        "every landmark overlaps": len(kept.ids) == 0,
+        "the chain asks for no labels": not config.rerank,
+        "./run.sh search comes first": not (config.run.folder / "rankings" / "knn" / MANIFEST).is_file(),
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            say(f"overlap: no score without the labels: {reason}")
+            return
+    make_chain(config, config.rerank, lambda: open_context(config))
+    fewer = carry_out_with(config, kept.ids, folder / "without")
+    before, after = PROTOCOLS[config.protocol](config), PROTOCOLS[config.protocol](fewer)
+    if before is None or after is None:
+        return
+    words = f"{gone} of {all_of_them} landmarks taken from the labels, the models and their whitening as they were"
+    evaluations = [replace(evaluation, choices=evaluation.choices | {"overlap": words}) for evaluation in after.evaluations[1:]]
+    scores = {one.chain: {"all": one.numbers, "without": other.numbers} for one, other in zip(before.evaluations, after.evaluations)}
+    write_json(folder / "scores.json", {"unit": "percent", "without": words, "chains": scores})
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    add_to_ledger(config.ledger, [evaluation.line(now) for evaluation in evaluations])
+    say(f"overlap: {words}:")
+    for chain, numbers in scores.items():
+        changed = {name: (value, numbers["without"][name]) for name, value in numbers["all"].items() if value != numbers["without"][name]}
+        say(f"  {chain}: {', '.join(f'{name} {old:.2f} -> {new:.2f}' for name, (old, new) in changed.items()) or 'no change'}")
