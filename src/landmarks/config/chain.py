@@ -88,10 +88,10 @@ class DiffuseSettings(Settings):
     """Order by diffusion over the candidates' mutual neighbours (Iscen et al., CVPR 2017)."""
 
     step: Literal["diffuse"]
-    neighbours: int = Field(50, ge=1, description="nearest images that an image has edges to, where the edge is mutual")
+    neighbours: int = Field(20, ge=1, description="nearest images that an image has edges to, where the edge is mutual")
     seeds: int = Field(10, ge=1, description="first images of the list that the diffusion begins at")
-    power: float = Field(3.0, ge=0, description="an edge's weight is the similarity to this power")
-    alpha: float = Field(0.99, ge=0, lt=1, description="share that is handed on")
+    power: float = Field(5.0, ge=0, description="an edge's weight is the similarity to this power")
+    alpha: float = Field(0.9, ge=0, lt=1, description="share that is handed on")
 
 
 class ExploreSettings(Settings):
