@@ -36,6 +36,16 @@ def main(arguments: list[str] | None = None) -> int:
             from landmarks.stages.download import download
 
             download(config, dry_run=True)
+        elif options.stage == "submit":
+            run_stage("submit", config, command_line)
+            if config.submit.competition is not None:
+                from landmarks.stages.upload import upload
+
+                upload(config, yes=options.yes)
+            elif options.yes:
+                raise UserError(
+                    "no competition to upload to", where="submit.competition", next="submit.competition=landmark-retrieval-2019"
+                )
         elif options.stage == "doctor":
             from landmarks.stages.doctor import doctor
 
@@ -97,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("index", metavar="INDEX", help="id of another")
         if name == "download":
             command.add_argument("--dry-run", action="store_true", help="print what would be fetched, its size and the disk it needs")
+        if name == "submit":
+            command.add_argument("--yes", action="store_true", help="upload to submit.competition without asking")
         default = PHOTOS_CONFIG if name == "import" else DEFAULT_CONFIG
         command.add_argument("--config", default=default, metavar="FILE", help=f"YAML file (default {default})")
         command.add_argument("overrides", nargs="*", metavar="key=value", help="settings that replace those of the file")

@@ -39,7 +39,7 @@ STAGES = {
     "rerank": Stage("rerank", "rerank", "the chain of re-ranking steps"),
     "ablate": Stage("ablate", "ablate", "which steps and settings help, by how much, at what cost"),
     "recognize": Stage("recognize", "recognize", "which landmark each query shows -> a submission id,landmarks, and its GAP"),
-    "submit": Stage("submit", "submit", "write and validate submission.csv"),
+    "submit": Stage("submit", "submit", "write and validate submission.csv; upload it to submit.competition where asked to"),
     "bundle": Stage("bundle", "bundle", "all that a notebook without network needs, in one folder"),
     "evaluate": Stage("evaluate", "evaluate", "mAP@100 after every step, or of evaluate.submission=FILE"),
     "results": Stage("results", "results", "all evaluations so far, beside the published ones"),

@@ -19,13 +19,13 @@ def fetch_wheels(folder: Path, settings: BundleSettings) -> list[str]:
     if settings.wheels:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", str(folder)]
         command += ["--only-binary", ":all:", "--python-version", settings.python, "--implementation", "cp"]
-        command += ["--platform", settings.platform, "--platform", "any", *settings.wheels]
+        command += [word for platform in (*settings.platforms, "any") for word in ("--platform", platform)] + list(settings.wheels)
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode:
             words = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()[-1:]
             raise UserError(
                 f"pip cannot get {', '.join(settings.wheels)}: {' '.join(words)}",
                 where="bundle.wheels",
-                next="go online, or another version, bundle.python or bundle.platform",
+                next="go online, or another version, bundle.python or bundle.platforms",
             )
     return sorted(path.name for path in folder.glob("*.whl"))

@@ -14,6 +14,7 @@ from landmarks.config.chain import Chain
 from landmarks.config.download import DownloadSettings
 from landmarks.config.overlap import OverlapSettings
 from landmarks.config.recognize import RecognizeSettings
+from landmarks.config.submit import SubmitSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
 
 Side = Annotated[int, Field(ge=32)]
@@ -195,6 +196,7 @@ class Config(Settings):
     ablate: AblateSettings = AblateSettings()
     bundle: BundleSettings = BundleSettings()
     overlap: OverlapSettings = OverlapSettings()
+    submit: SubmitSettings = SubmitSettings()
     run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
