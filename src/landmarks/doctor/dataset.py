@@ -57,7 +57,7 @@ def _absent(config: Config, error: UserError, download: str | None) -> Check:
     needed, free = sum(item.unpacked(None) for item in items), free_bytes(config.dataset.folder)
     if needed == 0:
         return Check("dataset", "missing", _in_a_line(error), download or error.next)
-    found = f"not in {config.dataset.folder}; about {gigabytes(needed)} to download (estimate), {gigabytes(free)} free there"
+    found = f"not in {config.dataset.folder}; it takes about {gigabytes(needed)} (estimate), {gigabytes(free)} free there"
     return Check("dataset", "missing", found, download if needed < free else "dataset.folder=FOLDER on a larger disk")
 
 
