@@ -115,6 +115,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_ABSENT = object()
+
+
+def _value_at(values: dict, key: str):
+    """What stands under a dotted key; _ABSENT below optional settings that are unset, whose own key says null."""
+    for part in key.split("."):
+        if values is None:
+            return _ABSENT
+        values = values[part]
+    return values
+
+
 def _print_config(config) -> None:
     """One line a key, in the form the command line takes it, with its meaning behind it."""
     import json
@@ -122,18 +134,15 @@ def _print_config(config) -> None:
     values = config.model_dump(mode="json")
     lines = []
     for key, field in known_keys().items():
-        if key.startswith("models.NAME.") and not values["models"]:
+        if not key.startswith("models.NAME."):
+            lines.append((key, _value_at(values, key), field.description))
+        elif not values["models"]:
             lines.append((key, field.default, field.description))
-        elif key.startswith("models.NAME."):
-            lines += [
-                (f"models.{name}.{key.rsplit('.', 1)[1]}", model[key.rsplit(".", 1)[1]], field.description)
-                for name, model in values["models"].items()
-            ]
-        else:
-            value = values
-            for part in key.split("."):
-                value = value[part]
-            lines.append((key, value, field.description))
+        for name in values["models"] if key.startswith("models.NAME.") else ():
+            own = key.replace("NAME", name, 1)
+            lines.append((own, _value_at(values, own), field.description))
     for key, value, meaning in lines:
+        if value is _ABSENT or (value is not None and any(other.startswith(f"{key}.") for other, *_ in lines)):
+            continue  # optional settings: null where they are unset, else their own keys
         text = value if isinstance(value, str) else json.dumps(value)
         print(f"{key + '=' + text:<48} # {meaning}")

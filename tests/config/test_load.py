@@ -93,3 +93,8 @@ def test_prefixes_are_named_by_their_steps():
 def test_every_setting_says_what_it_means():
     for key, field in known_keys().items():
         assert field.description, key
+
+
+def test_a_wrong_key_within_optional_settings_is_told_the_right_one():
+    with pytest.raises(UserError, match=r"unknown key models.m.local.dimension; did you mean models.m.local.dimensions\?"):
+        load_config(None, ["models.m.local.dimension=64"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -123,13 +123,16 @@ def _nearest(location: list[str]) -> str:
 
 
 def known_keys(settings: type[Settings] = Config, prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> pydantic field, for every setting; a model's keys stand under models.NAME."""
+    """Dotted key -> pydantic field, for every setting; a model's keys stand under models.NAME, optional settings after their own key."""
     keys: dict[str, Any] = {}
     for name, field in settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
-            keys |= known_keys(field.annotation, f"{prefix}{name}.")
-        elif name == "models":
+        kinds = (field.annotation, *get_args(field.annotation))
+        within = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Settings)), None)
+        if name == "models":
             keys |= known_keys(ModelSettings, "models.NAME.")
-        else:
+            continue
+        if within is not field.annotation:
             keys[prefix + name] = field
+        if within is not None:
+            keys |= known_keys(within, f"{prefix}{name}.")
     return keys
