@@ -35,10 +35,13 @@ def test_help_is_fast_to_load_and_names_every_stage():
 
 
 def test_the_merged_configuration_is_printed_in_the_form_that_is_typed(capsys, tmp_path):
-    (tmp_path / "c.yaml").write_text("models: {a: {dimensions: 64}}\n")
+    (tmp_path / "c.yaml").write_text("models: {a: {dimensions: 64, local: {dimensions: 32}}, b: {}}\n")
     assert main(["config", "--config", str(tmp_path / "c.yaml"), "train.epochs=3"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("train.epochs=3 ") for line in lines) and any(line.startswith("models.a.dimensions=64 ") for line in lines)
+    printed = [line.split()[0] for line in lines]
+    assert "models.a.local.dimensions=32" in printed and "models.b.local=null" in printed
+    assert not any(line.startswith(("models.a.local=", "models.b.local.")) for line in printed)
     assert all("#" in line for line in lines)
 
 
