@@ -30,6 +30,7 @@ class KaggleServer:
         self.datasets = {}
         self.faults, self.cuts = [], {}  # cuts: path -> bytes after which the connection breaks, once
         self.bytes_per_second = None
+        self.tells_length = True
         self.upload_status = 200
         self.submissions, self.uploads = [], []
         self.left = 5
@@ -112,8 +113,13 @@ def _serve_file(server, handler):
         _send(handler, 416, b"")
         return
     record[2] = start
+    if not server.tells_length:
+        asked, start, stop = None, 0, len(content)
     handler.send_response(206 if asked else 200)
-    handler.send_header("Content-Length", str(stop - start))
+    if server.tells_length:
+        handler.send_header("Content-Length", str(stop - start))
+    else:
+        handler.send_header("Connection", "close")
     if asked:
         handler.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
     handler.send_header("Accept-Ranges", "bytes")

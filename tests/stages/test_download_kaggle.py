@@ -66,6 +66,22 @@ def test_a_zip_goes_on_where_it_was_cut(signed_in, tmp_path):
     assert pieces == [(0, 5000), (5000, len(content) - 5000)]
 
 
+def test_a_zip_made_while_it_is_sent_has_no_length(signed_in, tmp_path, capsys):
+    signed_in.competitions["c"], signed_in.files["/files/archive.zip"] = "/files/archive.zip", zip_of(COMPETITION)
+    signed_in.tells_length = False
+    download(from_kaggle(tmp_path, "c"))
+    assert COMPETITION.items() <= lying_in(tmp_path / "data").items() and "to fetch: ?" in capsys.readouterr().out
+
+
+def test_a_competition_that_somebody_put_there_is_not_fetched(signed_in, tmp_path):
+    for path, content in (COMPETITION | {"index.csv": b"id\n4567\n", "test.csv": b"id\n89ab\n"}).items():
+        (tmp_path / "data" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / path).write_bytes(content)
+    for _ in range(2):
+        download(from_kaggle(tmp_path, "c"))
+        assert signed_in.requests == []
+
+
 @pytest.mark.parametrize("written", [0, 1, 4])
 def test_a_disk_that_fills_up_while_unpacking(signed_in, tmp_path, monkeypatch, written):
     signed_in.competitions["c"], signed_in.files["/files/archive.zip"] = "/files/archive.zip", zip_of(COMPETITION)

@@ -116,7 +116,7 @@ def make_plan(items: list[Item], there: dict[str, int | None], folder: Path, wor
         sizes = dict(zip((item.name for item in asked), _ask_all(pool, asked, faults), strict=True))
     planned = []
     for item in items:
-        size = sizes.get(item.name, there.get(item.name))
+        size = there.get(item.name) if item.name in there else sizes.get(item.name)
         here = item.name in there
         planned.append(
             Planned(item, item.about if size is None else size, size is not None, 0 if here else fetched(work / item.name), here)
@@ -135,7 +135,7 @@ def _ask_all(pool: ThreadPoolExecutor, items: list[Item], faults: list[UserError
     return sizes + [None] * (len(items) - len(sizes))
 
 
-def _ask(item: Item, patient: bool = True) -> int:
+def _ask(item: Item, patient: bool = True) -> int | None:
     try:
         return size_of(item.address)
     except requests.RequestException as error:
