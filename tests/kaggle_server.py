@@ -30,7 +30,7 @@ class KaggleServer:
         self.datasets = {}
         self.faults, self.cuts = [], {}  # cuts: path -> bytes after which the connection breaks, once
         self.bytes_per_second = None
-        self.tells_length = True
+        self.tells_length, self.redirects = True, True
         self.upload_status = 200
         self.submissions, self.uploads = [], []
         self.left = 5
@@ -172,6 +172,10 @@ def _json(handler, value):
 
 def _redirect(server, handler, body, name):
     path = (server.competitions | server.datasets)[name]
+    if not server.redirects:
+        handler.path = path
+        _serve_file(server, handler)
+        return
     _send(handler, 302, b"", {"Location": f"{server.url}{path}"})
 
 

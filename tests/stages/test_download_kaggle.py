@@ -73,6 +73,13 @@ def test_a_zip_made_while_it_is_sent_has_no_length(signed_in, tmp_path, capsys):
     assert COMPETITION.items() <= lying_in(tmp_path / "data").items() and "to fetch: ?" in capsys.readouterr().out
 
 
+def test_an_archive_that_is_sent_without_a_detour(signed_in, tmp_path):
+    signed_in.competitions["c"], signed_in.files["/files/archive.zip"] = "/files/archive.zip", zip_of(COMPETITION)
+    signed_in.redirects = False
+    download(from_kaggle(tmp_path, "c"))
+    assert COMPETITION.items() <= lying_in(tmp_path / "data").items()
+
+
 def test_a_competition_that_somebody_put_there_is_not_fetched(signed_in, tmp_path):
     for path, content in (COMPETITION | {"index.csv": b"id\n4567\n", "test.csv": b"id\n89ab\n"}).items():
         (tmp_path / "data" / path).parent.mkdir(parents=True, exist_ok=True)
