@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from landmarks.config import Config
+from landmarks.config import BENCHMARKS, Config
 from landmarks.errors import UserError
 
 TOLD = "LANDMARKS_TOLD_FILE"  # where a launched process notes that it stopped with a message to the user
@@ -30,6 +30,7 @@ class Stage:
 STAGES = {
     "sample": Stage("sample", "sample", "render the built-in dataset"),
     "import": Stage("import_photos", "import_photos", "a folder of label/photo.jpg -> a dataset in GLDv2 layout"),
+    "prepare": Stage("prepare", "prepare", "a benchmark as its authors distribute it -> tables and ground truth"),
     "download": Stage("download", "download", "fetch what the configuration names and is not there; --dry-run prints the plan"),
     "train": Stage("train", "train", "train the models on train.csv", launched=True),
     "extract": Stage("extract", "extract", "global descriptors of every image", launched=True),
@@ -41,7 +42,7 @@ STAGES = {
     "recognize": Stage("recognize", "recognize", "which landmark each query shows -> a submission id,landmarks, and its GAP"),
     "submit": Stage("submit", "submit", "write and validate submission.csv; upload it to submit.competition where asked to"),
     "bundle": Stage("bundle", "bundle", "all that a notebook without network needs, in one folder"),
-    "evaluate": Stage("evaluate", "evaluate", "mAP@100 after every step, or of evaluate.submission=FILE"),
+    "evaluate": Stage("evaluate", "evaluate", "the score after every step by the dataset's protocol, or of evaluate.submission=FILE"),
     "results": Stage("results", "results", "all evaluations so far, beside the published ones"),
     "overlap": Stage("overlap", "overlap", "photos that the training set shares with queries and index, and what their labels are worth"),
     "report": Stage("report", "report", "an HTML page of results and example queries"),
@@ -53,10 +54,11 @@ def stages_of(config: Config) -> list[str]:
     if config.evaluate.submission is not None:
         return ["evaluate"]
     folder = ["download"] if config.download.wanted else []
-    prepare = {"sample": ["sample"], "photos": ["import"], "folder": folder}[config.dataset.source]
+    prepare = {"sample": ["sample"], "photos": ["import"], "folder": folder}.get(config.dataset.source, ["prepare"])
     models = ["train", "extract"] if config.models else []
     local = ["extract-local"] if any(step.step == "verify" for step in config.rerank) else []
-    return [*prepare, *models, "search", *local, "rerank", "submit", "evaluate", "report"]
+    answers = (["submit"], ["report"]) if config.dataset.source not in BENCHMARKS else ([], [])
+    return [*prepare, *models, "search", *local, "rerank", *answers[0], "evaluate", *answers[1]]
 
 
 def run_stage(name: str, config: Config, arguments: list[str]) -> None:

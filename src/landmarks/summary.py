@@ -26,6 +26,26 @@ def print_scores(results: dict[str, Any]) -> None:
     console.print(table)
 
 
+def print_protocol(results: dict[str, Any]) -> None:
+    """Print a benchmark's numbers, a row a chain, and under them every choice that changes them."""
+    console = Console(highlight=False)
+    counts = ", ".join(f"{number} {name}" for name, number in results["queries"].items())
+    console.print(f"\n{results['protocol']}, in percent (queries: {counts})")
+    chains = results["chains"]
+    columns = [name for name in next(iter(chains.values())) if name != "fingerprint"]
+    table = Table()
+    table.add_column("chain")
+    for name in columns:
+        table.add_column(
+            name.replace("precision_at_", "mP@").replace("recall_at_", "R@").replace("map_", "mAP ").replace("_", " "), justify="right"
+        )
+    for chain, row in chains.items():
+        table.add_row(chain, *("-" if row[name] is None else f"{row[name]:.2f}" for name in columns))
+    console.print(table)
+    for name, choice in results["choices"].items():
+        console.print(f"{name:<26} {choice}", soft_wrap=True)
+
+
 def print_recognition(scores: dict[str, dict[str, Any]]) -> None:
     """Print GAP and accuracy: a row a usage."""
     console = Console(highlight=False)

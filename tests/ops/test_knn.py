@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landmarks.ops.knn import exact_knn, knn_blocks
+from landmarks.ops.knn import exact_knn, knn_blocks, streamed_knn
 
 
 @pytest.mark.parametrize(("queries", "index", "k"), [(3, 50, 10), (90, 300, 100), (5, 4, 10)])
@@ -32,3 +32,22 @@ def test_blocks_are_the_whole_and_empty_inputs_have_shape():
     assert (exact_knn(a, b[:0], 5)[0] == -1).all()
     with pytest.raises(ValueError, match="dimensions"):
         exact_knn(a, b[:, :4], 5)
+
+
+@pytest.mark.parametrize(("index", "k", "block"), [(300, 20, 64), (300, 20, 7), (12, 20, 5), (0, 3, 5)])
+def test_an_index_that_goes_by_in_blocks_finds_the_same(index, k, block):
+    rng = np.random.default_rng(2)
+    a, b = rng.integers(-2, 3, (9, 4)).astype(np.float32), rng.integers(-2, 3, (index, 4)).astype(np.float16)
+    product = a @ b.astype(np.float32).T  # small whole numbers: exact, with many ties
+    seen = []
+    indices, similarities = streamed_knn(a, b, k, block=block, done=seen.append)
+    assert sum(seen) == index
+    np.testing.assert_array_equal(similarities[:, :index], -np.sort(-product, axis=1)[:, :k])
+    for row, values, products in zip(indices, similarities, product, strict=True):
+        kept = row[row >= 0]
+        values = values[: len(kept)]
+        assert len(set(kept.tolist())) == min(k, index)
+        np.testing.assert_array_equal(products[kept], values)
+        same = values[1:] == values[:-1]
+        assert (kept[1:][same] > kept[:-1][same]).all(), "equal similarities stand in index order"
+    assert (indices[:, index:] == -1).all() and np.isneginf(similarities[:, index:]).all()

@@ -20,7 +20,13 @@ LANDMARKS = np.array([7, 7, 9])
 
 def context(base=None):
     base = base or Space(TEST, INDEX, TRAIN)
-    return Context(base, LANDMARKS, lambda split: base.of(split), count_inliers=lambda query, index: 10 * (index == 1) + (query == 1))
+    return Context(
+        base,
+        LANDMARKS,
+        lambda split: base.of(split),
+        count_inliers=lambda query, index: 10 * (index == 1) + (query == 1),
+        junk=lambda difficulty: [np.array([0])] * len(base.test),
+    )
 
 
 def ranking(indices=((0, 1, 2), (1, 0, -1))):

@@ -15,27 +15,28 @@ from landmarks.config.chain import (
     InsertSettings,
     KReciprocalSettings,
     PenaliseNonLandmarksSettings,
+    RemoveJunkSettings,
     SoftLabelsSettings,
     SortSettings,
     SuperGlobalSettings,
     VerifySettings,
     chain_names,
     step_name,
+    without_junk_before_verify,
 )
+from landmarks.config.dataset import BENCHMARKS, DatasetSettings, PhotosSettings, SampleSettings
 from landmarks.config.download import DownloadSettings
 from landmarks.config.load import load_config
 from landmarks.config.overlap import OverlapSettings
+from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
 from landmarks.config.settings import (
     Config,
-    DatasetSettings,
     ExtractSettings,
     LocalExtractSettings,
     LocalSettings,
     ModelSettings,
-    PhotosSettings,
     RunSettings,
-    SampleSettings,
     SearchSettings,
     TrainSettings,
     WhitenSettings,
@@ -43,6 +44,7 @@ from landmarks.config.settings import (
 from landmarks.config.verification import CleanSettings, VerificationSettings
 
 __all__ = [
+    "BENCHMARKS",
     "AblateSettings",
     "AddLabelsSettings",
     "AugmentDatabaseSettings",
@@ -67,6 +69,8 @@ __all__ = [
     "OverlapSettings",
     "PenaliseNonLandmarksSettings",
     "PhotosSettings",
+    "PlacesSettings",
+    "RemoveJunkSettings",
     "RecognizeSettings",
     "RunSettings",
     "SampleSettings",
@@ -82,4 +86,5 @@ __all__ = [
     "load_config",
     "step_name",
     "with_settings",
+    "without_junk_before_verify",
 ]

@@ -132,6 +132,13 @@ class VerifySettings(Settings):
     saturation: int = Field(70, ge=1, description="more inliers say nothing more")
 
 
+class RemoveJunkSettings(Settings):
+    """Leave out what the protocol of Revisited Oxford and Paris takes out of a list (Radenovic et al., CVPR 2018)."""
+
+    step: Literal["remove_junk"]
+    difficulty: Literal["easy", "medium", "hard"] = Field("medium", description="whose junk: easy takes the hard images out as well")
+
+
 class SortSettings(Settings):
     """Images whose label is the query's come first (Yokoo et al., section 3.3)."""
 
@@ -176,6 +183,7 @@ STEPS = {
     "explore": ExploreSettings,
     "soft_labels": SoftLabelsSettings,
     "penalise_non_landmarks": PenaliseNonLandmarksSettings,
+    "remove_junk": RemoveJunkSettings,
     "verify": VerifySettings,
     "fuse": FuseSettings,
     "sort": SortSettings,
@@ -189,6 +197,19 @@ def chain_names(chain: Chain) -> list[str]:
     """The name of every prefix of `chain`, which is also its folder: knn, then the steps so far joined with "+"."""
     steps = [step_name(step) for step in chain]
     return ["knn"] + [_short("+".join(steps[: n + 1])) for n in range(len(steps))]
+
+
+def without_junk_before_verify(chain: Chain, difficulty: str) -> Chain:
+    """The chain with that difficulty's junk removed before the first verification, as published (Cao et al., section 5.3).
+
+    Without it junk would take the places of images that are to be verified. A chain that verifies nothing stays as it is: the
+    protocol removes the junk itself.
+    """
+    steps = [step.step for step in chain]
+    if "verify" not in steps or "remove_junk" in steps:
+        return chain
+    at = steps.index("verify")
+    return (*chain[:at], RemoveJunkSettings(step="remove_junk", difficulty=difficulty), *chain[at:])
 
 
 def step_name(step: Step) -> str:

@@ -10,49 +10,16 @@ from pydantic import Field, ValidationError, model_validator
 from landmarks.config.ablate import AblateSettings
 from landmarks.config.base import ModelName, Settings, UserPath
 from landmarks.config.bundle import BundleSettings
-from landmarks.config.chain import Chain
+from landmarks.config.chain import Chain, without_junk_before_verify
+from landmarks.config.dataset import BENCHMARKS, PROTOCOL_OF, DatasetSettings, PhotosSettings, SampleSettings
 from landmarks.config.download import DownloadSettings
 from landmarks.config.overlap import OverlapSettings
+from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
 from landmarks.config.submit import SubmitSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
 
 Side = Annotated[int, Field(ge=32)]
-
-# The protocol that a dataset is scored by where no other is asked for.
-PROTOCOL_OF = {"folder": "retrieval", "sample": "retrieval", "photos": "retrieval"}
-
-
-class DatasetSettings(Settings):
-    source: Literal["folder", "sample", "photos"] = Field(
-        "folder", description="folder: GLDv2 layout, or tables with .npy descriptors; sample: rendered; photos: label/photo.jpg"
-    )
-    folder: UserPath = Field(Path("inputs/gldv2"), description="where the dataset lies, or is rendered to")
-    train_table: str = Field("train.csv", description="train.csv (id,landmark_id) or train_clean.csv (landmark_id,images)")
-    solution: str | None = Field(None, description="solution file in the folder; unset: the only retrieval_solution*.csv, if any")
-
-
-class SampleSettings(Settings):
-    landmarks: int = Field(72, ge=4, description="landmarks in the rendered world")
-    longest_side: int = Field(192, ge=64, le=1024, description="pixels of a photo's longest side")
-    seed: int = Field(0, ge=0, description="another seed, another world")
-
-
-class PhotosSettings(Settings):
-    held_out: float = Field(0.25, ge=0, lt=1, description="share of landmarks kept out of train")
-    train_share: float = Field(0.5, gt=0, lt=1, description="share of a landmark's photos that go to train")
-    test_share: float = Field(0.15, gt=0, lt=1, description="share of a landmark's photos that become queries")
-    public_share: float = Field(1 / 3, ge=0, le=1, description="share of the queries scored as Public; the others are Private")
-    near_duplicate_bits: int = Field(
-        3, ge=-1, le=16, description="photos whose 64-bit perceptual hashes differ in at most this many bits count once; -1 keeps all"
-    )
-    seed: int = Field(0, ge=0, description="another seed, another split")
-
-    @model_validator(mode="after")
-    def _leaves_room_for_index(self):
-        if self.train_share + self.test_share >= 1:
-            raise ValueError("train_share + test_share must leave photos for the index: make their sum less than 1")
-        return self
 
 
 class LocalSettings(Settings):
@@ -72,6 +39,9 @@ class ModelSettings(Settings):
     gem_power: float = Field(3.0, gt=0, description="p of generalised-mean pooling at the start (trained)")
     head_batchnorm: bool = Field(True, description="BatchNorm behind the fully connected layer (Yokoo et al.); DELG has none")
     local: LocalSettings | None = Field(None, description="DELG's local features beside the global descriptor; unset: none")
+    checkpoint: UserPath | None = Field(
+        None, description="model folder of another run (outputs/x/models/NAME): used as it was trained there, train is not looked at"
+    )
     train: bool = Field(True, description="false: used with its starting weights, untouched by the training set")
     recipe: dict[str, Any] = Field({}, description="settings of `train` in which this model's training differs, as {loss: cosface}")
     weight: float = Field(1.0, gt=0, description="weight in the ensemble (acts squared in the similarity)")
@@ -156,7 +126,8 @@ class ExtractSettings(Settings):
 
 
 class WhitenSettings(Settings):
-    dimensions: int = Field(0, ge=0, description="PCA whitening learned on train keeps at most this many; 0 = none")
+    dimensions: int = Field(0, ge=0, description="PCA whitening keeps at most this many; 0 = none")
+    learned_on: str = Field("train", description="what it is learned on: train, index, or a run folder, whose train descriptors are taken")
 
 
 class SearchSettings(Settings):
@@ -164,7 +135,9 @@ class SearchSettings(Settings):
 
 
 class EvaluateSettings(Settings):
-    protocol: Literal["retrieval"] | None = Field(None, description="how rankings are scored; unset: as the dataset is")
+    protocol: Literal["retrieval", "revisited", "places"] | None = Field(
+        None, description="how rankings are scored; unset: as the dataset is"
+    )
     submission: UserPath | None = Field(None, description="score this submission file instead of the run's rankings")
 
 
@@ -179,6 +152,7 @@ class RunSettings(Settings):
 class Config(Settings):
     dataset: DatasetSettings = DatasetSettings()
     download: DownloadSettings = DownloadSettings()
+    places: PlacesSettings = PlacesSettings()
     sample: SampleSettings = SampleSettings()
     photos: PhotosSettings = PhotosSettings()
     models: dict[ModelName, ModelSettings] = Field(
@@ -218,8 +192,8 @@ class Config(Settings):
 
     @property
     def tables_folder(self) -> Path:
-        """Where the GLDv2-layout tables lie: photos are imported into the run folder, the user's own stays untouched."""
-        return self.run.folder / "dataset" if self.dataset.source == "photos" else self.dataset.folder
+        """Where the GLDv2-layout tables lie: photos and benchmarks are read into the run folder, the user's own stays untouched."""
+        return self.run.folder / "dataset" if self.dataset.source in ("photos", *BENCHMARKS) else self.dataset.folder
 
     @property
     def protocol(self) -> str:
@@ -234,3 +208,10 @@ class Config(Settings):
     def ledger(self) -> Path:
         """The file of all evaluations: runs that lie side by side share it."""
         return self.run.ledger or self.run.folder.parent / "results.csv"
+
+    @property
+    def chains(self) -> tuple[Chain, ...]:
+        """What `rerank` carries out: the chain, or one for each difficulty where junk is removed before images are verified."""
+        if self.protocol != "revisited":
+            return (self.rerank,)
+        return tuple(dict.fromkeys(without_junk_before_verify(self.rerank, difficulty) for difficulty in ("easy", "medium", "hard")))

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from landmarks.data.buckets import bucket_shape, fit_to_bucket
 from landmarks.data.images import read_image
 from landmarks.errors import UserError
-from landmarks.store.images import image_path
+from landmarks.store.images import Pictures
 
 # A reduced JPEG keeps this many times the longest side: where the bucket is wider in aspect than the picture, the picture
 # grows past `longest_side` before the overhang is cut off, by less than 1/8 for shorter sides of 128 pixels and more.
@@ -40,22 +40,25 @@ class ExtractSet(Dataset):
 
     A picture that cannot be read comes as its UserError: whether that stops the run is for the stage to say.
 
-    folder, split  where the pictures lie (GLDv2 layout)
+    folder, split  where the pictures lie (store/images.py); of one that has a box, the box alone is looked at
     ids            (n,) strings, in the order of the items
     longest_side   pixels
     """
 
     def __init__(self, folder: Path, split: str, ids: np.ndarray, longest_side: int):
-        self.folder, self.split, self.longest_side = folder, split, longest_side
+        self.longest_side = longest_side
+        pictures = Pictures(folder, split)
         # One block of characters, not millions of objects: a worker that counts a reference to an object copies its memory page.
-        self.ids = np.asarray(ids, dtype=str)
+        self.paths, self.boxes = np.array(pictures.paths(ids), dtype=str), pictures.boxes(ids)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.paths)
 
     def __getitem__(self, item: int) -> Picture | UserError:
-        path = image_path(self.folder, self.split, str(self.ids[item]))
+        path = Path(str(self.paths[item]))
         try:
+            if self.boxes is not None:
+                return _boxed(path, self.boxes[item], self.longest_side)
             image = read_image(path, round(self.longest_side * _MARGIN))
         except UserError as error:
             return error
@@ -76,6 +79,21 @@ def _reduction(path: Path, image: np.ndarray) -> int:
     """How many pixels of the file became one of `image` when it was decoded: 1, 2, 4 or 8. The file's header is read once more."""
     with Image.open(path) as header:
         return round(max(header.size) / max(image.shape[:2]))
+
+
+def _boxed(path: Path, box: np.ndarray, longest_side: int) -> Picture | UserError:
+    """The part of a picture inside left, top, right, bottom (pixels of the original, rounded; what lies outside it is cut off)."""
+    image = read_image(path, 1 << 30)  # in full: a box may be a small part of it
+    height, width = image.shape[:2]
+    left, top, right, bottom = np.clip(np.round(box).astype(int), 0, [width, height, width, height])
+    if right <= left or bottom <= top:
+        return UserError(
+            f"the box {box.tolist()} lies outside the picture, which is {width} x {height} pixels",
+            where=path,
+            next="use the ground truth of this very dataset",
+        )
+    picture = _fitted(np.ascontiguousarray(image[top:bottom, left:right]), 1, longest_side)
+    return picture._replace(offsets=picture.offsets + np.array([left, top], np.float32))
 
 
 def _fitted(image: np.ndarray, reduction: int, longest_side: int) -> Picture:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,19 +27,38 @@ def save_model(folder: Path, model: GlobalModel, settings: ModelSettings) -> Non
         aside.write_bytes(save(tensors))  # save_file would make it readable by its owner only
 
 
+def take_over_model(source: Path, folder: Path, settings: ModelSettings) -> None:
+    """Copy the model in `source`, which another run trained, to `folder`.
+
+    Raises UserError where it is not there, and where it is another model than `settings` describes.
+    """
+    trained = _read_settings(source)
+    shape = ("backbone", "dimensions", "head_batchnorm", "local")
+    different = [
+        f"{key}={json.dumps(trained.model_dump(mode='json')[key])}" for key in shape if getattr(trained, key) != getattr(settings, key)
+    ]
+    if different:
+        raise UserError(
+            "the checkpoint is another model than the configuration describes", where=source, next=f"in models.NAME: {', '.join(different)}"
+        )
+    for name in (WEIGHTS, SETTINGS):
+        with written_whole(folder / name) as aside:
+            shutil.copyfile(source / name, aside)
+
+
 def load_model(folder: Path) -> GlobalModel:
     """Rebuild the model that `save_model` wrote, on the CPU, in eval mode; nothing is downloaded.
 
     Raises UserError where a file is missing, cut off, or does not fit the other.
     """
     folder = Path(folder)
+    settings = _read_settings(folder)
     try:
-        settings = ModelSettings.model_validate_json((folder / SETTINGS).read_text(encoding="utf-8"))
         tensors = load_file(folder / WEIGHTS)
-    except FileNotFoundError as error:
-        raise UserError("no trained model here", where=error.filename or folder, next="./run.sh train --config CONFIG") from None
-    except (ValidationError, SafetensorError, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"not a whole model: {error}", where=folder, next="delete the folder and train again") from None
+    except FileNotFoundError:
+        raise _missing(folder / WEIGHTS) from None
+    except (SafetensorError, OSError) as error:
+        raise _damaged(folder, error) from None
     model = build_model(settings.model_copy(update={"pretrained": False}))
     try:
         model.load_state_dict(tensors)
@@ -46,3 +67,20 @@ def load_model(folder: Path) -> GlobalModel:
             f"the weights do not fit model.json: {error}", where=folder / WEIGHTS, next="delete the folder and train again"
         ) from None
     return model.eval()
+
+
+def _read_settings(folder: Path) -> ModelSettings:
+    try:
+        return ModelSettings.model_validate_json((Path(folder) / SETTINGS).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _missing(error.filename) from None
+    except (ValidationError, OSError, UnicodeDecodeError) as error:
+        raise _damaged(folder, error) from None
+
+
+def _missing(path: Path | str) -> UserError:
+    return UserError("no trained model here", where=path, next="./run.sh train --config CONFIG")
+
+
+def _damaged(folder: Path, error: Exception) -> UserError:
+    return UserError(f"not a whole model: {error}", where=folder, next="delete the folder and train again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -43,6 +43,35 @@ def knn_blocks(
             similarities[:, :found], indices[:, :found] = search(part, found)
             _order_ties(indices, similarities)
         yield indices, similarities
+
+
+def streamed_knn(
+    queries: np.ndarray,
+    index: np.ndarray,
+    neighbours: int,
+    *,
+    use_gpu: bool = False,
+    block: int = 65536,
+    done: Callable[[int], object] = lambda rows: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `exact_knn`, a block of index rows at a time: only that block is in memory as float32, whatever `index` is mapped from.
+
+    done  is called with the number of index rows after each block
+    """
+    if queries.ndim != 2 or index.ndim != 2 or queries.shape[1] != index.shape[1]:
+        raise ValueError(f"queries {queries.shape} and index {index.shape} have different dimensions")
+    indices = np.full((len(queries), neighbours), -1, np.int32)
+    similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
+    for start in range(0, len(index), block):
+        part = index[start : start + block]
+        found, scores = exact_knn(queries, part, min(neighbours, len(part)), use_gpu=use_gpu)
+        # Those of earlier blocks stand first, so that a stable order leaves equal similarities in index order.
+        both = np.concatenate([similarities, scores], axis=1)
+        order = np.argsort(-both, axis=1, kind="stable")[:, :neighbours]
+        similarities = np.take_along_axis(both, order, axis=1)
+        indices = np.take_along_axis(np.concatenate([indices, found + np.int32(start)], axis=1), order, axis=1)
+        done(len(part))
+    return indices, similarities
 
 
 def _searcher(index: np.ndarray, use_gpu: bool):

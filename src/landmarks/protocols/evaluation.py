@@ -67,7 +67,7 @@ def choices(config: Config) -> dict[str, str]:
 
 
 def whitening_in_words(config: Config) -> str:
-    return f"{config.whiten.dimensions} dimensions, learned on train" if config.whiten.dimensions else "none"
+    return f"{config.whiten.dimensions} dimensions, learned on {config.whiten.learned_on}" if config.whiten.dimensions else "none"
 
 
 def _overlap(config: Config) -> str:

@@ -18,6 +18,7 @@ from landmarks.rerank.fuse import fuse
 from landmarks.rerank.insert import insert
 from landmarks.rerank.k_reciprocal import k_reciprocal
 from landmarks.rerank.penalise_non_landmarks import penalise_non_landmarks
+from landmarks.rerank.remove_junk import remove_junk
 from landmarks.rerank.soft_labels import soft_labels
 from landmarks.rerank.sort import sort
 from landmarks.rerank.super_global import super_global
@@ -37,6 +38,7 @@ STEPS: dict[str, Step] = {
     "explore": explore,
     "soft_labels": soft_labels,
     "penalise_non_landmarks": penalise_non_landmarks,
+    "remove_junk": remove_junk,
     "verify": verify,
     "fuse": fuse,
     "sort": sort,
@@ -44,5 +46,7 @@ STEPS: dict[str, Step] = {
 }
 
 SEARCHING = frozenset({"discriminate", "add_labels", "classify", "augment_database", "expand_query"})  # which make vectors anew
+# Which learn from train's landmarks: without training images there is nothing that they could do.
+LEARNING = frozenset({"discriminate", "add_labels", "classify", "soft_labels", "penalise_non_landmarks", "fuse", "sort", "insert"})
 
-__all__ = ["SEARCHING", "STEPS", "Context", "Step"]
+__all__ = ["LEARNING", "SEARCHING", "STEPS", "Context", "Step"]

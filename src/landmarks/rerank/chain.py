@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks.config import Chain, Config, chain_names
+from landmarks.config import BENCHMARKS, Chain, Config, chain_names
+from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.ranking import Ranking, Space
-from landmarks.rerank import SEARCHING, STEPS
+from landmarks.rerank import LEARNING, SEARCHING, STEPS
 from landmarks.rerank.context import Context
 from landmarks.rerank.cost import measured
 from landmarks.rerank.verified_pairs import VerifiedPairs
@@ -21,6 +22,7 @@ from landmarks.store.disk import require_space
 from landmarks.store.files import write_text
 from landmarks.store.local_features import local_folder, local_model
 from landmarks.store.rankings import SPACE, ranking_settings, read_ranking, verifies, write_ranking
+from landmarks.store.revisited import read_revisited_truth
 from landmarks.store.search_space import SearchSpace
 from landmarks.store.spaces import read_base_space, read_space, search_on_gpu
 from landmarks.store.tables import SPLITS, positions, read_tables
@@ -40,6 +42,7 @@ def open_context(config: Config) -> Context:
         lambda split: descriptors.unwhitened(split).of(ids[split]).matrix,
         search_on_gpu(config.run.device)[0],
         _inlier_counter(config, ids) if any(model.local for model in config.models.values()) else None,
+        read_revisited_truth(tables.folder, ids["test"], ids["index"]).junk if config.protocol == "revisited" else None,
     )
 
 
@@ -89,6 +92,7 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
 
     context  gives the context, and is called only where something is to be made
     """
+    _refuse_learning(config, chain)
     artefacts = chain_artefacts(config, chain)
     if all(artefact.is_complete() for artefact in artefacts):
         return config.run.folder / "rankings" / chain_names(chain)[-1]
@@ -101,6 +105,17 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
             space = read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
         ranking = replace(read_ranking(artefact.folder), space=space)
     return artefacts[-1].folder
+
+
+def _refuse_learning(config: Config, chain: Chain) -> None:
+    """Benchmarks come without training images: a step that would quietly do nothing there is a mistake."""
+    learning = [step.step for step in chain if step.step in LEARNING]
+    if learning and config.dataset.source in BENCHMARKS:
+        raise UserError(
+            f"the step {learning[0]} learns from train's landmarks, and a benchmark has no training images",
+            where="rerank",
+            next=f"leave it out of the chain; without train: {', '.join(name for name in STEPS if name not in LEARNING)}",
+        )
 
 
 def space_after(config: Config, chain: Chain) -> Space:

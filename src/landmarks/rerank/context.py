@@ -13,7 +13,7 @@ from landmarks.ops.voting import Votes, label_votes
 from landmarks.ranking import Ranking, Space
 from landmarks.store.spaces import nearest, search
 
-_QUERIES = 256  # compared with their lists at a time: 0.1 GB for 100 images of 1024 dimensions each
+_NUMBERS = 1 << 25  # of the vectors that queries are compared with at a time: 0.1 GB
 
 
 class Context:
@@ -23,6 +23,7 @@ class Context:
     landmark_ids      (n_train,) integers, the landmark of each row of base.train
     read_descriptors  split -> (n, d) float32 unit rows before whitening, in the order of that split's vectors
     use_gpu           whether FAISS searches on GPUs
+    junk              difficulty -> for each query the index rows that its protocol leaves out; None where it leaves out none
     count_inliers     rows of queries (p,) and of index images (p,) -> inliers (p,) of those pairs; None where no model has
                       local features
     """
@@ -34,9 +35,10 @@ class Context:
         read_descriptors: Callable[[str], np.ndarray],
         use_gpu: bool = False,
         count_inliers: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        junk: Callable[[str], list[np.ndarray]] | None = None,
     ):
         self.base, self._read_descriptors, self.use_gpu, self.count_inliers = base, read_descriptors, use_gpu, count_inliers
-        self.landmark_ids = landmark_ids
+        self.junk, self.landmark_ids = junk, landmark_ids
         self.labels = np.unique(landmark_ids, return_inverse=True)[1]  # 0, 1, ...: the landmarks' own numbers may be negative
         self.classes = int(self.labels.max(initial=-1)) + 1
         self.chain: Chain = ()
@@ -84,8 +86,9 @@ class Context:
         """
         space, first = self.space(ranking), ranking.indices[:, :top]
         similarities = np.empty(first.shape, np.float32)
-        for start in range(0, len(first), _QUERIES):
-            part = slice(start, start + _QUERIES)
+        queries = max(1, _NUMBERS // max(1, first.shape[1] * space.index.shape[1]))
+        for start in range(0, len(first), queries):
+            part = slice(start, start + queries)
             images = space.index[first[part]].astype(np.float32)
             similarities[part] = np.einsum("qkd,qd->qk", images, space.test[part].astype(np.float32))
         similarities[first < 0] = -np.inf

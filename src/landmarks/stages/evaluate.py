@@ -15,7 +15,7 @@ from landmarks.store.ledger import add_to_ledger
 from landmarks.store.solution import find_solution, read_solution
 from landmarks.store.submission import MOST_IMAGES, read_submission
 from landmarks.store.tables import positions, read_tables, write_csv
-from landmarks.summary import print_scores
+from landmarks.summary import print_protocol, print_scores
 
 RESULTS = ("metrics.json", "per_query.csv", "ablation.csv")
 
@@ -42,7 +42,10 @@ def _record(config: Config, scores: Scores) -> Path:
     write_csv(folder / "per_query.csv", scores.per_query)
     write_csv(folder / "ablation.csv", scores.chains)
     write_json(folder / "metrics.json", scores.results)
-    print_scores(scores.results)
+    if config.protocol == "retrieval":
+        print_scores(scores.results)
+    else:
+        print_protocol(scores.results)
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     add_to_ledger(config.ledger, [evaluation.line(now) for evaluation in scores.evaluations])
     return folder

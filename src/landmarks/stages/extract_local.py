@@ -17,18 +17,23 @@ from landmarks.store.rankings import read_ranking
 
 
 def extract_local(config: Config) -> list[Path]:
-    """Make local features of the queries and of the union of the lists that are to be verified; returns the two folders.
+    """Make local features of the queries and of the first images of the lists that are to be verified; returns the two folders.
 
     Those are the lists that stand before the chain's step `verify`; what makes them is done here if it was not.
     What is there already, from `extract` or an earlier search, is not made again. Raises UserError as `run_extraction` does,
     and where there is no telling whose local features are meant.
     """
     model = local_model(config)
-    steps = [step.step for step in config.rerank]
-    before = config.rerank[: steps.index("verify")] if "verify" in steps else ()
-    ranking = read_ranking(make_chain(config, before, cache(lambda: open_context(config))))
-    found = np.unique(ranking.indices)
-    wanted = {"test": ranking.query_ids, "index": ranking.index_ids[found[found >= 0]]}
+    context = cache(lambda: open_context(config))
+    wanted: dict[str, np.ndarray] = {}
+    for chain in config.chains:
+        steps = [step.step for step in chain]
+        before = chain[: steps.index("verify")] if "verify" in steps else ()
+        ranking = read_ranking(make_chain(config, before, context))
+        top = max((step.top for step in chain if step.step == "verify"), default=ranking.indices.shape[1])
+        found = np.unique(ranking.indices[:, :top])
+        index_ids = ranking.index_ids[found[found >= 0]]
+        wanted = {"test": ranking.query_ids, "index": np.union1d(wanted["index"], index_ids) if wanted else index_ids}
 
     def plan(precision: str) -> Iterator[Work]:
         for split, ids in wanted.items():

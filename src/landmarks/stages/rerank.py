@@ -11,11 +11,15 @@ from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, re
 
 
 def rerank(config: Config) -> Path:
-    """Make rankings/<prefix> for every prefix of the chain from rankings/knn; returns the last."""
+    """Make rankings/<prefix> for every prefix of the chain from rankings/knn; returns the last.
+
+    On Revisited Oxford and Paris a chain that verifies is carried out for each difficulty, without that one's junk.
+    """
     if not config.rerank:
         say("rerank: the chain is empty, knn is the result")
-    elif all(artefact.is_complete() for artefact in chain_artefacts(config, config.rerank)):
+    elif all(artefact.is_complete() for chain in config.chains for artefact in chain_artefacts(config, chain)):
         say("rerank: up to date")
     else:
-        require_disk(config, [config.rerank])
-    return make_chain(config, config.rerank, cache(lambda: open_context(config)))
+        require_disk(config, config.chains)
+    context = cache(lambda: open_context(config))
+    return [make_chain(config, chain, context) for chain in config.chains][-1]

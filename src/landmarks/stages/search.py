@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from landmarks.config import Config
 from landmarks.errors import UserError
-from landmarks.progress import say
+from landmarks.ops.vectors import BLOCK
+from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
 from landmarks.store.artefact import Artefact
 from landmarks.store.files import read_array
 from landmarks.store.rankings import ranking_settings, write_ranking
 from landmarks.store.search_space import SearchSpace, space_settings
 from landmarks.store.spaces import search as search_vectors
-from landmarks.store.spaces import search_on_gpu, write_vectors
-from landmarks.store.tables import read_ids, read_tables, write_csv
+from landmarks.store.spaces import search_on_gpu, write_vector_blocks
+from landmarks.store.tables import positions, read_ids, read_tables, write_csv
 
 
 def search(config: Config) -> Path:
@@ -39,10 +42,15 @@ def search(config: Config) -> Path:
     made_now = {split: descriptors.descriptors(split) for split in missing}  # all are read before the first is written
     _refuse_other_dimensions({split: made.matrix.shape[1] for split, made in made_now.items()})
     for split, made in made_now.items():
+        ids, blocks = made.ids, [made.matrix]
+        if split == "index" and descriptors.distractors is not None:
+            ids = _together(made.ids, descriptors.distractors.ids)
+            bar = progress(descriptors.whitened_distractors(), "distractors", "block", total=-(-(len(ids) - len(made.ids)) // BLOCK))
+            blocks = chain(blocks, bar)
         vectors[split].begin()
-        write_csv(vectors[split].folder / "ids.csv", pd.DataFrame({"id": made.ids}))
-        write_vectors(vectors[split].folder / "vectors.npy", made.matrix)
-        vectors[split].finish(images=len(made.ids), dimensions=made.matrix.shape[1])
+        write_csv(vectors[split].folder / "ids.csv", pd.DataFrame({"id": ids}))
+        dimensions = write_vector_blocks(vectors[split].folder / "vectors.npy", len(ids), blocks)
+        vectors[split].finish(images=len(ids), dimensions=dimensions)
     if not knn.is_complete():
         _rank(config, knn, vectors)
     return knn.folder
@@ -51,12 +59,23 @@ def search(config: Config) -> Path:
 def _rank(config: Config, knn: Artefact, vectors: dict[str, Artefact]) -> None:
     use_gpu, reason = search_on_gpu(config.run.device)
     say(f"search on {'GPU' if use_gpu else 'CPU'}: {reason}")
-    queries, index = (read_array(vectors[split].folder / "vectors.npy") for split in ("test", "index"))
+    queries, index = (read_array(vectors[split].folder / "vectors.npy", mapped=True) for split in ("test", "index"))
     knn.begin()
     indices, scores = search_vectors(queries, index, config.search.neighbours, "search test in index", use_gpu)
     query_ids, index_ids = (read_ids(vectors[split].folder / "ids.csv") for split in ("test", "index"))
     write_ranking(knn.folder, Ranking(query_ids, index_ids, indices, scores))
     knn.finish(queries=len(query_ids), index=len(index_ids), dimensions=index.shape[1])
+
+
+def _together(ids: np.ndarray, distractors: np.ndarray) -> np.ndarray:
+    shared = np.flatnonzero(positions(distractors, ids) >= 0)
+    if len(shared):
+        raise UserError(
+            f"{len(shared)} distractors are index images, first '{distractors[shared[0]]}'",
+            where="dataset.distractors",
+            next="name a run over other images",
+        )
+    return np.append(ids, distractors)
 
 
 def _refuse_other_dimensions(dimensions: dict[str, int]) -> None:

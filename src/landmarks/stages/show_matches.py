@@ -15,7 +15,7 @@ from landmarks.gallery.matches import draw_matches
 from landmarks.ops.verification import match_pair, pair_seed
 from landmarks.progress import say
 from landmarks.store.files import written_whole
-from landmarks.store.images import image_path
+from landmarks.store.images import Pictures
 from landmarks.store.local_features import LocalStore, local_folder, local_model
 from landmarks.store.tables import SPLITS, Tables, read_tables
 
@@ -38,7 +38,7 @@ def show_matches(config: Config, query: str, index: str) -> Path:
     run_extraction(config, "show-matches", plan)
     features = [LocalStore(local_folder(config, model, split)).of(np.array([id], object)) for split, id in places]
     match = match_pair(*features, 0, 0, pair_seed(query, index), config.verification)
-    photos = [read_image(image_path(config.tables_folder, split, id), 1 << 20) for split, id in places]  # as they are, never reduced
+    photos = [read_image(Pictures(config.tables_folder, split).path(id), 1 << 20) for split, id in places]  # as they are, never reduced
     points = [one.keypoints[rows, :2] for one, rows in zip(features, match.rows[match.inside].T, strict=True)]
     counts = f"{match.inside.sum()} inliers of {len(match.rows)} matches"
     captions = [f"{id}: {len(one.keypoints)} features" for one, (_, id) in zip(features, places, strict=True)]

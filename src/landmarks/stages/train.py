@@ -12,9 +12,9 @@ from landmarks.config import Config, ModelSettings
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet
 from landmarks.errors import UserError
-from landmarks.models.checkpoint import save_model
+from landmarks.models.checkpoint import save_model, take_over_model
 from landmarks.progress import say
-from landmarks.store.artefact import Artefact, fingerprint_of_file
+from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.images import require_images
 from landmarks.store.tables import read_train
 from landmarks.training.hardware import is_first_process, start_accelerator
@@ -39,7 +39,9 @@ def train(config: Config) -> list[Path]:
     missing = {name for name, artefact in artefacts.items() if not artefact.is_complete()}
     accelerator = start_accelerator(config.run.device, config.train.precision) if missing else None
     for name, artefact in artefacts.items():
-        if name in missing:
+        if name in missing and config.models[name].checkpoint is not None:
+            _take_over(config, name, artefact, accelerator)
+        elif name in missing:
             _train_one(config, name, artefact, accelerator)
         elif is_first_process():
             (artefact.folder / RESUME).unlink(missing_ok=True)
@@ -48,7 +50,11 @@ def train(config: Config) -> list[Path]:
 
 
 def _artefact(config: Config, name: str, model: ModelSettings) -> Artefact:
-    settings: dict[str, Any] = {"name": name, "model": model.model_dump(mode="json", exclude={"weight", "recipe"})}
+    settings: dict[str, Any] = {"name": name, "model": model.model_dump(mode="json", exclude={"weight", "recipe", "checkpoint"})}
+    if model.checkpoint is not None:
+        return Artefact(
+            config.run.folder / "models" / name, "train", settings, {"checkpoint": read_manifest(model.checkpoint)["fingerprint"]}
+        )
     if not _learns(config, name):  # the starting weights: no image is looked at
         settings["train"] = {"epochs": 0, "seed": config.train_of(name).seed}
         inputs = {}
@@ -56,6 +62,18 @@ def _artefact(config: Config, name: str, model: ModelSettings) -> Artefact:
         settings["train"] = config.train_of(name).model_dump(mode="json", exclude=_SHAPE_NOTHING)
         inputs = {config.dataset.train_table: fingerprint_of_file(config.tables_folder / config.dataset.train_table)}
     return Artefact(config.run.folder / "models" / name, "train", settings, inputs)
+
+
+def _take_over(config: Config, name: str, artefact: Artefact, accelerator: Accelerator) -> None:
+    """What the checkpoint was trained on stands in the manifest here as well."""
+    model = config.models[name]
+    if accelerator.is_main_process:
+        made = read_manifest(model.checkpoint)
+        artefact.begin(precious=True, overwrite=config.run.overwrite)
+        take_over_model(model.checkpoint, artefact.folder, model)
+        artefact.finish(images=made.get("images", 0), classes=made.get("classes", 0), checkpoint=str(model.checkpoint.resolve()))
+        say(f"train {name}: taken over from {model.checkpoint}")
+    accelerator.wait_for_everyone()
 
 
 def _train_one(config: Config, name: str, artefact: Artefact, accelerator: Accelerator) -> None:

@@ -64,16 +64,17 @@ def read_descriptors(folder: Path) -> Descriptors:
     ids = read_ids(folder / "ids.csv")
     shards = [read_array(path) for path in sorted(folder.glob("[0-9]*.npy"))]
     matrix = np.concatenate(shards) if shards else np.zeros((0, manifest["dimensions"]), np.float16)
-    return _checked(ids, matrix, folder)
+    return Descriptors(ids, check_descriptors(ids, matrix, folder))
 
 
 def read_user_descriptors(folder: Path, split: str, ids: np.ndarray) -> Descriptors:
     """<folder>/<split>.npy, rows in the order of `ids`. Raises UserError where rows and ids disagree."""
     path = folder / f"{split}.npy"
-    return _checked(ids, read_array(path), path)
+    return Descriptors(ids, check_descriptors(ids, read_array(path), path))
 
 
-def _checked(ids: np.ndarray, matrix: np.ndarray, where: Path) -> Descriptors:
+def check_descriptors(ids: np.ndarray, matrix: np.ndarray, where: Path) -> np.ndarray:
+    """The matrix itself. Raises UserError unless it has one row an id, of finite numbers that are not all zero."""
     if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
         raise UserError(
             f"descriptors must be (images, dimensions) of floating point, not {matrix.shape} of {matrix.dtype}",
@@ -94,4 +95,4 @@ def _checked(ids: np.ndarray, matrix: np.ndarray, where: Path) -> Descriptors:
                 where=f"{where}, row {row}",
                 next="extract it again, or remove the image from its table",
             )
-    return Descriptors(ids, matrix)
+    return matrix

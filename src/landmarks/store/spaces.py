@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from landmarks.errors import UserError
-from landmarks.ops.knn import graphics_cards, knn_blocks
+from landmarks.ops.knn import graphics_cards, knn_blocks, streamed_knn
 from landmarks.ops.knn_graph import nearest_others
 from landmarks.progress import progress
 from landmarks.ranking import Space
 from landmarks.store.artefact import Artefact, read_manifest
-from landmarks.store.files import read_array, write_array
+from landmarks.store.files import read_array, write_array, written_whole
 from landmarks.store.tables import SPLITS, read_ids
+
+_FEW_QUERIES = 4096  # their lists are kept while the index goes by
+_LARGE_INDEX = 1 << 27  # numbers: as float32, 0.5 GB
 
 
 def search_on_gpu(requested: str) -> tuple[bool, str]:
@@ -39,6 +43,21 @@ def read_base_space(folder: Path) -> tuple[Space, dict[str, np.ndarray]]:
 def write_vectors(path: Path, vectors: np.ndarray) -> None:
     """(n, d) as float16: with unit vectors the similarities lose their fourth decimal."""
     write_array(path, vectors.astype(np.float16))
+
+
+def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> int:
+    """As `write_vectors`, block by block, so that the whole need not fit in memory; `rows` in all. Returns the dimensions."""
+    matrix, done = None, 0
+    with written_whole(path) as aside:
+        for block in blocks:
+            if matrix is None:
+                matrix = np.lib.format.open_memmap(aside, "w+", np.float16, (rows, block.shape[1]))
+            matrix[done : done + len(block)] = block
+            done += len(block)
+        if done != rows:
+            raise ValueError(f"{done} rows instead of {rows}")
+        matrix.flush()
+    return matrix.shape[1]
 
 
 def write_space(folder: Path, space: Space) -> None:
@@ -90,7 +109,13 @@ def _search(space: Space, of: str, among: str, neighbours: int, use_gpu: bool) -
 
 
 def search(queries: np.ndarray, index: np.ndarray, neighbours: int, what: str, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest rows of `index`, as ops.knn.exact_knn has them, with progress."""
+    """The nearest rows of `index`, as ops.knn.exact_knn has them, with progress.
+
+    A large index that few queries search goes by in blocks: mapped from disk, it never lies in memory as a whole.
+    """
+    if len(queries) <= _FEW_QUERIES and index.size > _LARGE_INDEX:
+        with progress(None, what, "image", total=len(index)) as bar:
+            return streamed_knn(queries, index, neighbours, use_gpu=use_gpu, done=bar.update)
     indices = np.full((len(queries), neighbours), -1, np.int32)
     similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
     done = 0

@@ -53,7 +53,8 @@ def read_tables(folder: Path, train_table: str = "train.csv") -> Tables:
         raise UserError(
             "the dataset folder does not exist",
             where=folder,
-            next="dataset.folder=FOLDER with index.csv and test.csv, or ./run.sh for the built-in sample",
+            next="dataset.folder=FOLDER with index.csv and test.csv (photos: ./run.sh import first; benchmarks: ./run.sh prepare), "
+            "or ./run.sh for the built-in sample",
         )
     index_ids, test_ids = read_ids(folder / "index.csv"), read_ids(folder / "test.csv")
     train = read_train(folder / train_table)

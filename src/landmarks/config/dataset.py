@@ -1,0 +1,60 @@
+"""What is searched: the dataset, where it lies and what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from landmarks.config.base import Settings, UserPath
+
+# The protocol that a dataset is scored by where no other is asked for.
+PROTOCOL_OF = {
+    "folder": "retrieval",
+    "sample": "retrieval",
+    "photos": "retrieval",
+    "revisited": "revisited",
+    "places": "places",
+    "msls": "places",
+}
+BENCHMARKS = ("revisited", "places", "msls")
+
+
+class DatasetSettings(Settings):
+    source: Literal["folder", "sample", "photos", "revisited", "places", "msls"] = Field(
+        "folder",
+        description="folder: GLDv2 layout, or tables with .npy descriptors; sample: rendered; photos: label/photo.jpg; benchmarks as their "
+        "authors distribute them: revisited (Oxford, Paris), places (database/ and queries/, UTM in the names), msls",
+    )
+    folder: UserPath = Field(Path("inputs/gldv2"), description="where the dataset lies, or is rendered to")
+    train_table: str = Field("train.csv", description="train.csv (id,landmark_id) or train_clean.csv (landmark_id,images)")
+    solution: str | None = Field(None, description="solution file in the folder; unset: the only retrieval_solution*.csv, if any")
+
+    query_crop: bool = Field(True, description="revisited: queries are the authors' boxes, not the whole pictures")
+    distractors: UserPath | None = Field(
+        None, description="run folder whose index images are searched as well; without models: a folder of .npy shards of descriptors"
+    )
+
+
+class SampleSettings(Settings):
+    landmarks: int = Field(72, ge=4, description="landmarks in the rendered world")
+    longest_side: int = Field(192, ge=64, le=1024, description="pixels of a photo's longest side")
+    seed: int = Field(0, ge=0, description="another seed, another world")
+
+
+class PhotosSettings(Settings):
+    held_out: float = Field(0.25, ge=0, lt=1, description="share of landmarks kept out of train")
+    train_share: float = Field(0.5, gt=0, lt=1, description="share of a landmark's photos that go to train")
+    test_share: float = Field(0.15, gt=0, lt=1, description="share of a landmark's photos that become queries")
+    public_share: float = Field(1 / 3, ge=0, le=1, description="share of the queries scored as Public; the others are Private")
+    near_duplicate_bits: int = Field(
+        3, ge=-1, le=16, description="photos whose 64-bit perceptual hashes differ in at most this many bits count once; -1 keeps all"
+    )
+    seed: int = Field(0, ge=0, description="another seed, another split")
+
+    @model_validator(mode="after")
+    def _leaves_room_for_index(self):
+        if self.train_share + self.test_share >= 1:
+            raise ValueError("train_share + test_share must leave photos for the index: make their sum less than 1")
+        return self

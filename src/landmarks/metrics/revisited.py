@@ -1,0 +1,50 @@
+"""The measures of Revisited Oxford and Paris (Radenovic et al., CVPR 2018), on the ranks of positive and junk images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Difficulty -> kinds of images that are to be found, and kinds that are taken out of the ranking (section 3.3).
+DIFFICULTIES = {
+    "easy": (("easy",), ("junk", "hard")),
+    "medium": (("easy", "hard"), ("junk",)),
+    "hard": (("hard",), ("junk", "easy")),
+}
+
+
+def without_junk(positive_ranks: np.ndarray, junk_ranks: np.ndarray) -> np.ndarray:
+    """The ranks that the positives have once the junk is taken out of the list.
+
+    positive_ranks (p,), junk_ranks (j,) integers in any order, 0 = first; returns (p,) int64, ascending.
+    """
+    ranks = np.sort(np.asarray(positive_ranks, np.int64))
+    return ranks - np.searchsorted(np.sort(junk_ranks), ranks)
+
+
+def average_precision(ranks: np.ndarray, positives: int) -> float:
+    """The trapezoidal area under the precision-recall curve: each hit counts with the mean of the precision before and after it.
+
+    ranks      (p,) int64, ascending, 0 = first: where positives stand in a list without junk
+    positives  how many there are, found or not
+
+    Returns 0 to 1; NaN without positives, so that the query is left out of the mean.
+    """
+    if positives == 0:
+        return float("nan")
+    hits = np.arange(len(ranks))
+    before = np.divide(hits, ranks, out=np.ones(len(ranks)), where=ranks > 0)
+    after = (hits + 1) / (ranks + 1)
+    return float((before + after).sum() / (2 * positives))
+
+
+def precision_at(ranks: np.ndarray, positives: int, at: int) -> float:
+    """The share of positives among the first `at` images, or among those up to the last positive found where it stands further ahead.
+
+    Arguments as in `average_precision`. Returns 0 to 1; 0 where none is found, NaN without positives.
+    """
+    if positives == 0:
+        return float("nan")
+    if len(ranks) == 0:
+        return 0.0
+    considered = min(int(ranks[-1]) + 1, at)
+    return float((ranks < considered).sum() / considered)

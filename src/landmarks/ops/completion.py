@@ -1,0 +1,59 @@
+"""Where an image stands in the whole ranking of which a list is the beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_BLOCK = 65536  # index rows turned into float32 at a time
+
+
+def complete_ranks(
+    indices: np.ndarray, queries: np.ndarray, index: np.ndarray, wanted: Sequence[np.ndarray], at_once: int = 32
+) -> list[np.ndarray]:
+    """The ranks of the wanted images: behind each list all other index images follow in the order of their similarity.
+
+    indices  (n_query, k) int32, best first, -1 = none: the lists
+    queries  (n_query, d) and index (n_index, d) floating point, which may be mapped from disk: it is read in blocks
+    wanted   for each query the numbers of index images (m,)
+    at_once  queries whose similarities to all of the index are in memory: 4 bytes a pair
+
+    Returns for each query (m,) int64, 0 = first. Equal similarities by index order.
+    """
+    ranks = []
+    for start in range(0, len(queries), at_once):
+        part = slice(start, start + at_once)
+        if all(np.isin(images, row).all() for images, row in zip(wanted[part], indices[part], strict=True)):
+            similarities = [None] * len(indices[part])  # nothing stands behind the lists that anyone asks for
+        else:
+            similarities = _similarities(queries[part], index)
+        ranks += [_ranks(*one) for one in zip(indices[part], similarities, wanted[part], strict=True)]
+    return ranks
+
+
+def _similarities(queries: np.ndarray, index: np.ndarray) -> np.ndarray:
+    queries = queries.astype(np.float32)
+    result = np.empty((len(queries), len(index)), np.float32)
+    for start in range(0, len(index), _BLOCK):
+        result[:, start : start + _BLOCK] = queries @ index[start : start + _BLOCK].astype(np.float32).T
+    return result
+
+
+def _ranks(row: np.ndarray, similarities: np.ndarray | None, wanted: np.ndarray) -> np.ndarray:
+    listed = row[row >= 0]
+    places = np.full(len(wanted), -1, np.int64)
+    order = np.argsort(listed)
+    found = np.searchsorted(listed, wanted, sorter=order)
+    inside = found < len(listed)
+    inside[inside] = listed[order[found[inside]]] == wanted[inside]
+    places[inside] = order[found[inside]]
+    if not inside.all():
+        behind = np.ones(len(similarities), bool)
+        behind[listed] = False
+        others = np.flatnonzero(behind)
+        sequence = others[np.argsort(-similarities[others], kind="stable")]
+        place = np.empty(len(similarities), np.int64)
+        place[sequence] = np.arange(len(sequence)) + len(listed)
+        places[~inside] = place[wanted[~inside]]
+    return places

@@ -1,0 +1,49 @@
+"""prepare: a benchmark's folder as its authors distribute it -> tables in GLDv2 form, with the ground truth beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from landmarks.config import Config
+from landmarks.errors import UserError
+from landmarks.progress import say
+from landmarks.store.artefact import Artefact
+from landmarks.store.benchmark import Benchmark, write_benchmark
+from landmarks.store.msls import read_msls
+from landmarks.store.places import read_places_folder
+from landmarks.store.revisited import read_revisited
+
+
+def prepare(config: Config) -> Path:
+    """Make <run.folder>/dataset: index.csv, test.csv, a train.csv without rows, and what the protocol scores against; returns it.
+
+    The pictures stay where they are. Raises UserError where the folder is not the benchmark's.
+    """
+    folder, source, distractors = config.tables_folder, config.dataset.folder, config.dataset.distractors
+    if folder == source:
+        raise UserError(
+            f"dataset.source={config.dataset.source} needs no preparing: its tables lie there already",
+            where=source,
+            next="dataset.source=revisited, places or msls for a benchmark as its authors distribute it",
+        )
+    benchmark = _read(config)
+    settings = {"source": config.dataset.source, "pictures": str(source.resolve())}
+    settings |= {"distractors": str(distractors.resolve())} if distractors else {}
+    artefact = Artefact(folder, "prepare", settings, {"benchmark": benchmark.fingerprint()})
+    if artefact.is_complete():
+        say(f"prepare: up to date ({folder})")
+        return folder
+    artefact.begin()
+    write_benchmark(folder, source, benchmark, distractors)
+    artefact.finish(index=len(benchmark.index), queries=len(benchmark.test))
+    say(f"prepare: {len(benchmark.test)} queries, {len(benchmark.index)} index images of {source} ({folder})")
+    return folder
+
+
+def _read(config: Config) -> Benchmark:
+    source = config.dataset.folder
+    if config.dataset.source == "revisited":
+        return read_revisited(source, config.dataset.query_crop, need_pictures=bool(config.models))
+    if config.dataset.source == "places":
+        return read_places_folder(source)
+    return read_msls(source, config.places.cities, config.places.subtask)

@@ -1,0 +1,102 @@
+"""Distractors: the descriptors of images that no query is after, read shard by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from landmarks.config import Config
+from landmarks.errors import UserError
+from landmarks.ops.vectors import BLOCK, ensemble
+from landmarks.store.artefact import fingerprint_of_file, read_manifest
+from landmarks.store.descriptors import check_descriptors
+from landmarks.store.files import read_array
+from landmarks.store.tables import read_ids
+
+
+class Distractors:
+    """The index images of another run (config.dataset.distractors); without models, a folder of .npy shards and perhaps ids.csv.
+
+    Raises UserError where they are missing, and where a shard is not (images, dimensions) of floating point.
+    """
+
+    def __init__(self, config: Config):
+        root = config.dataset.distractors
+        self._weights = [model.weight for model in config.models.values()] or [1.0]
+        self._named = bool(config.models)
+        self._folders = [root / "descriptors" / model / "index" for model in config.models] or [root]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        if self._named:
+            return {f"distractors {folder.parent.name}": read_manifest(folder)["fingerprint"] for folder in self._folders}
+        return {f"distractors {path.name}": fingerprint_of_file(path) for path in self._paths(self._folders[0])}
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """(n,) strings; of shards without ids.csv the row numbers, from distractor-0 on."""
+        first, *others = self._folders
+        count = sum(len(shard) for shard in self._shards[0])
+        ids = read_ids(first / "ids.csv") if (first / "ids.csv").is_file() else np.array([f"distractor-{n}" for n in range(count)], object)
+        if len(ids) != count:
+            raise UserError(f"{count} descriptors for {len(ids)} ids", where=first, next="extract the distractors again")
+        for folder in others:
+            if not np.array_equal(read_ids(folder / "ids.csv"), ids):
+                raise UserError("other distractors than the first model's", where=folder, next="extract them again with all models")
+        return ids
+
+    @property
+    def dimensions(self) -> int:
+        return sum(shards[0].shape[1] for shards in self._shards)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The descriptors, every model's as one vector (at most 65536, dimensions) float32, in the order of `ids`.
+
+        Raises UserError for one that is zero or not finite.
+        """
+        for start in range(0, len(self.ids), BLOCK):
+            parts = [_rows(shards, start, min(start + BLOCK, len(self.ids))) for shards in self._shards]
+            for folder, part in zip(self._folders, parts, strict=True):
+                check_descriptors(self.ids[start : start + BLOCK], part, folder)
+            yield ensemble(parts, self._weights)
+
+    @cached_property
+    def _shards(self) -> list[list[np.ndarray]]:
+        """For each model its shards, mapped."""
+        found = []
+        for folder in self._folders:
+            shards = [read_array(path, mapped=True) for path in self._paths(folder)]
+            shapes = {shard.shape[1:] for shard in shards}
+            if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+                raise UserError(
+                    f"shards should be (images, dimensions) of the same dimensions, not {sorted(shard.shape for shard in shards)[:4]}",
+                    where=folder,
+                    next="write them again with numpy.save",
+                )
+            found.append(shards)
+        return found
+
+    def _paths(self, folder: Path) -> list[Path]:
+        if self._named:
+            read_manifest(folder)  # a run that is not finished has not all of them
+        paths = sorted(folder.glob("*.npy"))
+        if not paths:
+            raise UserError(
+                "no .npy shards of descriptors",
+                where=folder,
+                next="dataset.distractors=RUN FOLDER of `extract` with the same models, or a folder of .npy files where no model is named",
+            )
+        return paths
+
+
+def _rows(shards: list[np.ndarray], start: int, stop: int) -> np.ndarray:
+    """Rows start to stop of the shards as one matrix."""
+    parts, first = [], 0
+    for shard in shards:
+        if first < stop and first + len(shard) > start:
+            parts.append(shard[max(0, start - first) : stop - first])
+        first += len(shard)
+    return np.concatenate(parts)

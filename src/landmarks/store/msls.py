@@ -1,0 +1,57 @@
+"""Mapillary Street-Level Sequences: the authors' folder, its tables city by city."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from landmarks.errors import UserError
+from landmarks.store.benchmark import Benchmark, as_id, require_folder
+from landmarks.store.tables import read_csv
+
+LAYOUT = (
+    "as MSLS distributes it: train_val/<city>/query and .../database, each with images/, postprocessed.csv, raw.csv, seq_info.csv "
+    "and subtask_index.csv"
+)
+PARTS = ("database", "query")
+
+
+def read_msls(folder: Path, cities: tuple[str, ...], subtask: str) -> Benchmark:
+    """Query and database of `cities`, without panoramas, those of the subtask alone.
+
+    Raises UserError for another folder, a city that is not there, and tables of different lengths.
+    """
+    require_folder(folder, LAYOUT, "train_val")
+    tables = {part: [] for part in PARTS}
+    for city in cities:
+        require_folder(folder / "train_val" / city, LAYOUT, *PARTS)
+        for part in PARTS:
+            tables[part].append(_read(folder, city, part, subtask))
+    return Benchmark(*(pd.concat(tables[part], ignore_index=True) for part in PARTS))
+
+
+def _read(folder: Path, city: str, part: str, subtask: str) -> pd.DataFrame:
+    place = folder / "train_val" / city / part
+    derived, raw = read_csv(place / "postprocessed.csv", ["key", "easting", "northing"]), read_csv(place / "raw.csv", ["key", "ca", "pano"])
+    sequences = read_csv(place / "seq_info.csv", ["key", "sequence_key", "frame_number"])
+    subtasks = read_csv(place / "subtask_index.csv", [subtask])
+    frame = derived.to_pandas()
+    for name, table in {"raw.csv": raw, "seq_info.csv": sequences}.items():
+        if table["key"].to_pylist() != frame["key"].tolist():
+            raise UserError("its rows are not those of postprocessed.csv", where=place / name, next="download MSLS's metadata again")
+    if len(subtasks) != len(frame):
+        raise UserError(
+            f"{len(subtasks)} rows, but postprocessed.csv has {len(frame)}",
+            where=place / "subtask_index.csv",
+            next="download MSLS's metadata again",
+        )
+    frame["heading"], pano = raw["ca"].to_pandas(), raw["pano"].to_pandas()
+    frame["sequence"], frame["frame"] = f"{city}@" + sequences["sequence_key"].to_pandas(), sequences["frame_number"].to_pandas()
+    chosen = (subtasks[subtask].to_pandas().str.lower() == "true") & (pano.str.lower() == "false")
+    frame = frame[chosen.to_numpy()]
+    keys = frame["key"].to_numpy(dtype=object)
+    frame.insert(0, "id", np.array([as_id(f"{part}@{city}@{key}") for key in keys], dtype=object))
+    frame.insert(1, "path", np.array([f"train_val/{city}/{part}/images/{key}.jpg" for key in keys], dtype=object))
+    return frame.drop(columns="key")

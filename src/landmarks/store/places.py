@@ -1,0 +1,94 @@
+"""Place recognition data sets: the position of every picture, from its file name or from MSLS's tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from landmarks.errors import UserError
+from landmarks.store.benchmark import Benchmark, as_id, picture_names, require_folder
+from landmarks.store.tables import positions, read_csv, read_csv_header
+
+LAYOUT = "with database/ and queries/ in it, pictures named @easting@northing@...@.jpg (such as pitts30k/images/test)"
+POSITION = ["easting", "northing"]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where pictures were taken.
+
+    ids        (n,) strings
+    positions  (n, 2) float64: easting, northing in metres (UTM)
+    headings   (n,) float64: the camera's compass angle in degrees, or None where the tables have none
+    sequences  (n,) strings and frames (n,) int64: which drive a picture is from and its place there; None where the tables have none
+    """
+
+    ids: np.ndarray
+    positions: np.ndarray
+    headings: np.ndarray | None
+    sequences: np.ndarray | None
+    frames: np.ndarray | None
+
+
+def read_places_folder(folder: Path) -> Benchmark:
+    """The benchmark in `folder`: database/ and queries/, positions in the file names.
+
+    Raises UserError for another folder and for a name without a position.
+    """
+    require_folder(folder, LAYOUT, "database", "queries")
+    return Benchmark(_table(folder, "database"), _table(folder, "queries"))
+
+
+def read_places(table: Path, ids: np.ndarray) -> Places:
+    """The columns easting, northing and, where there are any, heading, sequence and frame, rows in the order of `ids`.
+
+    Raises UserError for a missing column, a number that is none, and for an id that has no row.
+    """
+    more = [name for name in ("heading", "sequence", "frame") if name in read_csv_header(table)]
+    frame = read_csv(table, ["id", *POSITION, *more]).to_pandas()
+    rows = positions(ids, frame["id"].to_numpy(dtype=object))
+    if (rows < 0).any():
+        raise UserError(f"no row for '{ids[rows.argmin()]}'", where=table, next="use the tables that the ranking was made from")
+    frame = frame.iloc[rows]
+    return Places(
+        np.asarray(ids),
+        np.column_stack([_numbers(frame[name], table) for name in POSITION]),
+        _numbers(frame["heading"], table) if "heading" in more else None,
+        frame["sequence"].to_numpy(dtype=object) if "sequence" in more else None,
+        _numbers(frame["frame"], table).astype(np.int64) if "frame" in more else None,
+    )
+
+
+def _table(folder: Path, part: str) -> pd.DataFrame:
+    names = picture_names(folder / part)
+    if not names:
+        raise UserError("no pictures", where=folder / part, next=f"dataset.folder=FOLDER, {LAYOUT}")
+    placed = [_position(folder / part / name) for name in names]
+    # A query and an index picture may have the same name; ids may not.
+    ids = [as_id(part + (name if name.startswith("@") else f"@{name}")).rsplit(".", 1)[0] for name in names]
+    columns = {"id": ids, "path": [f"{part}/{name}" for name in names]}
+    return pd.DataFrame(columns | dict(zip(POSITION, zip(*placed, strict=True), strict=True)))
+
+
+def _position(path: Path) -> tuple[float, float]:
+    parts = path.name.split("@")
+    try:
+        easting, northing = float(parts[1]), float(parts[2])
+        if not (np.isfinite(easting) and np.isfinite(northing)):
+            raise ValueError
+    except (IndexError, ValueError):
+        raise UserError(
+            "the file's name has no position: it should be @easting@northing@...@.jpg, in metres (UTM)", where=path, next=LAYOUT
+        ) from None
+    return easting, northing
+
+
+def _numbers(column: pd.Series, table: Path) -> np.ndarray:
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(numbers).all():
+        row = int((~np.isfinite(numbers)).argmax())
+        raise UserError(f"{column.name} '{column.iloc[row]}' is not a number", where=table, next="mend the row")
+    return numbers

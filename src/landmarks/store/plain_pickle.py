@@ -1,0 +1,88 @@
+"""Pickles of plain data, read by an unpickler that can make nothing else: a pickle may otherwise run any code."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landmarks.errors import UserError
+
+# What NumPy's arrays and scalars are pickled as, under the module names of NumPy 1 and 2, and the bytes of Python 2's pickles.
+_NUMPY = {
+    ("multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+    ("multiarray", "scalar"): np._core.multiarray.scalar,
+    ("numeric", "_frombuffer"): np._core.numeric._frombuffer,
+}
+_ALLOWED = {(f"numpy.{core}.{module}", name): made for core in ("core", "_core") for (module, name), made in _NUMPY.items()}
+_ALLOWED |= {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("_codecs", "encode"):
+            return _as_bytes
+        if (module, name) in (("__builtin__", "bytes"), ("builtins", "bytes")):
+            return _no_bytes
+        if (module, name) in _ALLOWED:
+            return _ALLOWED[module, name]
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def _as_bytes(text: str, encoding: str) -> bytes:
+    """How bytes stand in pickles of protocol 2: as text, to be encoded. No other codec is called."""
+    if encoding != "latin1" or not isinstance(text, str):
+        raise pickle.UnpicklingError(f"it asks for the codec {encoding}")
+    return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    """How b"" stands in pickles of protocol 2. With an argument it would be asked for memory without end."""
+    return b""
+
+
+def read_plain_pickle(path: Path) -> Any:
+    """Dictionaries, lists, tuples, strings, numbers and NumPy arrays of numbers or text from a pickle.
+
+    Raises UserError for a missing or damaged file, and for one that asks for anything else: nothing of it is run.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError("missing file", where=path, next="check dataset.folder") from None
+    try:
+        value = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
+        _refuse_objects(value)
+        return value
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"refused: the pickle holds more than lists, strings, numbers and arrays: {error}",
+            where=path,
+            next="download the file again from its authors; do not open this one with another tool",
+        ) from None
+    except Exception as error:  # a damaged pickle raises whatever its instructions stumble on
+        raise UserError(
+            f"damaged, or not a pickle: {type(error).__name__}: {error}", where=path, next="download the file again from its authors"
+        ) from None
+
+
+def _refuse_objects(value: Any) -> None:
+    """An array of objects is refused wherever it lies: its elements would be as free as the pickle's own."""
+    waiting, seen = [value], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, np.ndarray):
+            if one.dtype.hasobject:
+                raise pickle.UnpicklingError("an array of objects")
+        elif isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple | set | frozenset):
+            waiting += one
+        elif one is not None and not isinstance(one, str | bytes | bytearray | bool | int | float | complex | np.generic):
+            raise pickle.UnpicklingError(f"a {type(one).__name__}")

@@ -1,0 +1,218 @@
+"""A miniature of Revisited Oxford, from its authors' folder to the table."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from landmarks.cli import main
+from landmarks.config import load_config
+from landmarks.data.extract_set import ExtractSet
+from landmarks.store.rankings import read_ranking
+from landmarks.store.spaces import read_base_space
+from tests.protocols.conftest import MODEL, facade
+
+DIFFICULTIES = ("easy", "medium", "hard")
+
+
+def run(folder, out, *overrides, stages=("run",), model=MODEL):
+    (out.parent / "empty.yaml").write_text("{}\n")
+    settings = ["dataset.source=revisited", f"dataset.folder={folder}", f"run.folder={out}", *model, *overrides]
+    for stage in stages:
+        code = main([stage, "--config", str(out.parent / "empty.yaml"), *settings])
+        if code:
+            return code
+    return 0
+
+
+def truth_of(folder):
+    gnd = pickle.loads((folder / "gnd_roxford5k.pkl").read_bytes())["gnd"]
+    rows = [{kind: set(np.asarray(one[kind], int).tolist()) for kind in ("easy", "hard", "junk")} for one in gnd]
+    return {
+        "easy": [(r["easy"], r["junk"] | r["hard"]) for r in rows],
+        "medium": [(r["easy"] | r["hard"], r["junk"]) for r in rows],
+        "hard": [(r["hard"], r["junk"] | r["easy"]) for r in rows],
+    }
+
+
+def scores_by_hand(order, positives, junk):
+    """AP and P@1, 5, 10 of one complete list."""
+    clean = [image for image in order if image not in junk]
+    places = [place for place, image in enumerate(clean) if image in positives]
+    average = sum(((j / p if p else 1) + (j + 1) / (p + 1)) / 2 for j, p in enumerate(places)) / len(positives)
+    return [average] + [sum(p < min(k, places[-1] + 1) for p in places) / min(k, places[-1] + 1) for k in (1, 5, 10)]
+
+
+def whole_order(listed, query, index):
+    """The list, then everything else by similarity."""
+    similarities = index.astype(np.float32) @ query.astype(np.float32)
+    listed = [image for image in listed if image >= 0]
+    return listed + [image for image in np.argsort(-similarities, kind="stable") if image not in listed]
+
+
+def test_the_whole_path_with_verification_scores_as_the_definition_says(roxford, tmp_path):
+    out = tmp_path / "out"
+    chain = "rerank=[{step: expand_query, neighbours: 2}, {step: verify, top: 4}]"
+    assert run(roxford, out, chain, "search.neighbours=7") == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    space, ids = read_base_space(out / "space")
+    expanded = {split: np.load(out / "rankings/expand_query(neighbours=2)/space" / f"{split}.npy") for split in ("test", "index")}
+    folders = {
+        "knn": ("knn", space.test, space.index),
+        "expand_query(neighbours=2)": ("expand_query(neighbours=2)", expanded["test"], expanded["index"]),
+        "expand_query(neighbours=2)+verify(top=4)": (
+            "expand_query(neighbours=2)+remove_junk{}+verify(top=4)",
+            expanded["test"],
+            expanded["index"],
+        ),
+    }
+    assert list(metrics["chains"]) == list(folders)
+    for name, (folder, queries, index) in folders.items():
+        for difficulty, truth in truth_of(roxford).items():
+            branch = folder.format("" if difficulty == "medium" else f"(difficulty={difficulty})")
+            lists = read_ranking(out / "rankings" / branch).indices
+            rows = [
+                scores_by_hand(whole_order(row, query, index), *one)
+                for row, query, one in zip(lists, queries, truth, strict=True)
+                if one[0]
+            ]
+            expected = 100 * np.mean(rows, axis=0)
+            keys = [f"map_{difficulty}", *(f"precision_at_{at}_{difficulty}" for at in (1, 5, 10))]
+            assert [metrics["chains"][name][key] for key in keys] == pytest.approx(expected.tolist(), abs=1e-3), (name, difficulty)
+    assert metrics["queries"] == {"easy": 3, "medium": 3, "hard": 2}, "a query without hard images is left out, not zero"
+    assert metrics["chains"]["knn"]["map_easy"] == 100.0, "the box holds the very pixels of the easy image"
+    ablation = pd.read_csv(out / "ablation.csv")
+    assert ablation["chain"].tolist() == list(folders) and {"map_easy", "map_medium", "map_hard"} <= set(ablation.columns)
+    ledger = pd.read_csv(tmp_path / "results.csv")
+    assert len(ledger) == 3 and set(ledger["protocol"]) == {"revisited"}
+    for choice in ("query crop: the authors' boxes", "whitening: none", "training set: tiny: starting weights", "overlap: "):
+        assert choice in ledger["choices"].iloc[0]
+
+
+def test_verification_sees_no_junk(roxford, tmp_path):
+    out = tmp_path / "out"
+    assert run(roxford, out, "rerank=[{step: verify, top: 4}]") == 0
+    for difficulty, truth in truth_of(roxford).items():
+        branch = "remove_junk" + ("" if difficulty == "medium" else f"(difficulty={difficulty})")
+        for row, (_, junk) in zip(read_ranking(out / "rankings" / f"{branch}+verify(top=4)").indices, truth, strict=True):
+            assert not junk & set(row.tolist())
+    assert run(roxford, out, "rerank=[{step: verify, top: 4}]", stages=["rerank", "evaluate"]) == 0
+
+
+def test_the_crop_is_a_choice(roxford, tmp_path):
+    assert run(roxford, tmp_path / "crop", stages=["prepare"]) == 0
+    assert run(roxford, tmp_path / "whole", "dataset.query_crop=false") == 0
+    picture = ExtractSet(tmp_path / "crop" / "dataset", "test", np.array(["college_000001"], object), 96)[0]
+    assert picture.pixels.shape == (96, 96, 3)
+    assert np.abs(picture.pixels.astype(int) - facade(1)).mean() < 12, "as JPEG left it"
+    np.testing.assert_array_equal(picture.offsets, [50, 30])
+    picture = ExtractSet(tmp_path / "whole" / "dataset", "test", np.array(["college_000001"], object), 96)[0]
+    assert picture.pixels.shape[0] < picture.pixels.shape[1]
+    assert json.loads((tmp_path / "whole" / "metrics.json").read_text())["choices"]["query crop"] == "none: whole pictures"
+
+
+def test_whitening_without_a_train_set_is_a_choice_that_is_written_down(roxford, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(roxford, out, "whiten.dimensions=8") == 2
+    assert "whiten.learned_on=index" in capsys.readouterr().err
+    assert run(roxford, out, "whiten.dimensions=8", "whiten.learned_on=index") == 0
+    choices = json.loads((out / "metrics.json").read_text())["choices"]
+    assert choices["whitening"] == "8 dimensions, learned on index"
+
+
+@pytest.mark.parametrize("step", ["sort", "insert", "add_labels", "discriminate", "fuse"])
+def test_a_step_that_learns_from_train_is_refused(roxford, tmp_path, capsys, step):
+    assert run(roxford, tmp_path / "out", f"rerank=[{{step: {step}}}]") == 2
+    assert f"the step {step} learns from train's landmarks" in capsys.readouterr().err
+
+
+def test_a_second_run_does_nothing(roxford, tmp_path, capsys):
+    run(roxford, tmp_path / "out")
+    capsys.readouterr()
+    assert run(roxford, tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "prepare: up to date" in said and "index: up to date" in said and "search: up to date" in said
+
+
+def test_a_model_of_another_run_is_taken_over(roxford, tmp_path, capsys):
+    assert run(roxford, tmp_path / "one", "train.seed=5") == 0
+    taken = f"models.tiny.checkpoint={tmp_path / 'one' / 'models' / 'tiny'}"
+    assert run(roxford, tmp_path / "other", taken) == 0
+    one, other = (json.loads((tmp_path / name / "metrics.json").read_text())["chains"]["knn"] for name in ("one", "other"))
+    assert {key: one[key] for key in one if key.startswith("map")} == {key: other[key] for key in other if key.startswith("map")}
+    assert run(roxford, tmp_path / "third", taken, "models.tiny.dimensions=24") == 2
+    assert "another model" in capsys.readouterr().err
+
+
+# What a user may get wrong
+
+
+@pytest.fixture
+def arrays(roxford):
+    """The same benchmark with descriptors in place of pictures."""
+    rng = np.random.default_rng(0)
+    np.save(roxford / "index.npy", rng.standard_normal((18, 12)).astype(np.float32))
+    np.save(roxford / "test.npy", rng.standard_normal((3, 12)).astype(np.float32))
+    return roxford
+
+
+def test_own_descriptors_need_no_pictures(arrays, tmp_path):
+    (arrays / "jpg").rename(arrays / "elsewhere")
+    assert run(arrays, tmp_path / "out", model=[]) == 0
+    index, test = (np.load(arrays / f"{split}.npy") for split in ("index", "test"))
+    index /= np.linalg.norm(index, axis=1, keepdims=True)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())["chains"]["knn"]
+    for difficulty, truth in truth_of(arrays).items():
+        rows = [scores_by_hand(np.argsort(-index @ query).tolist(), *one)[0] for query, one in zip(test, truth, strict=True) if one[0]]
+        assert metrics[f"map_{difficulty}"] == pytest.approx(100 * np.mean(rows), abs=0.01)
+
+
+def test_descriptors_of_the_wrong_length_are_refused(arrays, tmp_path, capsys):
+    np.save(arrays / "index.npy", np.ones((17, 12), np.float32))
+    assert run(arrays, tmp_path / "out", model=[]) == 2
+    assert "17 descriptors for 18 ids" in capsys.readouterr().err
+    np.save(arrays / "index.npy", np.ones((18, 11), np.float32))
+    assert run(arrays, tmp_path / "out", model=[]) == 2
+    assert "different dimensions: test 12, index 11" in capsys.readouterr().err
+
+
+def test_a_wrong_folder_a_missing_file_and_another_ground_truth(roxford, tmp_path, capsys):
+    def refusal(folder, *overrides):
+        assert run(folder, tmp_path / "out", *overrides, stages=["prepare"]) == 2
+        return capsys.readouterr().err
+
+    assert "does not exist" in refusal(tmp_path / "none")
+    assert "no folder 'jpg' here" in refusal(roxford / "jpg")
+    picture = roxford / "jpg" / "other_000003.jpg"
+    picture.rename(roxford / "away.jpg")
+    assert "1 of the 21 images that gnd_roxford5k.pkl names are not in jpg/, first 'other_000003.jpg'" in refusal(roxford)
+    (roxford / "away.jpg").rename(picture)
+    path = roxford / "gnd_roxford5k.pkl"
+    value = pickle.loads(path.read_bytes())
+    path.write_bytes(pickle.dumps(value | {"imlist": [f"paris_{n}" for n in range(18)]}))
+    assert "18 of the 21 images" in refusal(roxford)
+    path.write_bytes(pickle.dumps(value | {"gnd": [{"ok": [1], "junk": [], "bbx": [0, 0, 1, 1]}] * 3}))
+    assert "that of the original Oxford5k and Paris6k" in refusal(roxford)
+    path.write_bytes(pickle.dumps(value | {"gnd": [one | {"easy": [18]} for one in value["gnd"]]}))
+    assert "numbers from 0 to 17" in refusal(roxford)
+    path.write_bytes(pickle.dumps(value | {"gnd": value["gnd"][:2]}))
+    assert "3 queries in qimlist, 2 in gnd" in refusal(roxford)
+    path.rename(roxford / "gnd_rparis6k.pkl")
+    path.write_bytes(pickle.dumps(value))
+    assert "several ground truths" in refusal(roxford)
+    path.unlink()
+    (roxford / "gnd_rparis6k.pkl").unlink()
+    assert "no ground truth gnd_*.pkl" in refusal(roxford)
+
+
+def test_evaluating_before_anything_is_made_says_what_to_type(roxford, tmp_path, capsys):
+    assert run(roxford, tmp_path / "out", stages=["evaluate"]) == 2
+    assert "./run.sh prepare" in capsys.readouterr().err
+
+
+def test_the_default_configuration_of_the_paper_is_valid():
+    for name in ("roxford", "rparis"):
+        config = load_config(f"configs/{name}.yaml")
+        assert config.protocol == "revisited" and len(config.chains) in (1, 3)
