@@ -94,7 +94,7 @@ def test_the_sample_needs_nothing(tmp_path, capsys, signed_out):
 
 def test_a_dataset_that_can_be_downloaded(tmp_path, capsys, signed_out, monkeypatch):
     code, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", "download.gldv2=[train, index, test]")
-    assert code == 2 and "it takes about 613 GB (estimate)" in screen and "needed (estimate)" in screen
+    assert code == 2 and "it takes about 617 GB (estimate)" in screen and "needed (estimate)" in screen
     monkeypatch.setattr("landmarks.doctor.dataset.free_bytes", lambda folder: 1e12)
     _, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", "download.gldv2=[train, index, test]")
     assert f"next: ./run.sh download --config {tmp_path}/c.yaml" in screen

@@ -113,7 +113,8 @@ def test_without_a_credential_the_plan_is_printed_with_what_to_do(signed_out, tm
     config = from_kaggle(tmp_path, "landmark-retrieval-2021")
     download(config, dry_run=True)
     printed = capsys.readouterr().out
-    assert "competition landmark-retrieval-2021" in printed and "KAGGLE_API_TOKEN" in printed
+    assert "competition landmark-retrieval-2021" in printed and "about 97.6 GB" in printed and "198 GB needed" in printed
+    assert "KAGGLE_API_TOKEN" in printed
     with pytest.raises(UserError, match="there is none on this machine"):
         download(config)
 

@@ -6,6 +6,8 @@ from landmarks.config import Config
 from landmarks.doctor.check import Check, gigabytes
 from landmarks.errors import UserError
 from landmarks.remote.gldv2 import IMAGES, gldv2_items
+from landmarks.remote.kaggle_items import kaggle_items
+from landmarks.remote.plan import disk_at_worst
 from landmarks.store.artefact import MANIFEST
 from landmarks.store.disk import free_bytes
 from landmarks.store.files import read_array
@@ -53,8 +55,10 @@ def _check_photos(config: Config) -> tuple[list[Check], dict[str, int] | None]:
 
 def _absent(config: Config, error: UserError, download: str | None) -> Check:
     """Of a dataset without tables: how much is to be fetched, where that is known, and whether it fits."""
-    items = gldv2_items(config.download, config.dataset.train_table)
-    needed, free = sum(item.unpacked(None) for item in items), free_bytes(config.dataset.folder)
+    items = gldv2_items(config.download, config.dataset.train_table) + kaggle_items(config.download, None)
+    archives = [item.about or 0 for item in items if not item.header]
+    needed = disk_at_worst(sum(item.unpacked(None) for item in items), archives, config.download.parallel)
+    free = free_bytes(config.dataset.folder)
     if needed == 0:
         return Check("dataset", "missing", _in_a_line(error), download or error.next)
     found = f"not in {config.dataset.folder}; it takes about {gigabytes(needed)} (estimate), {gigabytes(free)} free there"

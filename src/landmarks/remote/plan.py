@@ -52,9 +52,9 @@ class Plan:
 
     @cached_property  # it may look into an archive of a million photos
     def disk(self) -> int:
-        """Bytes that the disk still has to take, at the worst moment: everything unpacked, and the largest archives beside it."""
-        archives = sorted(((one.size or 0) - one.have for one in self.missing if one.item.header is None), reverse=True)
-        return int(sum(self._unpacked(one) for one in self.missing) + sum(max(0, size) for size in archives[: self.parallel]))
+        """Bytes that the disk still has to take, at the worst moment."""
+        archives = [max(0, (one.size or 0) - one.have) for one in self.missing if not one.item.header]
+        return disk_at_worst(sum(self._unpacked(one) for one in self.missing), archives, self.parallel)
 
     @property
     def free(self) -> int:
@@ -88,12 +88,14 @@ class Plan:
             )
             for row in rows
         ]
-        fits = "fits" if self.disk <= self.free else "does not fit"
+        known = all(one.size is not None for one in self.missing)
+        fits = "does not fit" if self.disk > self.free else "fits" if known else "fits, as far as sizes are known"
+        needed = f"{'' if known else 'at least '}{in_words(self.disk)} needed"
         return [
             f"download into {self.folder}",
             *table,
             f"  to fetch: {_size(self.to_fetch, self.missing)}",
-            f"  disk: {in_words(self.disk)} needed (unpacked, and {self.parallel} archives at a time), {in_words(self.free)} free: {fits}",
+            f"  disk: {needed} (unpacked, and {self.parallel} archives at a time), {in_words(self.free)} free: {fits}",
         ]
 
     def require_space(self) -> None:
@@ -103,6 +105,11 @@ class Plan:
                 where=self.folder,
                 next="dataset.folder=ANOTHER disk, or fewer splits in download.gldv2",
             )
+
+
+def disk_at_worst(unpacked: float, archives: list[int], parallel: int) -> int:
+    """Bytes: everything unpacked, and of the archives the largest `parallel` beside it."""
+    return int(unpacked + sum(sorted(archives, reverse=True)[:parallel]))
 
 
 def make_plan(items: list[Item], there: dict[str, int | None], folder: Path, work: Path, parallel: int) -> tuple[Plan, list[UserError]]:

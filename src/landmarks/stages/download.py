@@ -18,7 +18,8 @@ from landmarks.remote.deliver import clear, deliver
 from landmarks.remote.done import Done, found_by_hand
 from landmarks.remote.gldv2 import gldv2_items
 from landmarks.remote.items import Item
-from landmarks.remote.kaggle_client import Kaggle, competition, connect, dataset
+from landmarks.remote.kaggle_client import Kaggle, connect
+from landmarks.remote.kaggle_items import kaggle_items
 from landmarks.remote.plan import Plan, make_plan
 from landmarks.remote.transfer import Hands
 from landmarks.store.images import photo_ids
@@ -110,16 +111,7 @@ def _plan(config: Config, done: Done, hands: Hands) -> tuple[Plan, list[UserErro
 
 
 def _items(config: Config, kaggle: Kaggle | None) -> list[Item]:
-    settings = config.download
-    items = [
-        Item(f"{name}.zip", competition(name).name, competition(name), kaggle and partial(kaggle.competition_archive, name))
-        for name in settings.competitions
-    ]
-    items += [
-        Item(f"{name.replace('/', '.')}.zip", dataset(name).name, dataset(name), kaggle and partial(kaggle.dataset_archive, name))
-        for name in settings.datasets
-    ]
-    return gldv2_items(settings, config.dataset.train_table) + items
+    return gldv2_items(config.download, config.dataset.train_table) + kaggle_items(config.download, kaggle)
 
 
 def _write_split_tables(folder: Path) -> None:
