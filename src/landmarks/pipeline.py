@@ -56,6 +56,8 @@ def stages_of(config: Config) -> list[str]:
     folder = ["download"] if config.download.wanted else []
     prepare = {"sample": ["sample"], "photos": ["import"], "folder": folder}.get(config.dataset.source, ["prepare"])
     models = ["train", "extract"] if config.models else []
+    if config.dataset.source == "pictures":  # described for other runs to search
+        return [*prepare, *models]
     local = ["extract-local"] if any(step.step == "verify" for step in config.rerank) else []
     answers = (["submit"], ["report"]) if config.dataset.source not in BENCHMARKS else ([], [])
     return [*prepare, *models, "search", *local, "rerank", *answers[0], "evaluate", *answers[1]]

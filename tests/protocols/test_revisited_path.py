@@ -10,9 +10,10 @@ import pytest
 from landmarks.cli import main
 from landmarks.config import load_config
 from landmarks.data.extract_set import ExtractSet
+from landmarks.doctor.dataset import check_dataset
 from landmarks.store.rankings import read_ranking
 from landmarks.store.spaces import read_base_space
-from tests.protocols.conftest import MODEL, facade
+from tests.protocols.conftest import MODEL, facade, save
 
 DIFFICULTIES = ("easy", "medium", "hard")
 
@@ -216,3 +217,35 @@ def test_the_default_configuration_of_the_paper_is_valid():
     for name in ("roxford", "rparis"):
         config = load_config(f"configs/{name}.yaml")
         assert config.protocol == "revisited" and len(config.chains) in (1, 3)
+
+
+def test_the_pictures_of_another_run_are_distractors_and_can_be_verified(roxford, tmp_path, capsys):
+    """The second query's own picture among the distractors: it stands first, is verified by its local features, and is no positive."""
+    far = tmp_path / "r1m"
+    for number in range(5):
+        save(far / "part" / f"far {number}.jpg", facade(300 + number) if number else facade(1))
+    taken = [f"models.tiny.checkpoint={tmp_path / 'plain' / 'models' / 'tiny'}"]
+    chain = ("rerank=[{step: verify, top: 5}]", "search.neighbours=12")
+    assert run(roxford, tmp_path / "plain", *chain) == 0
+    assert run(far, tmp_path / "far", "dataset.source=pictures", *taken) == 0
+    assert not (tmp_path / "far" / "space").exists()
+    out = tmp_path / "out"
+    assert run(roxford, out, *chain, *taken, f"dataset.distractors={tmp_path / 'far'}") == 0
+    ranking = read_ranking(out / "rankings" / "remove_junk+verify(top=5)")
+    assert len(ranking.index_ids) == 18 + 5
+    assert "part_far_0" in ranking.index_ids[ranking.indices[1, :2]], "as good as the easy image, which holds the same pixels"
+    plain, more = (json.loads((tmp_path / name / "metrics.json").read_text())["chains"] for name in ("plain", "out"))
+    assert more["verify(top=5)"]["map_easy"] <= plain["verify(top=5)"]["map_easy"]
+    capsys.readouterr()
+    assert run(roxford, tmp_path / "third", *taken, f"dataset.distractors={tmp_path / 'none'}") == 2
+    assert "not there, or not finished" in capsys.readouterr().err
+    assert run(roxford, tmp_path / "fourth", *taken, "extract.longest_side=64", f"dataset.distractors={tmp_path / 'far'}") == 2
+    assert "described otherwise than the index" in capsys.readouterr().err
+
+
+def test_the_doctor_knows_a_benchmark_before_it_is_prepared(roxford, tmp_path):
+    settings = ["dataset.source=revisited", f"run.folder={tmp_path / 'out'}", *MODEL]
+    checks, images = check_dataset(load_config(None, [f"dataset.folder={roxford}", *settings]))
+    assert checks[0].state == "ok" and images == {"train": 0, "index": 18, "test": 3}
+    checks, images = check_dataset(load_config(None, [f"dataset.folder={tmp_path}", *settings]))
+    assert checks[0].state == "missing" and "no folder 'jpg' here" in checks[0].found and images is None

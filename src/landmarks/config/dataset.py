@@ -17,15 +17,17 @@ PROTOCOL_OF = {
     "revisited": "revisited",
     "places": "places",
     "msls": "places",
+    "pictures": "retrieval",
 }
-BENCHMARKS = ("revisited", "places", "msls")
+BENCHMARKS = ("revisited", "places", "msls", "pictures")  # whose tables `prepare` makes
 
 
 class DatasetSettings(Settings):
-    source: Literal["folder", "sample", "photos", "revisited", "places", "msls"] = Field(
+    source: Literal["folder", "sample", "photos", "revisited", "places", "msls", "pictures"] = Field(
         "folder",
         description="folder: GLDv2 layout, or tables with .npy descriptors; sample: rendered; photos: label/photo.jpg; benchmarks as their "
-        "authors distribute them: revisited (Oxford, Paris), places (database/ and queries/, UTM in the names), msls",
+        "authors distribute them: revisited (Oxford, Paris), places (database/ and queries/, UTM in the names), msls; "
+        "pictures: any folder of them, to be other runs' distractors",
     )
     folder: UserPath = Field(Path("inputs/gldv2"), description="where the dataset lies, or is rendered to")
     train_table: str = Field("train.csv", description="train.csv (id,landmark_id) or train_clean.csv (landmark_id,images)")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from landmarks.config import Config
+from landmarks.config import BENCHMARKS, Config
 from landmarks.doctor.check import Check, gigabytes
 from landmarks.errors import UserError
 from landmarks.remote.gldv2 import IMAGES, gldv2_items
 from landmarks.remote.kaggle_items import kaggle_items
 from landmarks.remote.plan import disk_at_worst
 from landmarks.store.artefact import MANIFEST
+from landmarks.store.authors_folder import read_authors_folder
 from landmarks.store.disk import free_bytes
 from landmarks.store.files import read_array
 from landmarks.store.images import missing_images
@@ -32,6 +33,8 @@ def check_dataset(config: Config, arguments: str = "") -> tuple[list[Check], dic
         return [Check("dataset", "ok", f"about {sum(images.values())} photos, rendered by the first stage into {folder}")], images
     if config.dataset.source == "photos" and not (config.tables_folder / MANIFEST).is_file():
         return _check_photos(config)
+    if config.dataset.source in BENCHMARKS and not (config.tables_folder / MANIFEST).is_file():
+        return _check_benchmark(config)
     try:
         tables = read_tables(config.tables_folder, config.dataset.train_table)
     except UserError as error:
@@ -51,6 +54,15 @@ def _check_photos(config: Config) -> tuple[list[Check], dict[str, int] | None]:
     images = {split: round(share * photos) for split, share in shares.items()}
     images["index"] = photos - sum(images.values())
     return [Check("dataset", "ok", f"{photos} photos in {folder}, not imported yet")], images
+
+
+def _check_benchmark(config: Config) -> tuple[list[Check], dict[str, int] | None]:
+    try:
+        benchmark = read_authors_folder(config)
+    except UserError as error:
+        return [Check("dataset", "missing", _in_a_line(error), error.next)], None
+    images = {"train": 0, "index": len(benchmark.index), "test": len(benchmark.test)}
+    return [Check("dataset", "ok", f"{images['index']:,} index images, {images['test']:,} queries in {config.dataset.folder}")], images
 
 
 def _absent(config: Config, error: UserError, download: str | None) -> Check:

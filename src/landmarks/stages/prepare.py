@@ -8,10 +8,8 @@ from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.store.artefact import Artefact
-from landmarks.store.benchmark import Benchmark, write_benchmark
-from landmarks.store.msls import read_msls
-from landmarks.store.places import read_places_folder
-from landmarks.store.revisited import read_revisited
+from landmarks.store.authors_folder import read_authors_folder
+from landmarks.store.benchmark import write_benchmark
 
 
 def prepare(config: Config) -> Path:
@@ -24,9 +22,9 @@ def prepare(config: Config) -> Path:
         raise UserError(
             f"dataset.source={config.dataset.source} needs no preparing: its tables lie there already",
             where=source,
-            next="dataset.source=revisited, places or msls for a benchmark as its authors distribute it",
+            next="dataset.source=revisited, places, msls or pictures for a benchmark as its authors distribute it",
         )
-    benchmark = _read(config)
+    benchmark = read_authors_folder(config)
     settings = {"source": config.dataset.source, "pictures": str(source.resolve())}
     settings |= {"distractors": str(distractors.resolve())} if distractors else {}
     artefact = Artefact(folder, "prepare", settings, {"benchmark": benchmark.fingerprint()})
@@ -38,12 +36,3 @@ def prepare(config: Config) -> Path:
     artefact.finish(index=len(benchmark.index), queries=len(benchmark.test))
     say(f"prepare: {len(benchmark.test)} queries, {len(benchmark.index)} index images of {source} ({folder})")
     return folder
-
-
-def _read(config: Config) -> Benchmark:
-    source = config.dataset.folder
-    if config.dataset.source == "revisited":
-        return read_revisited(source, config.dataset.query_crop, need_pictures=bool(config.models))
-    if config.dataset.source == "places":
-        return read_places_folder(source)
-    return read_msls(source, config.places.cities, config.places.subtask)

@@ -24,10 +24,26 @@ class Distractors:
     """
 
     def __init__(self, config: Config):
-        root = config.dataset.distractors
+        self._root = root = config.dataset.distractors
         self._weights = [model.weight for model in config.models.values()] or [1.0]
         self._named = bool(config.models)
         self._folders = [root / "descriptors" / model / "index" for model in config.models] or [root]
+
+    def refuse_other_descriptions(self, run: Path) -> None:
+        """Raise UserError where they were not described as the index of `run` was: by other weights, or at other sizes."""
+        for folder in self._folders if self._named else []:
+            model = folder.parent.name
+            own, theirs = (read_manifest(one)["settings"] for one in (run / "descriptors" / model / "index", folder))
+            different = [f"{key} {theirs[key]} and not {own[key]}" for key in ("longest_side", "scales") if own[key] != theirs[key]]
+            weights = [one / "models" / model / "model.safetensors" for one in (run, self._root)]
+            if all(path.is_file() for path in weights) and len({fingerprint_of_file(path) for path in weights}) > 1:
+                different.append("other weights")
+            if different:
+                raise UserError(
+                    f"the distractors were described otherwise than the index: {', '.join(different)}",
+                    where=folder,
+                    next=f"the same extract settings in both runs, and models.{model}.checkpoint naming the same model",
+                )
 
     @property
     def fingerprints(self) -> dict[str, str]:

@@ -103,6 +103,7 @@ class SearchSpace:
 
     def whitened_distractors(self) -> Iterator[np.ndarray]:
         """The distractors' vectors as they are searched, (at most 65536, dimensions) float32. Raises UserError for other dimensions."""
+        self.distractors.refuse_other_descriptions(self._config.run.folder)
         own = self._own("test").matrix.shape[1]
         if self.distractors.dimensions != own:
             raise UserError(
