@@ -22,7 +22,6 @@ FLOORS = [
         "gallery",
         "summary",
         "scoring",
-        "recognition_scoring",
         "protocols",
         "doctor",
         "bundling",

@@ -75,8 +75,9 @@ def test_the_built_in_world_shows_recognition_too(finished):
     assert (shows_none == (group.isna() | (group == "not in train"))).all() and set(solution["Usage"]) == {"Public", "Private"}
     trained = set(pd.read_csv(finished / "world/train.csv", dtype=str)["landmark_id"])
     assert set(solution.loc[~shows_none, "landmarks"]) <= trained
-    assert scores["private"]["distractors"] + scores["public"]["distractors"] == shows_none.sum() > 0
-    assert scores["private"]["gap"] <= scores["private"]["gap_without_distractors"] <= scores["private"]["accuracy"]
+    assert scores["queries"]["of them distractors"] == shows_none.sum() > 0
+    numbers = scores["chains"]["sort+insert"]
+    assert 0 < numbers["gap_private"] <= numbers["gap_private_without_distractors"] <= numbers["accuracy_private"]
 
 
 def test_another_training_setting_does_not_replace_the_model_unasked(finished, capsys):

@@ -60,6 +60,8 @@ def stages_of(config: Config) -> list[str]:
         return [*prepare, *models]
     local = ["extract-local"] if any(step.step == "verify" for step in config.rerank) else []
     answers = (["submit"], ["report"]) if config.dataset.source not in BENCHMARKS else ([], [])
+    if config.protocol == "recognition":
+        return [*prepare, *models, "search", *local, "rerank", "recognize"]
     return [*prepare, *models, "search", *local, "rerank", *answers[0], "evaluate", *answers[1]]
 
 

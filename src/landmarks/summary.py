@@ -36,9 +36,7 @@ def print_protocol(results: dict[str, Any]) -> None:
     table = Table()
     table.add_column("chain")
     for name in columns:
-        table.add_column(
-            name.replace("precision_at_", "mP@").replace("recall_at_", "R@").replace("map_", "mAP ").replace("_", " "), justify="right"
-        )
+        table.add_column(_heading(name), justify="right")
     for chain, row in chains.items():
         table.add_row(chain, *("-" if row[name] is None else f"{row[name]:.2f}" for name in columns))
     console.print(table)
@@ -46,25 +44,10 @@ def print_protocol(results: dict[str, Any]) -> None:
         console.print(f"{name:<26} {choice}", soft_wrap=True)
 
 
-def print_recognition(scores: dict[str, dict[str, Any]]) -> None:
-    """Print GAP and accuracy: a row a usage."""
-    console = Console(highlight=False)
-    console.print("\nrecognition, GAP in percent")
-    table = Table()
-    columns = {
-        "queries": "queries",
-        "distractors": "of them distractors",
-        "gap": "GAP",
-        "gap_without_distractors": "GAP without distractors",
-        "accuracy": "accuracy",
-    }
-    table.add_column("usage")
-    for heading in columns.values():
-        table.add_column(heading, justify="right")
-    for usage, row in scores.items():
-        values = [row[name] for name in columns]
-        table.add_row(usage, *("-" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value) for value in values))
-    console.print(table)
+def _heading(name: str) -> str:
+    for short, words in {"precision_at_": "mP@", "recall_at_": "R@", "map_": "mAP ", "gap_": "GAP "}.items():
+        name = name.replace(short, words)
+    return name.replace("_", " ")
 
 
 def print_whereabouts(config: Config, seconds: dict[str, float]) -> None:

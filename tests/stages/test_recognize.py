@@ -9,10 +9,13 @@ from PIL import Image
 
 from landmarks.cli import main
 from landmarks.config import load_config
+from landmarks.errors import UserError
+from landmarks.stages.evaluate import evaluate
 from landmarks.stages.extract import extract
 from landmarks.stages.recognize import recognize
 from landmarks.stages.rerank import rerank
 from landmarks.stages.search import search
+from landmarks.store.ledger import read_ledger
 
 
 @pytest.fixture
@@ -61,18 +64,48 @@ def test_the_nearest_training_images_vote(ready, arrays, neighbours):
 
 def test_scores_and_a_table_of_every_query(ready, tmp_path, capsys):
     found = predicted(ready)
-    scores = json.loads((tmp_path / "out/recognition/metrics.json").read_text())
-    assert [scores[usage]["queries"] for usage in ("private", "public")] == [12, 12]
-    assert [scores[usage]["distractors"] for usage in ("private", "public")] == [3, 3]
+    results = json.loads((tmp_path / "out/recognition/metrics.json").read_text())
+    assert results["queries"] == {"private": 12, "public": 12, "of them distractors": 6}
+    scores = results["chains"]["sort"]
     table = pd.read_csv(tmp_path / "out/recognition/per_query.csv", dtype={"landmarks": str})
     assert table["confidence"].is_monotonic_decreasing and len(table) == 24
     right = [found[id][0] == 100 + int(id[1:]) % 6 and int(id[1:]) < 18 for id in table["id"]]
     assert table["correct"].astype(bool).tolist() == right
     private = table[table["usage"] == "Private"]
     gap = sum(private["correct"][: n + 1].mean() * correct for n, correct in enumerate(private["correct"])) / 9
-    assert scores["private"]["gap"] == pytest.approx(100 * gap, abs=1e-3)
-    assert scores["private"]["accuracy"] == pytest.approx(100 * private["correct"].sum() / 9, abs=1e-3)
-    assert "GAP" in capsys.readouterr().out
+    assert scores["gap_private"] == pytest.approx(100 * gap, abs=1e-3)
+    assert scores["accuracy_private"] == pytest.approx(100 * private["correct"].sum() / 9, abs=1e-3)
+    assert "recognition, in percent (queries: 12 private, 12 public, 6 of them distractors)" in capsys.readouterr().out
+    ledger = read_ledger(tmp_path / "results.csv")
+    assert ledger["protocol"].tolist() == ["recognition"]
+    assert "votes: 3 nearest training images by cosine; demoted: more than 30 queries" in ledger["choices"][0]
+    assert not (tmp_path / "out/metrics.json").exists(), "retrieval's scores are others"
+
+
+def test_evaluate_scores_them_again_and_any_other_submission(ready, arrays, tmp_path, capsys):
+    recognition = [*ready, "evaluate.protocol=recognition"]
+    path = recognize(load_config(None, ready))
+    scores = json.loads((path.parent / "metrics.json").read_text())
+    (path.parent / "metrics.json").unlink()
+    assert evaluate(load_config(None, recognition)) == path.parent
+    assert json.loads((path.parent / "metrics.json").read_text()) == scores
+    with pytest.raises(UserError, match="made with other settings"):
+        evaluate(load_config(None, [*recognition, "recognize.neighbours=2"]))
+    other = tmp_path / "other.csv"
+    other.write_text("id,landmarks\n" + "".join(f"t{n:03d},{100 + n % 6} {0.9 - n / 100}\n" for n in range(24)))
+    capsys.readouterr()
+    evaluate(load_config(None, [*recognition, f"evaluate.submission={other}"]))
+    assert "gap_private 100.00, gap_public 100.00" in capsys.readouterr().out
+    (arrays / "recognition_solution.csv").unlink()
+    evaluate(load_config(None, [*recognition, f"evaluate.submission={other}"]))
+    assert f"{other} is valid" in capsys.readouterr().out
+
+
+def test_the_whole_way_with_no_chain_at_all(ready, arrays, tmp_path):
+    (tmp_path / "c.yaml").write_text("{evaluate: {protocol: recognition}}\n")
+    assert main(["run", "--config", str(tmp_path / "c.yaml"), f"dataset.folder={arrays}", f"run.folder={tmp_path / 'whole'}"]) == 0
+    table = pd.read_csv(tmp_path / "whole/recognition/ablation.csv")
+    assert table["chain"].tolist() == ["knn"] and table["gap_private"].between(1, 100).all()
 
 
 def test_what_is_up_to_date_is_left_alone_and_scored_anew(ready, arrays, tmp_path, capsys):

@@ -135,8 +135,8 @@ class SearchSettings(Settings):
 
 
 class EvaluateSettings(Settings):
-    protocol: Literal["retrieval", "revisited", "places"] | None = Field(
-        None, description="how rankings are scored; unset: as the dataset is"
+    protocol: Literal["retrieval", "revisited", "places", "recognition"] | None = Field(
+        None, description="how the run is scored; unset: as the dataset is. recognition: what recognize predicts"
     )
     submission: UserPath | None = Field(None, description="score this submission file instead of the run's rankings")
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from landmarks.config import Config
 from landmarks.protocols.evaluation import Evaluation, Scores
 from landmarks.protocols.places import score_places
+from landmarks.protocols.recognition import score_recognition
+from landmarks.protocols.record import record
 from landmarks.protocols.retrieval import score_retrieval
 from landmarks.protocols.revisited import score_revisited
 
@@ -17,6 +19,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "retrieval": score_retrieval,
     "revisited": score_revisited,
     "places": score_places,
+    "recognition": score_recognition,
 }
 
-__all__ = ["PROTOCOLS", "Evaluation", "Protocol", "Scores"]
+__all__ = ["PROTOCOLS", "Evaluation", "Protocol", "Scores", "record"]

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.progress import say
-from landmarks.protocols import PROTOCOLS, Scores
+from landmarks.protocols import PROTOCOLS, record
+from landmarks.protocols.recognition import recognition_numbers
 from landmarks.scoring import average_precisions
-from landmarks.store.files import write_json
-from landmarks.store.ledger import add_to_ledger
+from landmarks.store.recognition import read_predictions, read_recognition_solution
 from landmarks.store.solution import find_solution, read_solution
 from landmarks.store.submission import MOST_IMAGES, read_submission
-from landmarks.store.tables import positions, read_tables, write_csv
-from landmarks.summary import print_protocol, print_scores
-
-RESULTS = ("metrics.json", "per_query.csv", "ablation.csv")
+from landmarks.store.tables import Tables, positions, read_tables
 
 
 def evaluate(config: Config) -> Path | None:
-    """Write metrics.json, per_query.csv and ablation.csv to run.folder; returns it, or None without a ground truth.
+    """Write metrics.json, per_query.csv and ablation.csv to run.folder (of recognition, to recognition/); returns the folder,
+    or None without a ground truth.
 
     Every chain's evaluation has a line in the ledger (run.ledger).
 
@@ -29,36 +26,24 @@ def evaluate(config: Config) -> Path | None:
     """
     if config.evaluate.submission is not None:
         return _score_file(config, config.evaluate.submission)
-    scores = PROTOCOLS[config.protocol](config)
-    if scores is None:
-        for name in RESULTS:  # scores of an earlier run would pass for today's
-            (config.run.folder / name).unlink(missing_ok=True)
-        return None
-    return _record(config, scores)
-
-
-def _record(config: Config, scores: Scores) -> Path:
-    folder = config.run.folder
-    write_csv(folder / "per_query.csv", scores.per_query)
-    write_csv(folder / "ablation.csv", scores.chains)
-    write_json(folder / "metrics.json", scores.results)
-    if config.protocol == "retrieval":
-        print_scores(scores.results)
-    else:
-        print_protocol(scores.results)
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    add_to_ledger(config.ledger, [evaluation.line(now) for evaluation in scores.evaluations])
-    return folder
+    return record(config, config.protocol, PROTOCOLS[config.protocol](config))
 
 
 def _score_file(config: Config, path: Path) -> None:
-    if config.protocol != "retrieval":
+    tables = read_tables(config.tables_folder, config.dataset.train_table)
+    if config.protocol == "retrieval":
+        _score_images(config, path, tables)
+    elif config.protocol == "recognition":
+        _score_landmarks(config, path, tables)
+    else:
         raise UserError(
-            f"a submission is scored by the protocol retrieval, not {config.protocol}",
+            f"a submission is scored by the protocol retrieval or recognition, not {config.protocol}",
             where="evaluate.submission",
             next="leave evaluate.submission out, or evaluate.protocol=retrieval",
         )
-    tables = read_tables(config.tables_folder, config.dataset.train_table)
+
+
+def _score_images(config: Config, path: Path, tables: Tables) -> None:
     solution_path = find_solution(tables.folder, config.dataset.solution)
     lists = read_submission(path, tables.test_ids, tables.index_ids)
     if solution_path is None:
@@ -73,3 +58,13 @@ def _score_file(config: Config, path: Path) -> None:
         chosen = percent[solution.usages == usage]
         if len(chosen):
             say(f"{path}: mAP@100 {usage.lower()} {chosen.mean():.2f} ({len(chosen)} queries)")
+
+
+def _score_landmarks(config: Config, path: Path, tables: Tables) -> None:
+    predictions = read_predictions(path, tables.test_ids)
+    solution = find_solution(tables.folder, config.recognize.solution, "recognition", "recognize.solution")
+    if solution is None:
+        say(f"evaluate: {path} is valid; no recognition_solution*.csv in {tables.folder}, so there is nothing to score against")
+        return
+    numbers = recognition_numbers(predictions, read_recognition_solution(solution, tables.test_ids))
+    say(f"{path}: " + ", ".join(f"{name} {value:.2f}" for name, value in numbers.items() if value is not None))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config
+from landmarks.config import Config, DatasetSettings, WhitenSettings
 from landmarks.extraction.run import run_extraction
 from landmarks.extraction.work import local_work
 from landmarks.progress import say
@@ -38,7 +38,8 @@ def overlap(config: Config) -> Path:
     Raises UserError where descriptors are missing.
     """
     tables = read_tables(config.tables_folder, config.dataset.train_table)
-    evaluated, trained, table = SearchSpace(config, tables), _training_space(config, tables), _train_table(config, tables)
+    evaluated, trained = SearchSpace(_over(config, config.dataset), tables), _training_space(config, tables)
+    table = _train_table(config, tables)
     settings = config.overlap.model_dump(mode="json", exclude={"score", "train", "train_table"})
     settings |= {"verification": config.verification.model_dump(mode="json")} if config.overlap.verify else {}
     inputs = evaluated.inputs(*config.overlap.splits) | {f"training set {name}": made for name, made in trained.inputs("train").items()}
@@ -66,16 +67,22 @@ def overlap(config: Config) -> Path:
 
 
 def _training_space(config: Config, tables: Tables) -> SearchSpace:
-    """The training set's descriptors, this run's or another's."""
+    """The training set's descriptors, this run's or another's: a model's lie in the run folder, arrays beside their table."""
     elsewhere = config.overlap.train
     if elsewhere is None:
-        return SearchSpace(config, tables)
+        return SearchSpace(_over(config, config.dataset), tables)
     first = next(iter(config.models), None)
     ids = read_ids(elsewhere / "descriptors" / first / "train" / "ids.csv") if first else read_train(elsewhere / "train.csv").ids
     nothing = np.empty(0, object)
-    return SearchSpace(
-        config.at(elsewhere), Tables(elsewhere, "train.csv", TrainTable(ids, np.zeros(len(ids), np.int64)), nothing, nothing)
-    )
+    table = TrainTable(ids, np.zeros(len(ids), np.int64))
+    there = _over(config.at(elsewhere), DatasetSettings(folder=elsewhere))
+    return SearchSpace(there, Tables(elsewhere, "train.csv", table, nothing, nothing))
+
+
+def _over(config: Config, dataset: DatasetSettings) -> Config:
+    """The same settings over another dataset; descriptors as they are, without distractors."""
+    dataset = dataset.model_copy(update={"distractors": None})
+    return config.model_copy(update={"dataset": dataset, "whiten": WhitenSettings()})
 
 
 def _train_table(config: Config, tables: Tables) -> Path | None:

@@ -15,25 +15,22 @@ from landmarks.ops.non_landmark import likeness
 from landmarks.ops.recognition import demote_frequent, recognition_votes
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.progress import say
+from landmarks.protocols import PROTOCOLS, record
 from landmarks.ranking import Space
-from landmarks.recognition_scoring import recognition_table, score_recognition
 from landmarks.rerank.chain import open_context, space_after
 from landmarks.rerank.context import Context
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
-from landmarks.store.files import write_json
 from landmarks.store.local_features import local_model
 from landmarks.store.rankings import read_chain_manifests
-from landmarks.store.recognition import Predictions, read_predictions, read_recognition_solution, write_predictions
-from landmarks.store.solution import find_solution
-from landmarks.store.tables import Tables, read_ids, read_tables, write_csv
-from landmarks.summary import print_recognition
+from landmarks.store.recognition import Predictions, read_predictions, recognition_settings, write_predictions
+from landmarks.store.tables import read_ids, read_tables
 
 
 def recognize(config: Config) -> Path:
     """Make recognition/submission.csv (id,landmarks), read back and validated; returns its path.
 
-    With a solution also metrics.json (GAP with and without distractors, accuracy) and per_query.csv beside it.
+    With a solution its scores lie beside it, as `evaluate` writes them under evaluate.protocol=recognition.
     The nearest training images are those in the vectors that the chain ends with. With recognize.verify local features of the
     queries and of those images are extracted where they are not there, and the pairs verified and kept.
     Raises UserError where the chain has not been carried out.
@@ -51,29 +48,14 @@ def recognize(config: Config) -> Path:
         artefact.finish(queries=len(tables.test_ids), predictions=int((predictions.confidences > -np.inf).sum()))
     predictions = read_predictions(path, tables.test_ids)
     say(f"recognize: {path} is valid: {len(tables.test_ids)} queries, {np.isfinite(predictions.confidences).sum()} predictions")
-    _score(config, tables, predictions, path.parent)
+    record(config, "recognition", PROTOCOLS["recognition"](config))
     return path
 
 
-def _score(config: Config, tables: Tables, predictions: Predictions, folder: Path) -> None:
-    path = find_solution(tables.folder, config.recognize.solution, "recognition", "recognize.solution")
-    if path is None:
-        say(f"recognize: no recognition_solution*.csv in {tables.folder}, so there is nothing to score against")
-        for name in ("metrics.json", "per_query.csv"):  # scores of an earlier run would pass for today's
-            (folder / name).unlink(missing_ok=True)
-        return
-    solution = read_recognition_solution(path, tables.test_ids)
-    write_csv(folder / "per_query.csv", recognition_table(predictions, solution))
-    scores = score_recognition(predictions, solution)
-    write_json(folder / "metrics.json", {"unit": "percent", "solution": path.name, **scores})
-    print_recognition(scores)
-
-
 def _recipe(config: Config, table: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    manifests = read_chain_manifests(config, config.rerank)
-    inputs = {name: manifest["fingerprint"] for name, manifest in list(manifests.items())[-1:]}
-    inputs |= {"train": read_manifest(config.run.folder / "space" / "train")["fingerprint"], "labels": fingerprint_of_file(table)}
-    settings = {"recognize": config.recognize.model_dump(mode="json", exclude={"solution"})}
+    ranking = list(read_chain_manifests(config, config.rerank).values())[-1]["fingerprint"]
+    train = read_manifest(config.run.folder / "space" / "train")["fingerprint"]
+    settings, inputs = recognition_settings(config), {"ranking": ranking, "train": train, "labels": fingerprint_of_file(table)}
     if config.recognize.verify:
         model = local_model(config)
         local = config.extract.local.model_dump(mode="json", exclude={"images", "splits"}) | {"longest_side": local_longest_side(config)}

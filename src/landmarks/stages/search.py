@@ -25,10 +25,10 @@ from landmarks.store.tables import positions, read_ids, read_tables, write_csv
 def search(config: Config) -> Path:
     """Make space/{test,index,train} and rankings/knn (test over index); returns the latter.
 
-    The vectors of train are made only where a step of the chain may ask for them.
+    The vectors of train are made only where a step of the chain, or recognition, may ask for them.
     """
     descriptors = SearchSpace(config, read_tables(config.tables_folder, config.dataset.train_table))
-    splits = ("test", "index", "train") if config.rerank else ("test", "index")
+    splits = ("test", "index", "train") if config.rerank or config.protocol == "recognition" else ("test", "index")
     vectors = {
         split: Artefact(config.run.folder / "space" / split, "search", space_settings(config), descriptors.inputs(split))
         for split in splits

@@ -1,0 +1,103 @@
+"""Recognition as the Google Landmarks challenge scores it: GAP, public and private, with and without distractors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from landmarks.config import Config, chain_names
+from landmarks.metrics.recognition import correct_predictions, micro_average_precision
+from landmarks.progress import say
+from landmarks.protocols.evaluation import Evaluation, Scores, choices, model_name
+from landmarks.scoring import in_percent, mean
+from landmarks.store.artefact import library_versions
+from landmarks.store.recognition import (
+    Predictions,
+    RecognitionSolution,
+    read_predictions,
+    read_recognition_manifest,
+    read_recognition_solution,
+)
+from landmarks.store.solution import find_solution
+from landmarks.store.tables import read_tables
+
+
+def score_recognition(config: Config) -> Scores | None:
+    """The predictions that `recognize` made, as they would be submitted; the chain is the one whose vectors they were searched in."""
+    tables = read_tables(config.tables_folder, config.dataset.train_table)
+    path = find_solution(tables.folder, config.recognize.solution, "recognition", "recognize.solution")
+    if path is None:
+        say(f"evaluate: no recognition_solution*.csv in {tables.folder}, so there is nothing to score against")
+        return None
+    folder = config.run.folder / "recognition"
+    manifest = read_recognition_manifest(config)
+    predictions = read_predictions(folder / "submission.csv", tables.test_ids)
+    solution = read_recognition_solution(path, tables.test_ids)
+    chain = chain_names(config.rerank)[-1]
+    numbers = recognition_numbers(predictions, solution)
+    made = choices(config) | {"solution": path.name} | _words(config)
+    spent = manifest["seconds"]
+    results = {
+        "unit": "percent",
+        "protocol": "recognition",
+        "choices": made,
+        "queries": _counts(solution),
+        "chains": {chain: numbers | {"seconds": spent, "fingerprint": manifest["fingerprint"]}},
+        "versions": library_versions(),
+    }
+    evaluation = Evaluation(model_name(config), chain, "recognition", str(config.dataset.folder), made, numbers, manifest["fingerprint"])
+    rows = pd.DataFrame([{"chain": chain} | numbers | {"seconds": spent}])
+    return Scores(results, rows, _table(predictions, solution), [evaluation])
+
+
+def recognition_numbers(predictions: Predictions, solution: RecognitionSolution) -> dict[str, float | None]:
+    """In percent, None where no query has a landmark; for "private" and "public" each:
+
+    gap_<usage>, gap_<usage>_without_distractors  micro average precision
+    accuracy_<usage>                              of the queries with a landmark, how many are right, however sure
+    """
+    columns: dict[str, dict[str, float | None]] = {"gap": {}, "without": {}, "accuracy": {}}
+    for usage in ("Private", "Public"):
+        part, name = solution.of_usage(usage), usage.lower()
+        chosen = predictions.of(part.query_ids)
+        case = chosen.landmark_ids, chosen.confidences, part.landmarks, part.starts
+        columns["gap"][f"gap_{name}"] = _percent(micro_average_precision(*case))
+        columns["without"][f"gap_{name}_without_distractors"] = _percent(micro_average_precision(*case, distractors=False))
+        columns["accuracy"][f"accuracy_{name}"] = mean(in_percent(correct_predictions(*case)[np.diff(part.starts) > 0]))
+    return columns["gap"] | columns["without"] | columns["accuracy"]
+
+
+def _percent(share: float) -> float | None:
+    return None if np.isnan(share) else round(100 * share, 4)
+
+
+def _counts(solution: RecognitionSolution) -> dict[str, int]:
+    counts = {usage.lower(): int((solution.usages == usage).sum()) for usage in ("Private", "Public")}
+    return counts | {"of them distractors": int((np.diff(solution.starts) == 0).sum())}
+
+
+def _words(config: Config) -> dict[str, str]:
+    """What changes the numbers of recognition alone."""
+    settings = config.recognize
+    score = f"inliers and {settings.cosine_weight:g} x cosine" if settings.verify else "cosine"
+    words = {"votes": f"{settings.neighbours} nearest training images by {score}", "demoted": f"more than {settings.frequent} queries"}
+    if not settings.frequent:
+        words["demoted"] = "none"
+    if settings.non_landmark_ids:
+        words["non-landmark penalty"] = f"{settings.non_landmark_weight:g} x mean of {settings.non_landmark_neighbours}"
+    return words
+
+
+def _table(predictions: Predictions, solution: RecognitionSolution) -> pd.DataFrame:
+    """A row a query, the surest first: id, usage, landmarks, predicted, confidence, correct; the last three empty without a prediction."""
+    chosen = predictions.of(solution.query_ids)
+    some = chosen.confidences > -np.inf
+    correct = correct_predictions(chosen.landmark_ids, chosen.confidences, solution.landmarks, solution.starts)
+    shown = [" ".join(map(str, solution.landmarks[start:end])) for start, end in zip(solution.starts, solution.starts[1:])]
+    columns = {"id": solution.query_ids, "usage": solution.usages, "landmarks": shown}
+    columns |= {
+        "predicted": np.where(some, chosen.landmark_ids.astype(object), ""),
+        "confidence": np.where(some, chosen.confidences, np.nan),
+        "correct": np.where(some, correct.astype(int).astype(object), ""),
+    }
+    return pd.DataFrame(columns).sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
