@@ -93,7 +93,8 @@ def test_the_sample_needs_nothing(tmp_path, capsys, signed_out):
 
 
 def test_a_dataset_that_can_be_downloaded(tmp_path, capsys, signed_out, monkeypatch):
-    code, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", "download.gldv2=[train, index, test]")
+    settings = ["download.gldv2=[train, index, test]", "models.a.backbone=efficientnet_lite0"]
+    code, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", *settings)
     assert code == 2 and "it takes about 617 GB (estimate)" in screen and "needed (estimate)" in screen
     monkeypatch.setattr("landmarks.doctor.dataset.free_bytes", lambda folder: 1e12)
     _, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", "download.gldv2=[train, index, test]")
@@ -103,3 +104,22 @@ def test_a_dataset_that_can_be_downloaded(tmp_path, capsys, signed_out, monkeypa
     assert "next: dataset.folder=FOLDER on a larger disk" in screen
     code, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", "download.competitions=[landmark-retrieval-2021]")
     assert code == 2 and "missing Kaggle no credential" in screen and "next: make one of these three" in screen
+
+
+@pytest.mark.parametrize(
+    "part", ["check_python", "check_packages", "check_torch", "check_faiss", "check_dataset", "find_credential", "free_bytes"]
+)
+def test_a_check_that_fails_itself_is_a_line_on_the_screen(arrays, tmp_path, capsys, signed_out, monkeypatch, part):
+    def fail(*arguments):
+        raise RuntimeError("this machine is odd")
+
+    monkeypatch.setattr(f"landmarks.stages.doctor.{part}", fail)
+    monkeypatch.setattr("landmarks.stages.doctor.probe", lambda what, *more: {"version": "1", "cuda": None, "gpus": [], "works": True})
+    code, screen = doctor(tmp_path, capsys, f"dataset.folder={arrays}")
+    assert code == 2 and "cannot be looked at: this machine is odd" in screen and "next: mend what it says" in screen
+
+
+def test_damaged_arrays_do_not_end_the_screen(arrays, tmp_path, capsys, signed_out):
+    (arrays / "index.npy").write_bytes(b"nothing")
+    code, screen = doctor(tmp_path, capsys, f"dataset.folder={arrays}")
+    assert code == 2 and "missing dataset" in screen and "next: write index.npy" in screen

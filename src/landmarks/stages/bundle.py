@@ -15,6 +15,7 @@ from landmarks.doctor.check import gigabytes
 from landmarks.errors import UserError
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.disk import require_space
 from landmarks.store.files import write_json, write_text
 
 CONTENTS = "bundle.json"  # by which the notebook finds the folder
@@ -41,6 +42,8 @@ def bundle(config: Config) -> Path:
         say(f"bundle: up to date: {folder}")
         return folder
     artefact.begin()
+    needed = sum(path.stat().st_size for part in parts.values() for path in part.rglob("*") if path.is_file()) + table.stat().st_size
+    require_space(folder, "the bundle's weights and descriptors", needed, "run.folder on a larger disk")
     shutil.copytree(code, folder / "code" / "landmarks", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     (folder / "dataset").mkdir(exist_ok=True)
     shutil.copyfile(table, folder / "dataset" / "train.csv")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -45,18 +47,36 @@ def doctor(config: Config, arguments: list[str]) -> bool:
 
 def look(config: Config, arguments: str) -> list[Check]:
     """Every check, in the order of the screen."""
-    checks = [check_python(), check_packages(), *check_torch(partial(probe, "torch"), config.run.device)]
-    checks.append(check_faiss(partial(probe, "faiss"), config.run.device))
-    models, channels = _check_models(config)
-    of_dataset, images = check_dataset(config, arguments)
-    if not config.models and images is not None:
-        channels = _array_dimensions(config)
-    if images is None:
-        needs = [Check("memory and disk", "note", f"what is needed can be told when the dataset is there; {_free(config.run.folder)}")]
-    else:
-        needs = [check_memory(memory_need(config, images, channels)), _check_disk(config, disk_needs(config, images, channels))]
+    device = config.run.device
+    checks = [
+        *_looked_at("Python", lambda: [check_python()])[0],
+        *_looked_at("packages", lambda: [check_packages()])[0],
+        *_looked_at("torch", lambda: check_torch(partial(probe, "torch"), device))[0],
+        *_looked_at("FAISS", lambda: [check_faiss(partial(probe, "faiss"), device)])[0],
+    ]
+    models, channels = _looked_at("models", lambda: _check_models(config))
+    of_dataset, images = _looked_at("dataset", lambda: check_dataset(config, arguments))
     complete = all(check.state != "missing" for check in of_dataset)
-    return [*checks, *models, *needs, _check_credential(config, complete), *of_dataset]
+    if not config.models:
+        images, channels = (images, _array_dimensions(config)) if complete else (None, {})
+    needs, _ = _looked_at("memory and disk", lambda: _check_needs(config, images, channels or {}))
+    return [*checks, *models, *needs, *_looked_at("Kaggle", lambda: [_check_credential(config, complete)])[0], *of_dataset]
+
+
+def _looked_at(name: str, look: Callable[[], Any]) -> tuple[list[Check], Any]:
+    """The checks, and what else was learned (None where nothing was); a check that fails itself is a line on the screen."""
+    try:
+        found = look()
+    except Exception as error:  # whatever a broken machine comes up with
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        return [Check(name, "missing", f"cannot be looked at: {first}", getattr(error, "next", None) or "mend what it says")], None
+    return found if isinstance(found, tuple) else (found, None)
+
+
+def _check_needs(config: Config, images: dict[str, int] | None, channels: dict[str, int]) -> list[Check]:
+    if images is None:
+        return [Check("memory and disk", "note", f"what is needed can be told when the dataset is there; {_free(config.run.folder)}")]
+    return [check_memory(memory_need(config, images, channels)), _check_disk(config, disk_needs(config, images, channels))]
 
 
 def _check_models(config: Config) -> tuple[list[Check], dict[str, int]]:
