@@ -93,6 +93,8 @@ def test_the_sample_needs_nothing(tmp_path, capsys, signed_out):
 
 
 def test_a_dataset_that_can_be_downloaded(tmp_path, capsys, signed_out, monkeypatch):
+    facts = {"version": "1", "cuda": None, "gpus": [], "works": True, "a": {"channels": 1280, "parameters": 1, "weights": "here"}}
+    monkeypatch.setattr("landmarks.stages.doctor.probe", lambda what, *more: facts)
     settings = ["download.gldv2=[train, index, test]", "models.a.backbone=efficientnet_lite0"]
     code, screen = doctor(tmp_path, capsys, f"dataset.folder={tmp_path / 'none'}", *settings)
     assert code == 2 and "it takes about 617 GB (estimate)" in screen and "needed (estimate)" in screen
