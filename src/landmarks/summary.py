@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -10,9 +11,14 @@ from rich.table import Table
 from landmarks.config import Config
 
 
+def open_console() -> Console:
+    """A console as wide as the terminal; in a file or a pipe as wide as what is printed, where folding would make it unreadable."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 1000)
+
+
 def print_scores(results: dict[str, Any]) -> None:
     """Print metrics.json's content as a table: a row a chain, a column a usage and group."""
-    console = Console(highlight=False)
+    console = open_console()
     chains, groups = results["chains"], results["groups"]
     counts = ", ".join(f"{number} {usage.lower()}" for usage, number in sorted(results["queries"].items()))
     console.print(f"\nmAP@100 in percent ({counts} queries)")
@@ -28,7 +34,7 @@ def print_scores(results: dict[str, Any]) -> None:
 
 def print_protocol(results: dict[str, Any]) -> None:
     """Print a benchmark's numbers, a row a chain, and under them every choice that changes them."""
-    console = Console(highlight=False)
+    console = open_console()
     counts = ", ".join(f"{number} {name}" for name, number in results["queries"].items())
     console.print(f"\n{results['protocol']}, in percent (queries: {counts})")
     chains = results["chains"]
@@ -36,7 +42,7 @@ def print_protocol(results: dict[str, Any]) -> None:
     table = Table()
     table.add_column("chain")
     for name in columns:
-        table.add_column(_heading(name), justify="right")
+        table.add_column(heading(name), justify="right")
     for chain, row in chains.items():
         table.add_row(chain, *("-" if row[name] is None else f"{row[name]:.2f}" for name in columns))
     console.print(table)
@@ -44,7 +50,8 @@ def print_protocol(results: dict[str, Any]) -> None:
         console.print(f"{name:<26} {choice}", soft_wrap=True)
 
 
-def _heading(name: str) -> str:
+def heading(name: str) -> str:
+    """A number's name as it stands over its column: mAP private for map_private."""
     for short, words in {"precision_at_": "mP@", "recall_at_": "R@", "map_": "mAP ", "gap_": "GAP "}.items():
         name = name.replace(short, words)
     return name.replace("_", " ")
@@ -52,7 +59,7 @@ def _heading(name: str) -> str:
 
 def print_whereabouts(config: Config, seconds: dict[str, float]) -> None:
     """Print how long each stage took this time, and where what it made lies."""
-    console = Console(highlight=False)
+    console = open_console()
     folder = config.run.folder
     console.print(
         "stages: " + ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items()) + f"; {sum(seconds.values()):.1f} s in all",

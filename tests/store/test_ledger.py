@@ -87,5 +87,14 @@ def test_published_results_are_whole():
     )
     numbers = pd.DataFrame(published["numbers"].map(read_numbers).tolist())
     assert (numbers.isna() | numbers.gt(10) & numbers.lt(100)).all(axis=None)
+    names = {
+        protocol: {name for cell in part["numbers"] for name in read_numbers(cell)} for protocol, part in published.groupby("protocol")
+    }
+    assert names == {  # as the protocols name them
+        "retrieval": {"map_private", "map_public"},
+        "recognition": {"gap_private", "gap_public"},
+        "revisited": {"map_medium", "map_hard"},
+        "places": {"recall_at_1"},
+    }
     two_stage = published[(published["chain"] == "sort+insert") & (published["protocol"] == "retrieval")]
     assert two_stage["numbers"].map(read_numbers).tolist() == [{"map_private": 36.77, "map_public": 34.88}]

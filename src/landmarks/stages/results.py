@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ from rich.table import Table
 from landmarks.config import Config
 from landmarks.progress import say
 from landmarks.store.ledger import read_ledger, read_numbers, read_published
+from landmarks.summary import heading, open_console
 
 
 def results(config: Config) -> Path:
@@ -29,8 +29,7 @@ def results(config: Config) -> Path:
     else:
         say(f"results: no evaluation yet ({path}); what was published:")
         ours, rows = [], published
-    # In a file or a pipe nothing is gained by folding what is wider than 80 characters.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
+    console = open_console()
     for protocol, part in rows.groupby("protocol", sort=False):
         console.print(f"\n{protocol}, in percent")
         for line in _print(console, part):
@@ -49,7 +48,7 @@ def _print(console: Console, rows: pd.DataFrame) -> list[str]:
     for column in ("dataset", "model", "chain"):
         table.add_column(column, overflow="fold")
     for name in shown:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(heading(name), justify="right")
     table.add_column("source")
     table.add_column("choices", justify="right")
     for row, values in zip(rows.itertuples(), numbers, strict=True):
