@@ -38,13 +38,20 @@ def print_protocol(results: dict[str, Any]) -> None:
     counts = ", ".join(f"{number} {name}" for name, number in results["queries"].items())
     console.print(f"\n{results['protocol']}, in percent (queries: {counts})")
     chains = results["chains"]
-    columns = [name for name in next(iter(chains.values())) if name != "fingerprint"]
+    parts = list(results["queries"]) if results["protocol"] == "revisited" else [""]  # as a row each they fit a terminal
+    columns = dict.fromkeys(_of_part(name, parts)[0] for name in next(iter(chains.values())) if name != "fingerprint")
     table = Table()
-    table.add_column("chain")
+    for name in ("chain", *([""] if parts != [""] else [])):
+        table.add_column(name)
     for name in columns:
         table.add_column(heading(name), justify="right")
     for chain, row in chains.items():
-        table.add_row(chain, *("-" if row[name] is None else f"{row[name]:.2f}" for name in columns))
+        for part in parts:
+            values = {
+                column: value for (column, of), value in ((_of_part(name, parts), value) for name, value in row.items()) if of in ("", part)
+            }
+            cells = ["-" if values[name] is None else f"{values[name]:.2f}" for name in columns]
+            table.add_row(chain, *([part] if part else []), *cells)
     console.print(table)
     for name, choice in results["choices"].items():
         console.print(f"{name:<26} {choice}", soft_wrap=True)
@@ -52,9 +59,16 @@ def print_protocol(results: dict[str, Any]) -> None:
 
 def heading(name: str) -> str:
     """A number's name as it stands over its column: mAP private for map_private."""
+    name = f"{name}_"
     for short, words in {"precision_at_": "mP@", "recall_at_": "R@", "map_": "mAP ", "gap_": "GAP "}.items():
         name = name.replace(short, words)
-    return name.replace("_", " ")
+    return name.replace("_", " ").strip()
+
+
+def _of_part(name: str, parts: list[str]) -> tuple[str, str]:
+    """A number's name without the part of the queries that it is of, and that part: "precision_at_5_easy" -> "precision_at_5", "easy"."""
+    part = next((one for one in parts if one and name.endswith(f"_{one}")), "")
+    return name.removesuffix(f"_{part}") if part else name, part
 
 
 def print_whereabouts(config: Config, seconds: dict[str, float]) -> None:

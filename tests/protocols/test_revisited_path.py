@@ -11,6 +11,7 @@ from landmarks.cli import main
 from landmarks.config import load_config
 from landmarks.data.extract_set import ExtractSet
 from landmarks.doctor.dataset import check_dataset
+from landmarks.ops.vectors import learn_whitening
 from landmarks.store.rankings import read_ranking
 from landmarks.store.spaces import read_base_space
 from tests.protocols.conftest import MODEL, facade, save
@@ -249,3 +250,43 @@ def test_the_doctor_knows_a_benchmark_before_it_is_prepared(roxford, tmp_path):
     assert checks[0].state == "ok" and images == {"train": 0, "index": 18, "test": 3}
     checks, images = check_dataset(load_config(None, [f"dataset.folder={tmp_path}", *settings]))
     assert checks[0].state == "missing" and "no folder 'jpg' here" in checks[0].found and images is None
+
+
+def test_whitening_can_be_learned_on_another_run(arrays, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    train = np.random.default_rng(5).standard_normal((50, 12))
+    np.save(other / "train.npy", train)
+    out = tmp_path / "out"
+    assert run(arrays, out, "whiten.dimensions=6", f"whiten.learned_on={other}", model=[]) == 0
+    index = np.load(arrays / "index.npy").astype(np.float64)
+    whitening = learn_whitening(train / np.linalg.norm(train, axis=1, keepdims=True), 6)
+    np.testing.assert_allclose(
+        np.load(out / "space/index/vectors.npy"), whitening(index / np.linalg.norm(index, axis=1, keepdims=True)), atol=2e-3
+    )
+    np.save(other / "train.npy", train[:, :5])
+    assert run(arrays, out, "whiten.dimensions=4", f"whiten.learned_on={other}", model=[]) == 2
+    assert "those that whitening is learned on" in capsys.readouterr().err
+
+
+def test_the_table_has_a_row_for_each_difficulty_and_the_choices_below(arrays, tmp_path, capsys):
+    assert run(arrays, tmp_path / "out", model=[]) == 0
+    printed = capsys.readouterr().out
+    assert "revisited, in percent (queries: 3 easy, 3 medium, 2 hard)" in printed
+    table = [line for line in printed.splitlines() if line.startswith("│ knn")]
+    assert [line.split("│")[2].strip() for line in table] == list(DIFFICULTIES)
+    assert "whitening                  none" in printed and "query crop                 not known (descriptors as given)" in printed
+
+
+def test_a_box_outside_its_picture_is_the_user_s_to_mend(roxford, tmp_path, capsys):
+    path = roxford / "gnd_roxford5k.pkl"
+    value = pickle.loads(path.read_bytes())
+    value["gnd"][1]["bbx"] = [500, 10, 600, 90]
+    path.write_bytes(pickle.dumps(value))
+    assert run(roxford, tmp_path / "out") == 2
+    told = capsys.readouterr().err
+    assert "lies outside the picture, which is 192 x 144 pixels" in told and "college_000001.jpg" in told
+    value["gnd"][1]["bbx"] = [50, 90, 60, 10]
+    path.write_bytes(pickle.dumps(value))
+    assert run(roxford, tmp_path / "out", stages=["prepare"]) == 2
+    assert "is not left, top, right, bottom" in capsys.readouterr().err

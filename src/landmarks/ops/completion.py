@@ -6,22 +6,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_PAIRS = 1 << 27
 _BLOCK = 65536  # index rows turned into float32 at a time
 
 
 def complete_ranks(
-    indices: np.ndarray, queries: np.ndarray, index: np.ndarray, wanted: Sequence[np.ndarray], at_once: int = 32
+    indices: np.ndarray, queries: np.ndarray, index: np.ndarray, wanted: Sequence[np.ndarray], at_once: int | None = None
 ) -> list[np.ndarray]:
     """The ranks of the wanted images: behind each list all other index images follow in the order of their similarity.
 
     indices  (n_query, k) int32, best first, -1 = none: the lists
     queries  (n_query, d) and index (n_index, d) floating point, which may be mapped from disk: it is read in blocks
     wanted   for each query the numbers of index images (m,)
-    at_once  queries whose similarities to all of the index are in memory: 4 bytes a pair
+    at_once  queries whose similarities to all of the index are in memory, 4 bytes a pair; unless told, as many as take 0.5 GB
 
     Returns for each query (m,) int64, 0 = first. Equal similarities by index order.
     """
-    ranks = []
+    ranks, at_once = [], at_once or max(1, _PAIRS // max(1, len(index)))
     for start in range(0, len(queries), at_once):
         part = slice(start, start + at_once)
         if all(np.isin(images, row).all() for images, row in zip(wanted[part], indices[part], strict=True)):
@@ -49,11 +50,22 @@ def _ranks(row: np.ndarray, similarities: np.ndarray | None, wanted: np.ndarray)
     inside[inside] = listed[order[found[inside]]] == wanted[inside]
     places[inside] = order[found[inside]]
     if not inside.all():
-        behind = np.ones(len(similarities), bool)
-        behind[listed] = False
-        others = np.flatnonzero(behind)
-        sequence = others[np.argsort(-similarities[others], kind="stable")]
-        place = np.empty(len(similarities), np.int64)
-        place[sequence] = np.arange(len(sequence)) + len(listed)
-        places[~inside] = place[wanted[~inside]]
+        similarities[listed] = -np.inf  # no longer asked for; nothing finite stands behind it
+        places[~inside] = len(listed) + _better(similarities, wanted[~inside])
     return places
+
+
+def _better(similarities: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """How many images stand before each of the wanted ones (m,): those more similar, and those as similar of a lower number.
+
+    Counted between the wanted similarities: a sort of all would take ten times as long for a million images.
+    """
+    limits = np.sort(similarities[wanted])
+    near = np.flatnonzero(similarities >= limits[0])
+    values = similarities[near]
+    below = np.searchsorted(limits, values)  # how many of the limits each image exceeds
+    exceeding = len(values) - np.cumsum(np.bincount(below, minlength=len(limits) + 1))[:-1]  # images above each limit
+    tied = near[limits[np.minimum(below, len(limits) - 1)] == values]
+    own = similarities[wanted]
+    ahead = (similarities[tied][None, :] == own[:, None]) & (tied[None, :] < wanted[:, None])
+    return exceeding[np.searchsorted(limits, own)] + ahead.sum(axis=1)

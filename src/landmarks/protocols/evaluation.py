@@ -13,6 +13,7 @@ from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.store.artefact import read_manifest
 from landmarks.store.ledger import write_numbers
+from landmarks.store.rankings import verifies
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ def choices(config: Config) -> dict[str, str]:
     if config.models:
         scales = " ".join(f"{scale:g}" for scale in config.extract.scales)
         made = {"longest side": str(config.extract.longest_side), "scales": scales} | made
+    if verifies(config.rerank):
+        local, how = config.extract.local, config.verification
+        sides = " ".join(f"{scale:g}" for scale in local.scales)
+        made["local features"] = (
+            f"{local.max_features} at most, longest side {local.longest_side or config.extract.longest_side}, scales {sides}"
+        )
+        made["verification"] = f"{how.transform}, {how.residual:g} pixels, {how.trials} trials, matches within {how.max_distance:g}"
     return made
 
 

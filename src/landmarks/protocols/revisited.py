@@ -32,7 +32,7 @@ def score_revisited(config: Config) -> Scores:
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     made = choices(config) | {"query crop": _crop(config), "distractors": str(config.dataset.distractors or "none")}
     table, truth = pd.DataFrame({"id": tables.test_ids}), None
-    rows, metrics, evaluations = [], {}, []
+    rows, metrics, evaluations, ranked = [], {}, [], None
     seconds = dict.fromkeys(DIFFICULTIES, 0.0)
     for steps, name in enumerate(progress(chain_names(config.rerank), "evaluate", "chain")):
         numbers: dict[str, float | None] = {}
@@ -41,9 +41,11 @@ def score_revisited(config: Config) -> Scores:
             names = chain_names(chain)
             manifest = read_chain_manifests(config, chain)[names[-1]]
             seconds[difficulty] += manifest.get("step_seconds", manifest["seconds"])
-            ranking = read_ranking(config.run.folder / "rankings" / names[-1])
-            truth = truth or read_revisited_truth(tables.folder, ranking.query_ids, ranking.index_ids)
-            measured = _measure(ranking.indices, *_vectors(config.run.folder, names), truth, difficulty)
+            if names[-1] != ranked:  # most chains are the same for all difficulties
+                ranking, ranked = read_ranking(config.run.folder / "rankings" / names[-1]), names[-1]
+                truth = truth or read_revisited_truth(tables.folder, ranking.query_ids, ranking.index_ids)
+                ranks = _ranks(ranking.indices, *_vectors(config.run.folder, names), truth)
+            measured = np.array([_measure(of_query, difficulty) for of_query in ranks]).reshape(-1, 1 + len(PLACES))
             table[f"{name} {difficulty}"] = (
                 pd.Series(in_percent(measured[:, 0]), index=ranking.query_ids).reindex(tables.test_ids).to_numpy()
             )
@@ -72,15 +74,20 @@ def _vectors(folder: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return tuple(read_array(folder / "space" / split / "vectors.npy", mapped=True) for split in ("test", "index"))
 
 
-def _measure(indices: np.ndarray, queries: np.ndarray, index: np.ndarray, truth: RevisitedTruth, difficulty: str) -> np.ndarray:
-    """(n_query, 1 + places) float64: AP and precisions."""
-    positives, junk = truth.positives(difficulty), truth.junk(difficulty)
-    wanted = [np.concatenate(both) for both in zip(positives, junk, strict=True)]
-    rows = []
-    for ranks, some in zip(complete_ranks(indices, queries, index, wanted), positives, strict=True):
-        clean = without_junk(ranks[: len(some)], ranks[len(some) :])
-        rows.append([average_precision(clean, len(some)), *(precision_at(clean, len(some), at) for at in PLACES)])
-    return np.array(rows).reshape(-1, 1 + len(PLACES))
+def _ranks(indices: np.ndarray, queries: np.ndarray, index: np.ndarray, truth: RevisitedTruth) -> list[dict[str, np.ndarray]]:
+    """Of each query the ranks of its images of each kind, in the whole ranking, 0 = first."""
+    kinds = list(truth.images)
+    wanted = list(zip(*truth.images.values(), strict=True))
+    found = complete_ranks(indices, queries, index, [np.concatenate(rows) for rows in wanted])
+    ends = [np.cumsum([len(images) for images in rows])[:-1] for rows in wanted]
+    return [dict(zip(kinds, np.split(ranks, cuts), strict=True)) for ranks, cuts in zip(found, ends, strict=True)]
+
+
+def _measure(ranks: dict[str, np.ndarray], difficulty: str) -> list[float]:
+    """AP and precisions of one query."""
+    positives, junk = (np.concatenate([ranks[kind] for kind in kinds]) for kinds in DIFFICULTIES[difficulty])
+    clean = without_junk(positives, junk)
+    return [average_precision(clean, len(clean)), *(precision_at(clean, len(clean), at) for at in PLACES)]
 
 
 def _mean(column: np.ndarray) -> float | None:

@@ -27,13 +27,9 @@ class RevisitedTruth:
     query_ids: np.ndarray
     images: dict[str, list[np.ndarray]]
 
-    def positives(self, difficulty: str) -> list[np.ndarray]:
-        return self._together(DIFFICULTIES[difficulty][0])
-
     def junk(self, difficulty: str) -> list[np.ndarray]:
-        return self._together(DIFFICULTIES[difficulty][1])
-
-    def _together(self, kinds: tuple[str, ...]) -> list[np.ndarray]:
+        """For each query the images that the difficulty's protocol takes out of its list."""
+        kinds = DIFFICULTIES[difficulty][1]
         return [np.concatenate(rows) for rows in zip(*(self.images[kind] for kind in kinds), strict=True)]
 
 

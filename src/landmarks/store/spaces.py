@@ -47,17 +47,18 @@ def write_vectors(path: Path, vectors: np.ndarray) -> None:
 
 def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> int:
     """As `write_vectors`, block by block, so that the whole need not fit in memory; `rows` in all. Returns the dimensions."""
-    matrix, done = None, 0
-    with written_whole(path) as aside:
+    done, dimensions = 0, 0
+    with written_whole(path) as aside, open(aside, "wb") as file:
         for block in blocks:
-            if matrix is None:
-                matrix = np.lib.format.open_memmap(aside, "w+", np.float16, (rows, block.shape[1]))
-            matrix[done : done + len(block)] = block
+            if done == 0:
+                dimensions = block.shape[1]
+                header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": (rows, dimensions)}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(block, dtype=np.float16))
             done += len(block)
         if done != rows:
             raise ValueError(f"{done} rows instead of {rows}")
-        matrix.flush()
-    return matrix.shape[1]
+    return dimensions
 
 
 def write_space(folder: Path, space: Space) -> None:
