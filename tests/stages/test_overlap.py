@@ -112,6 +112,8 @@ def test_up_to_date_until_a_setting_or_a_descriptor_changes(settings, arrays, ca
 
 
 def test_no_overlap_is_an_empty_table_and_nothing_to_compare(settings, capsys):
+    report(settings, "evaluate.protocol=recognition")
+    assert "recognition cannot name a landmark" in capsys.readouterr().out
     pairs, summary, folder = report(settings, "overlap.similarity=1")
     assert len(pairs) == 0 and summary["landmarks_in_both"] == 0 and "no landmark overlaps" in capsys.readouterr().out
     assert len(pd.read_csv(folder / "train_without_overlap.csv")) == 6

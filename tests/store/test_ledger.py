@@ -73,6 +73,13 @@ def test_a_file_that_is_no_ledger_is_left_as_it_is(tmp_path):
     assert path.read_text() == "id,score\n1,2\n"
 
 
+@pytest.mark.parametrize("cell", ["map_private", "map_private=high", "map_private 53.3"])
+def test_a_line_that_somebody_broke_is_named(tmp_path, cell):
+    add_to_ledger(tmp_path / "r.csv", [line("knn"), line("sort", numbers=cell)])
+    with pytest.raises(UserError, match="row 3"):
+        read_ledger(tmp_path / "r.csv")
+
+
 def test_numbers_come_back_and_what_was_not_measured_is_left_out():
     assert write_numbers({"map_private": 53.32, "map_public": None, "first": 8.4968468}) == "map_private=53.32 first=8.4968"
     assert read_numbers("map_private=53.32 first=8.4968") == {"map_private": 53.32, "first": 8.4968}

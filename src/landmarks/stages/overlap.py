@@ -164,6 +164,7 @@ def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
         "no landmark overlaps": gone == 0,
         "every landmark overlaps": len(kept.ids) == 0,
         "the chain asks for no labels": not config.rerank,
+        "recognition cannot name a landmark that it has no label of": config.protocol == "recognition",
         "./run.sh search comes first": not (config.run.folder / "rankings" / "knn" / MANIFEST).is_file(),
     }
     for reason, holds in reasons.items():

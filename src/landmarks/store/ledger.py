@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from landmarks.errors import UserError
 from landmarks.store.files import written_whole
 from landmarks.store.tables import read_csv
 
@@ -40,8 +41,14 @@ def add_to_ledger(path: Path, lines: list[dict[str, str]]) -> None:
 
 
 def read_ledger(path: Path) -> pd.DataFrame:
-    """Every column of the ledger as strings. Raises UserError where a column is missing."""
-    return read_csv(path, list(COLUMNS)).to_pandas().astype(object)[list(COLUMNS)]
+    """Every column of the ledger as strings. Raises UserError where a column is missing, or a cell of numbers holds others."""
+    table = read_csv(path, list(COLUMNS)).to_pandas().astype(object)[list(COLUMNS)]
+    for row, cell in enumerate(table["numbers"]):
+        try:
+            read_numbers(cell)
+        except ValueError:
+            raise UserError(f"'{cell}' is not NAME=NUMBER NAME=NUMBER ...", where=f"{path}, row {row + 2}", next="mend the row") from None
+    return table
 
 
 def read_published() -> pd.DataFrame:
