@@ -55,7 +55,7 @@ def publish(folder: Path) -> list[str]:
     tables = {split: "id\n" + "".join(f"{id}\n" for id in ids[split]) for split in ("index", "test")}
     tables |= {"train": "id,landmark_id\n" + "".join(f"{id},1\n" for id in ids["train"])}
     for place, name, text in [("metadata", split, text) for split, text in tables.items()] + [
-        ("ground_truth", gldv2.SOLUTION.removesuffix(".csv"), "id,images,Usage\n")
+        ("ground_truth", name.removesuffix(".csv"), f"{columns}\n") for name, columns in gldv2.SOLUTIONS.items()
     ]:
         (folder / place).mkdir(exist_ok=True)
         (folder / place / f"{name}.csv").write_text(text)

@@ -49,7 +49,7 @@ def test_everything_arrives_once(world, tmp_path, capsys):
 
 def test_a_split_more_is_all_that_is_fetched(world, tmp_path):
     download(settings(tmp_path, "download.gldv2=[test]", f"download.gldv2_url={world.url}"))
-    assert {path.split("/")[0] for path in lying_in(tmp_path / "data")} == {"test", "test.csv", "retrieval_solution_v2.1.csv"}
+    assert {path.split("/")[0] for path in lying_in(tmp_path / "data")} == {"test", "test.csv", *gldv2.SOLUTIONS}
     world.requests.clear()
     download(from_mirror(world, tmp_path))
     assert lying_in(tmp_path / "data") == world.expected and not any("/test" in path for _, path, _, _ in world.requests)

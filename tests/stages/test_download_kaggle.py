@@ -149,5 +149,5 @@ def test_a_dataset_beside_the_mirror(signed_in, tmp_path, monkeypatch):
     overrides = [f"dataset.folder={tmp_path / 'data'}", "download.datasets=[someone/cleaned]", "download.gldv2=[test]"]
     download(load_config(None, [*overrides, f"download.gldv2_url={signed_in.url}"]))
     assert lying_in(tmp_path / "data") == {
-        path: content for path, content in expected.items() if path.startswith(("test", "retrieval"))
+        path: content for path, content in expected.items() if path.startswith(("test", *gldv2.SOLUTIONS))
     } | {"other.csv": b"x\n"}

@@ -14,10 +14,10 @@ from landmarks.store.archives import DamagedArchive
 ARCHIVES = {"train": 500, "index": 100, "test": 20}
 PUBLISHED_BYTES = {"train": 1_000_000_000, "index": 850_000_000, "test": 500_000_000}  # an archive, about
 IMAGES = {"train.csv": 4_132_914, "train_clean.csv": 1_580_470}
-SOLUTION = "retrieval_solution_v2.1.csv"
+SOLUTIONS = {"retrieval_solution_v2.1.csv": "id,images,Usage", "recognition_solution_v2.1.csv": "id,landmarks,Usage"}
 # Of each split's tables those that this project reads, with the columns by which a page of excuses is told from a table.
-_TABLES = {"index": ["index.csv"], "test": ["test.csv", SOLUTION]}
-_COLUMNS = {"train.csv": "id,landmark_id", "train_clean.csv": "landmark_id,images", SOLUTION: "id,images,Usage"}
+_TABLES = {"index": ["index.csv"], "test": ["test.csv", *SOLUTIONS]}
+_COLUMNS = {"train.csv": "id,landmark_id", "train_clean.csv": "landmark_id,images", **SOLUTIONS}
 
 
 def gldv2_items(settings: DownloadSettings, train_table: str) -> list[Item]:
