@@ -1,6 +1,7 @@
 """Miniatures of Pitts30k and MSLS, from their authors' folders to the table."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -157,7 +158,7 @@ def test_msls_tables_that_do_not_belong_together(msls, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["pitts30k", "tokyo247", "msls"])
 def test_the_configurations_are_valid(name):
-    assert load_config(f"configs/{name}.yaml").protocol == "places"
+    assert load_config(Path(__file__).parents[2] / "configs" / f"{name}.yaml").protocol == "places"
 
 
 def test_an_even_number_of_frames_is_refused(msls, tmp_path, capsys):
