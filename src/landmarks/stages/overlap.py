@@ -49,10 +49,10 @@ def overlap(config: Config) -> Path:
     if artefact.is_complete():
         say("overlap: up to date")
     else:
+        artefact.begin()
         train = trained.unwhitened("train")
         parts = {split: evaluated.unwhitened(split) for split in config.overlap.splits}
         found = [_near_duplicates(config, split, part, train) for split, part in parts.items()]
-        artefact.begin()
         pairs = _with_landmarks(pd.concat(found, ignore_index=True), landmarks)
         summary = _summary(config, pairs, {split: len(part.ids) for split, part in parts.items()}, landmarks)
         write_csv(artefact.folder / "pairs.csv", pairs)

@@ -42,8 +42,8 @@ def recognize(config: Config) -> Path:
     if artefact.is_complete():
         say("recognize: up to date")
     else:
-        predictions = _predict(config)
         artefact.begin()
+        predictions = _predict(config)
         write_predictions(path, predictions.of(tables.test_ids))
         artefact.finish(queries=len(tables.test_ids), predictions=int((predictions.confidences > -np.inf).sum()))
     predictions = read_predictions(path, tables.test_ids)
