@@ -292,3 +292,17 @@ def test_a_box_outside_its_picture_is_the_user_s_to_mend(roxford, tmp_path, caps
     path.write_bytes(pickle.dumps(value))
     assert run(roxford, tmp_path / "out", stages=["prepare"]) == 2
     assert "is not left, top, right, bottom" in capsys.readouterr().err
+
+
+def test_a_ground_truth_that_names_other_images_is_refused_by_its_table_too(arrays, tmp_path, capsys):
+    assert run(arrays, tmp_path / "out", model=[]) == 0
+    path = tmp_path / "out" / "dataset" / "revisited_solution.csv"
+    text = path.read_text()
+    path.write_text(text.replace("hard_1", "paris_1"))
+    capsys.readouterr()
+    assert run(arrays, tmp_path / "out", model=[], stages=["evaluate"]) == 2
+    told = capsys.readouterr().err
+    assert "unknown index image 'paris_1" in told and "among the hard ones (1 unknown in all)" in told
+    path.write_text("\n".join(text.splitlines()[:-1]) + "\n")
+    assert run(arrays, tmp_path / "out", model=[], stages=["evaluate"]) == 2
+    assert "no row for query 'college_000002'" in capsys.readouterr().err

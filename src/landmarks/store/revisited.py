@@ -66,17 +66,18 @@ def read_revisited_truth(folder: Path, query_ids: np.ndarray, index_ids: np.ndar
     if (rows < 0).any():
         raise UserError(f"no row for query '{query_ids[rows.argmin()]}'", where=path, next="use the ground truth of this very dataset")
     images = {}
+    number_of = pd.Index(index_ids, dtype=object)  # one look-up table for all: a million distractors take a second to enter
     for kind in KINDS:
         lists = [text.split() for text in table[kind].iloc[rows]]
-        numbers = [positions(names, index_ids) if names else np.empty(0, np.int64) for names in lists]
-        unknown = [name for names, found in zip(lists, numbers, strict=True) for name in np.array(names, object)[found < 0]]
-        if unknown:
+        names = np.array([name for one in lists for name in one], dtype=object)
+        numbers = number_of.get_indexer(pd.Index(names, dtype=object))
+        if (numbers < 0).any():
             raise UserError(
-                f"unknown index image '{unknown[0]}' among the {kind} ones ({len(unknown)} unknown in all)",
+                f"unknown index image '{names[numbers.argmin()]}' among the {kind} ones ({(numbers < 0).sum()} unknown in all)",
                 where=path,
                 next="use the ground truth of this very dataset",
             )
-        images[kind] = numbers
+        images[kind] = np.split(numbers, np.cumsum([len(one) for one in lists])[:-1]) if lists else []
     return RevisitedTruth(query_ids, images)
 
 
