@@ -43,7 +43,8 @@ def test_it_beats_the_search_and_leaves_the_model_that_did(capsys, classifier):
     after = STEPS["fuse"](ranking, context, settings(classifier=classifier))
     before, gained = (average_precision(each.indices, *truth).mean() for each in (ranking, after))
     assert gained > before + 0.05
-    assert "cross-validated by landmark" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "cross-validated by landmark" in said and "what told most: " in said
     assert sorted(context.left) == ["importances.csv", "model.txt"]
     evidence = Evidence(ranking, context, classifier)
     scores = CandidateRanker(context.left["model.txt"]).scores(evidence.of(np.arange(1)))

@@ -20,6 +20,7 @@ from landmarks.rerank.evidence import Evidence
 from landmarks.rerank.pseudo_world import PseudoWorld, make_pseudo_world, split_training
 
 FOLDS = 5
+_SHOWN = 5  # of the columns, the most telling ones; importances.csv has them all
 _QUERIES = 1024  # whose tables are in memory at a time: 0.04 GB of 300 candidates each
 
 
@@ -38,9 +39,11 @@ def fuse(ranking: Ranking, context: Context, settings: FuseSettings) -> Ranking:
     model = _learn(make_pseudo_world(context, context.chain, parts, ranking.indices.shape[1]), settings)
     if model is None or len(ranking.indices) == 0:
         return ranking
+    importances = model.importances()
+    say("fuse: what told most: " + ", ".join(f"{name} {share:.0%}" for name, share in list(importances.items())[:_SHOWN]))
     context.leave("model.txt", model.text)
     table = io.StringIO()
-    pd.DataFrame(model.importances().items(), columns=["column", "share"]).round(4).to_csv(table, index=False)
+    pd.DataFrame(importances.items(), columns=["column", "share"]).round(4).to_csv(table, index=False)
     context.leave("importances.csv", table.getvalue())
     evidence = Evidence(ranking, context, settings.classifier)
     ordered = np.empty_like(ranking.indices)
