@@ -85,9 +85,11 @@ def print_whereabouts(config: Config, seconds: dict[str, float]) -> None:
         "descriptors": folder / "descriptors",
         "rankings": folder / "rankings",
         "submission": folder / "submission.csv",
+        "recognition": folder / "recognition" / "submission.csv",
         "scores": folder / "ablation.csv",
         "per query": folder / "per_query.csv",
         "report": folder / "report" / "index.html",
+        "all results": config.ledger,
     }
     for name, path in lines.items():
         if path.exists():
