@@ -14,6 +14,15 @@ def test_rows_have_length_one_and_zero_stays_zero():
     assert rows.dtype == np.float32
 
 
+def test_unit_rows_equal_those_in_double_precision():
+    rng = np.random.default_rng(5)
+    for dtype in (np.float16, np.float32, np.float64, np.int64):
+        rows = (9 * rng.standard_normal((40, 33))).astype(dtype)
+        exact = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+        np.testing.assert_allclose(l2_normalise(rows), exact, atol=1e-7)
+    assert l2_normalise(np.empty((0, 3), np.float32)).shape == (0, 3) and l2_normalise(np.empty((2, 0), np.float16)).shape == (2, 0)
+
+
 def test_the_whitened_covariance_is_the_identity():
     matrix = correlated(np.random.default_rng(0), 4000, 12).astype(np.float32)
     whitening = learn_whitening(matrix, 7)

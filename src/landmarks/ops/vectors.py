@@ -5,17 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
+
+from landmarks.ops.half import readable, widened
 
 BLOCK = 65536  # rows turned into float32 at a time, so that a float16 matrix is never held twice
 
 
 def l2_normalise(matrix: np.ndarray) -> np.ndarray:
-    """Rows (n, dimensions) scaled to length one, float32; a zero row stays zero. Any magnitude: 1e-100 as well as 1e300."""
+    """Rows (n, dimensions) of finite values scaled to length one, float32; a zero row stays zero. Any magnitude: 1e-100, 1e300."""
     matrix = np.asarray(matrix)
+    if matrix.dtype in (np.float16, np.float32):
+        return _unit_rows(readable(matrix))
     largest = np.abs(matrix).max(axis=1, keepdims=True, initial=0)
-    scaled = (matrix / np.where(largest > 0, largest, 1)).astype(np.float32)  # before the squares, which could leave float32
-    return scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), np.float32(0.5))
+    return _unit_rows((matrix / np.where(largest > 0, largest, 1)).astype(np.float32))  # the squares could leave even float64
+
+
+@numba.njit(cache=True, parallel=True, fastmath={"reassoc", "nsz", "contract"})
+def _unit_rows(rows):
+    result = np.empty(rows.shape, np.float32)
+    for row in numba.prange(len(rows)):
+        squared = 0.0  # in float64 no square of a float32 is too large or too small
+        for column in range(rows.shape[1]):
+            value = np.float64(widened(rows[row, column]))
+            squared += value * value
+        factor = 1 / np.sqrt(squared) if squared > 0 else 0.0
+        for column in range(rows.shape[1]):
+            result[row, column] = widened(rows[row, column]) * factor
+    return result
 
 
 def ensemble(matrices: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
