@@ -208,3 +208,8 @@ def test_peak_memory_and_seconds_are_those_of_the_manifests(stage, tmp_path):
     assert left_out["peak_megabytes"] == max(manifests[name]["peak_megabytes"] for name in ("sort", "sort+insert"))
     seconds = manifests["knn"]["seconds"] + manifests["sort"]["step_seconds"] + manifests["sort+insert"]["step_seconds"]
     assert left_out["total_seconds"] == pytest.approx(seconds, abs=2e-3) and np.isnan(left_out["seconds"])
+
+
+def test_a_dataset_of_another_protocol_is_refused(stage, capsys):
+    assert stage("ablate", "evaluate.protocol=recognition") == 2
+    assert "scored by the protocol recognition" in capsys.readouterr().err

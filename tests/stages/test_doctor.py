@@ -125,3 +125,13 @@ def test_damaged_arrays_do_not_end_the_screen(arrays, tmp_path, capsys, signed_o
     (arrays / "index.npy").write_bytes(b"nothing")
     code, screen = doctor(tmp_path, capsys, f"dataset.folder={arrays}")
     assert code == 2 and "missing dataset" in screen and "next: write index.npy" in screen
+
+
+def test_a_model_of_another_run_that_is_not_there(arrays, tmp_path, capsys, signed_out):
+    other = tmp_path / "other" / "models" / "m"
+    settings = [f"dataset.folder={arrays}", f"models={{m: {{backbone: test_resnet, checkpoint: {other}}}}}"]
+    code, screen = doctor(tmp_path, capsys, *settings)
+    assert code == 2 and "models.m.checkpoint=FOLDER" in screen
+    other.mkdir(parents=True)
+    (other / "manifest.json").write_text("{}")
+    assert "taken over from" in doctor(tmp_path, capsys, *settings)[1]

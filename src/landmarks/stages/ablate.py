@@ -41,6 +41,12 @@ def ablate(config: Config) -> Path:
     Rankings that are not there are made, each prefix once for all chains that begin with it. Raises UserError without a
     solution, without a search, and for a sweep over a step that the chain has not.
     """
+    if config.protocol != "retrieval":
+        raise UserError(
+            f"ablations compare mAP@100, and this dataset is scored by the protocol {config.protocol}",
+            where="evaluate.protocol",
+            next="./run.sh evaluate, with the same settings: it scores the chain after every step",
+        )
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     solution = _solution(config, tables)
     knn = config.run.folder / "rankings" / "knn"

@@ -91,9 +91,13 @@ def _check_models(config: Config) -> tuple[list[Check], dict[str, int]]:
     for name, model in config.models.items():
         trained = (config.run.folder / "models" / name / MANIFEST).is_file()
         weights = facts[name]["weights"] if model.pretrained else "random"
-        if not trained and weights == "none":
-            missing = f"models.{name}.pretrained=false"
         state = "trained" if trained else _WEIGHTS[weights]
+        if not trained and model.checkpoint is not None:
+            there = (model.checkpoint / MANIFEST).is_file()
+            state = f"{'taken over from' if there else 'not in'} {model.checkpoint}"
+            missing = missing if there else f"train it there, or models.{name}.checkpoint=FOLDER, a model of another run"
+        elif not trained and weights == "none":
+            missing = f"models.{name}.pretrained=false"
         found.append(f"{name}: {model.backbone}, {facts[name]['parameters'] / 1e6:.0f} M parameters, {state}")
     check = Check("models", "missing" if missing else "ok", "; ".join(found), missing)
     return [check], {name: fact["channels"] for name, fact in facts.items()}
