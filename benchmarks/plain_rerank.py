@@ -10,7 +10,7 @@ import numpy as np
 from gldv2_world import World
 from scipy.sparse.linalg import cg
 
-from landmarks.config import AddLabelsSettings
+from landmarks.config import AddLabelsSettings, DiffuseSettings
 from landmarks.ops.label_spread import LabelDistributions, class_axes
 from landmarks.ops.voting import Votes
 
@@ -136,19 +136,20 @@ class Plain:
         """No more queries' worth of work than it takes to encode every image once, could the plain way remember them all."""
         return min(queries, (len(self.index) + queries) / (self.encoded / self.reciprocal_queries))
 
-    def diffuse(self, row, seeds=10, power=3.0, alpha=0.99):
-        neighbours, cosines = self.near["index", "index"]
+    def diffuse(self, row):
+        settings = DiffuseSettings(step="diffuse")
+        neighbours, cosines = (part[:, : settings.neighbours] for part in self.near["index", "index"])
         images, scores = (part[row] for part in self.near["test", "index"])
         lists = [dict(zip(neighbours[image].tolist(), cosines[image].tolist(), strict=True)) for image in images]
         affinity = np.zeros((len(images), len(images)))
         for i, one in enumerate(images.tolist()):
             for j, other in enumerate(images.tolist()):
                 if other in lists[i] and one in lists[j]:
-                    affinity[i, j] = max(lists[i][other], lists[j][one], 0) ** power
+                    affinity[i, j] = max(lists[i][other], lists[j][one], 0) ** settings.power
         degrees = affinity.sum(axis=1)
         scale = 1 / np.sqrt(np.where(degrees > 0, degrees, np.inf))
-        start = np.where(np.arange(len(images)) < seeds, np.maximum(scores, 0).astype(float) ** power, 0)
-        solution, _ = cg(np.eye(len(images)) - alpha * scale[:, None] * affinity * scale, start, rtol=1e-6, maxiter=20)
+        start = np.where(np.arange(len(images)) < settings.seeds, np.maximum(scores, 0).astype(float) ** settings.power, 0)
+        solution, _ = cg(np.eye(len(images)) - settings.alpha * scale[:, None] * affinity * scale, start, rtol=1e-6, maxiter=20)
         return images[np.argsort(-solution.astype(np.float32), kind="stable")]
 
     def explore(self, row, threshold=0.5, length=100):

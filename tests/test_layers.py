@@ -21,7 +21,6 @@ FLOORS = [
         "ablation",
         "gallery",
         "summary",
-        "scoring",
         "protocols",
         "doctor",
         "bundling",

@@ -59,10 +59,10 @@ def stages_of(config: Config) -> list[str]:
     if config.dataset.source == "pictures":  # described for other runs to search
         return [*prepare, *models]
     local = ["extract-local"] if any(step.step == "verify" for step in config.rerank) else []
-    answers = (["submit"], ["report"]) if config.dataset.source not in BENCHMARKS else ([], [])
+    submit = ["submit"] if config.dataset.source not in BENCHMARKS else []
     if config.protocol == "recognition":
         return [*prepare, *models, "search", *local, "rerank", "recognize"]
-    return [*prepare, *models, "search", *local, "rerank", *answers[0], "evaluate", *answers[1]]
+    return [*prepare, *models, "search", *local, "rerank", *submit, "evaluate", "report"]
 
 
 def run_stage(name: str, config: Config, arguments: list[str]) -> None:

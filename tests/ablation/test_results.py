@@ -7,6 +7,8 @@ import pytest
 from landmarks.ablation.comparisons import comparisons
 from landmarks.ablation.results import Scored, compare, compare_combinations
 from landmarks.config import chain_names, load_config
+from landmarks.protocols import Judged
+from landmarks.store.rankings import Cost
 
 USAGES = np.array(["Private", "Private", "Public", "Public"], dtype=object)
 SCORES = {
@@ -23,14 +25,22 @@ COSTS = {
 }
 
 
+def judged(precisions):
+    """As retrieval judges them: public and private queries have columns of their own."""
+    precisions = np.array(precisions)
+    usages = USAGES[: len(precisions)]
+    measures = {f"map_{usage.lower()}": np.where(usages == usage, precisions, np.nan) for usage in ("Private", "Public")}
+    return Judged(measures, precisions, {})
+
+
 def scored(chain):
     name = chain_names(chain)[-1]
-    return Scored(name, np.array(SCORES[name]), *COSTS[name])
+    return Scored(name, judged(SCORES[name]), Cost(*COSTS[name]))
 
 
 def table(among=(True, True, True, True), *overrides):
     config = load_config(None, ["rerank=[{step: sort}, {step: insert}]", "ablate.samples=500", *overrides])
-    return compare(comparisons(config), scored, USAGES, np.array(among), config.ablate).set_index("row")
+    return compare(comparisons(config), scored, np.array(among), config.ablate).set_index("row")
 
 
 def test_every_value_follows_from_the_scores():
@@ -72,7 +82,7 @@ def sweep():
     scores = dict(zip(chains, ([0.2, 0.9, 0.9], [0.6, 0.1, 0.3], [0.1, 1.0, 1.0], [0.6, 1.0, 1.0]), strict=True))
     choosing = np.array([True, False, False])
     made = compare_combinations(
-        chains, [("sort", "neighbours")], lambda chain: Scored(chain_names(chain)[-1], np.array(scores[chain]), 1, 1, 2, 1), choosing
+        chains, [("sort", "neighbours")], lambda chain: Scored(chain_names(chain)[-1], judged(scores[chain]), Cost(1, 1, 2, 1)), choosing
     )
     return config, chains, made
 
@@ -80,11 +90,11 @@ def sweep():
 def test_the_best_is_chosen_on_one_side_whatever_the_other_says(sweep):
     _, chains, (frame, best) = sweep
     assert best is chains[1], "among equals the earlier"
-    assert frame["sort.neighbours"].tolist() == [4, 6, 3, 5] and frame["map_choosing"].tolist() == [60, 60, 20, 10]
+    assert frame["sort.neighbours"].tolist() == [4, 6, 3, 5] and frame["choosing"].tolist() == [60, 60, 20, 10]
 
 
 def test_the_other_side_is_told_of_the_best_and_of_the_chain_as_it_stands_alone(sweep):
-    frame = sweep[2][0].set_index("sort.neighbours")["map_scoring"]
+    frame = sweep[2][0].set_index("sort.neighbours")["scoring"]
     assert frame[4] == 20 and frame[3] == 90 and frame[[5, 6]].isna().all()
 
 

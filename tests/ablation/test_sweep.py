@@ -6,12 +6,9 @@ import pytest
 from landmarks.ablation.sweep import as_yaml, choosing_queries, combinations, swept_keys, swept_values
 from landmarks.config import load_config
 from landmarks.errors import UserError
-from landmarks.store.image_lists import ImageLists
-from landmarks.store.solution import Solution
 
 CHAIN = "rerank=[{step: sort}, {step: insert, threshold: 0.7}]"
 GRID = "ablate.sweep={sort: {neighbours: [1, 3, 5]}, insert: {threshold: [0.5, 0.7], neighbours: [3, 9]}}"
-INDEX = np.array([f"i{n}" for n in range(10)], dtype=object)
 
 
 def settings_of(chains):
@@ -51,44 +48,40 @@ def test_a_step_that_the_chain_has_not_is_refused():
         combinations(load_config(None, [CHAIN, "ablate.sweep.expand_query.power=[1]"]))
 
 
-def solution(true_images, usages):
-    lists = [[int(image) for image in images] for images in true_images]
-    starts = np.concatenate([[0], np.cumsum([len(images) for images in lists])])
-    ids = np.array([f"q{n}" for n in range(len(lists))], dtype=object)
-    return Solution(ImageLists(ids, np.array([n for images in lists for n in images]), starts), np.array(usages, dtype=object))
-
-
-LISTS = ["012", "34", "210", "5", "67", "43"]  # four landmarks; the first and the second have two queries each
+SUBJECTS = ["a", "b", "a", "c", "d", "b"]  # four landmarks; the first and the second have two queries each
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_half_of_the_landmarks_choose_with_all_their_queries(seed):
-    choosing = choosing_queries(solution(LISTS, ["Private"] * 6), INDEX, "half", seed)
+    choosing = choosing_queries(SUBJECTS, None, "half", seed)
     assert choosing[0] == choosing[2] and choosing[1] == choosing[5]
     assert sum(choosing[[0, 1, 3, 4]]) == 2
 
 
-def test_the_halves_come_from_the_seed_and_the_ids_not_from_any_order():
-    halves = [choosing_queries(solution(LISTS, ["Private"] * 6), INDEX, "half", seed) for seed in range(6)]
+def test_the_halves_come_from_the_seed_and_the_subjects_not_from_any_order():
+    halves = [choosing_queries(SUBJECTS, None, "half", seed) for seed in range(6)]
     assert len({half.tobytes() for half in halves}) > 1
-    order = np.random.default_rng(0).permutation(10)  # index.csv in another order: image n stands at place where[n]
-    where = np.argsort(order)
-    moved = solution([[where[int(image)] for image in images] for images in reversed(LISTS)], ["Private"] * 6)
-    np.testing.assert_array_equal(choosing_queries(moved, INDEX[order], "half", 3)[::-1], halves[3])
+    np.testing.assert_array_equal(choosing_queries(SUBJECTS[::-1], None, "half", 3)[::-1], halves[3])
 
 
 def test_the_public_queries_choose_for_the_private_ones():
-    usages = ["Public", "Private", "Public", "Private", "Private", "Private"]
-    assert choosing_queries(solution(LISTS, usages), INDEX, "public", 0).tolist() == [True, False, True, False, False, False]
+    public = np.array([True, False, True, False, False, False])
+    assert choosing_queries(SUBJECTS, public, "public", 0).tolist() == public.tolist()
 
 
 @pytest.mark.parametrize(
-    ("lists", "usages", "how"),
-    [(LISTS, ["Public"] * 6, "public"), (LISTS, ["Private"] * 6, "public"), (["01", "10"], ["Public"] * 2, "half")],
+    ("subjects", "public", "how"),
+    [
+        (SUBJECTS, np.ones(6, bool), "public"),
+        (SUBJECTS, np.zeros(6, bool), "public"),
+        (SUBJECTS, None, "public"),
+        (["a", "a"], None, "half"),
+        ([], None, "half"),
+    ],
 )
-def test_a_side_without_queries_is_refused(lists, usages, how):
+def test_a_side_without_queries_is_refused(subjects, public, how):
     with pytest.raises(UserError, match="chosen on some queries and scored on others"):
-        choosing_queries(solution(lists, usages), INDEX, how, 0)
+        choosing_queries(subjects, public, how, 0)
 
 
 def test_the_lines_to_paste_are_the_chain(tmp_path):

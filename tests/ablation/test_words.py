@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landmarks.ablation.words import HEADER, SHOWN, as_markdown, comparison_cells, comparisons_as_markdown, print_comparisons, sweep_cells
+from landmarks.ablation.words import COLUMNS, SHOWN, as_markdown, comparison_cells, comparisons_as_markdown, print_comparisons, sweep_cells
 
+MEASURES, HEADINGS = ("map_private", "map_public"), ("private", "public")
 LONG = "+ insert(neighbours=5,threshold=0.71234,another_setting=123456789)"
 FRAME = pd.DataFrame(
     {
@@ -27,7 +28,7 @@ FRAME = pd.DataFrame(
 
 
 def test_cells_say_the_numbers_and_nothing_where_there_is_none():
-    cells = comparison_cells(FRAME)
+    cells = comparison_cells(FRAME, MEASURES)
     assert list(cells) == ["the chain", "mine | yours"]
     assert cells["the chain"][0] == ["knn", "22.63", "22.47", "", "", "", "", "", "3.85", "3.85", ""]
     assert cells["the chain"][1] == [LONG, "31.00", "30.50", "+8.12", "+7.00 to +9.25", "12", "3", "knn", "0.50", "4.35", "691"]
@@ -41,22 +42,23 @@ def columns(line):
 
 
 def test_every_line_of_the_markdown_has_every_column():
-    cells = comparison_cells(FRAME)
-    header, rules, *rows = map(columns, comparisons_as_markdown(cells).splitlines())
-    assert header == list(HEADER) and all(set(rule) <= set("-:") and len(rule) >= 3 for rule in rules) and len(rules) == len(HEADER)
+    cells = comparison_cells(FRAME, MEASURES)
+    header, rules, *rows = map(columns, comparisons_as_markdown(cells, HEADINGS).splitlines())
+    assert header == ["", *HEADINGS, *COLUMNS] and len(rules) == len(header)
+    assert all(set(rule) <= set("-:") and len(rule) >= 3 for rule in rules)
     assert [row[0] for row in rows] == ["**the chain**", "knn", LONG, "**mine | yours**", "+ sort"]
     assert [row for row in rows if not row[0].startswith("**")] == [row for section in cells.values() for row in section]
 
 
 def test_one_section_needs_no_title():
-    assert "**" not in comparisons_as_markdown(comparison_cells(FRAME[:2]))
+    assert "**" not in comparisons_as_markdown(comparison_cells(FRAME[:2], MEASURES), HEADINGS)
     assert as_markdown(["a", "b"], [["1", "2"]], left=("a",)) == "| a | b |\n| --- | ---: |\n| 1 | 2 |\n"
 
 
 @pytest.mark.parametrize("columns", ["40", "200"])
 def test_a_narrow_terminal_loses_no_number_and_no_name(monkeypatch, capsys, columns):
     monkeypatch.setenv("COLUMNS", columns)
-    print_comparisons(comparison_cells(FRAME))
+    print_comparisons(comparison_cells(FRAME, MEASURES), HEADINGS)
     printed = capsys.readouterr().out
     for text in ("+7.00 to +9.25", "691", "700", "mine | yours", "threshold=0.71234"):
         assert text in printed
@@ -69,8 +71,8 @@ def test_of_a_long_sweep_the_best_are_shown_and_the_chain_as_it_stands():
         {
             "sort.neighbours": range(40),
             "insert.threshold": 0.5,
-            "map_choosing": scores,
-            "map_scoring": [1.25, *[np.nan] * 29, 2.5, *[np.nan] * 9],
+            "choosing": scores,
+            "scoring": [1.25, *[np.nan] * 29, 2.5, *[np.nan] * 9],
             "total_seconds": 1.0,
             "chain": "c",
         }

@@ -120,13 +120,13 @@ def test_a_sweep_is_chosen_on_one_part_and_scored_on_the_other(stage, tmp_path, 
     printed = capsys.readouterr().out
     sweep, rows = table(tmp_path, "sweep.csv"), table(tmp_path)
     assert list(sweep.columns[:2]) == ["sort.neighbours", "insert.threshold"]
-    assert len(sweep) == 7 and sweep["map_choosing"].is_monotonic_decreasing  # the chain as it stands has a threshold of its own
+    assert len(sweep) == 7 and sweep["choosing"].is_monotonic_decreasing  # the chain as it stands has a threshold of its own
     best = rows.iloc[-1]
     assert (best["section"], best["row"], best["queries"]) == ("sweep", "best of 7", 18 - choosing)
     assert best["chain"] == sweep["chain"].iloc[0] and best["reference"] == WHOLE
-    told = sweep[sweep["map_scoring"].notna()]
+    told = sweep[sweep["scoring"].notna()]
     assert set(told["chain"]) == {best["chain"], WHOLE}
-    scoring = told.set_index("chain")["map_scoring"]
+    scoring = told.set_index("chain")["scoring"]
     assert best["change"] == pytest.approx(scoring[best["chain"]] - scoring[WHOLE], abs=2e-4)
     if choose_on == "public":
         assert np.isnan(best["map_public"]) and best["map_private"] == scoring[best["chain"]]
@@ -147,8 +147,8 @@ def test_the_private_truth_has_no_part_in_the_choice(stage, arrays, tmp_path):
     solution.to_csv(arrays / "retrieval_solution.csv", index=False)
     assert stage("ablate", SWEEP, "ablate.choose_on=public") == 0
     other = table(tmp_path, "sweep.csv")
-    pd.testing.assert_frame_equal(other[["chain", "map_choosing"]], chosen[["chain", "map_choosing"]])
-    assert (other["map_scoring"].dropna() != chosen["map_scoring"].dropna()).all()
+    pd.testing.assert_frame_equal(other[["chain", "choosing"]], chosen[["chain", "choosing"]])
+    assert (other["scoring"].dropna() != chosen["scoring"].dropna()).all()
 
 
 def test_without_a_sweep_the_one_of_an_earlier_run_does_not_stay(stage, tmp_path):
@@ -210,6 +210,6 @@ def test_peak_memory_and_seconds_are_those_of_the_manifests(stage, tmp_path):
     assert left_out["total_seconds"] == pytest.approx(seconds, abs=2e-3) and np.isnan(left_out["seconds"])
 
 
-def test_a_dataset_of_another_protocol_is_refused(stage, capsys):
+def test_what_is_not_scored_query_by_query_is_refused(stage, capsys):
     assert stage("ablate", "evaluate.protocol=recognition") == 2
-    assert "scored by the protocol recognition" in capsys.readouterr().err
+    assert "the protocol recognition has none" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import yaml
@@ -11,7 +12,6 @@ import yaml
 from landmarks.config import Chain, Config, with_settings
 from landmarks.errors import UserError
 from landmarks.seeds import seed_of
-from landmarks.store.solution import Solution
 
 
 def combinations(config: Config) -> list[Chain]:
@@ -52,27 +52,26 @@ def swept_values(chain: Chain, swept: list[tuple[str, str]]) -> list[object]:
     return [getattr(next(own for own in chain if own.step == step), key) for step, key in swept]
 
 
-def choosing_queries(solution: Solution, index_ids: np.ndarray, choose_on: str, seed: int) -> np.ndarray:
+def choosing_queries(subjects: Sequence[str], public: np.ndarray | None, choose_on: str, seed: int) -> np.ndarray:
     """(n_query,) bool: the queries that choose; the others score what was chosen.
 
-    choose_on  "public": the Public queries; "half": those of half the landmarks, drawn by `seed`. Queries are of one landmark
-               where the first of their true images by id is the same.
+    subjects   (n_query,) what each query shows, the same word for queries of one landmark
+    public     (n_query,) bool, the Public queries; None where there is no such thing
+    choose_on  "public": the Public queries; "half": those of half the landmarks, drawn by `seed`
 
     Raises UserError where one side has no query.
     """
     if choose_on == "public":
-        choosing = solution.usages == "Public"
+        choosing = np.zeros(len(subjects), bool) if public is None else public
     else:
-        truth = solution.truth
-        landmarks = [min(index_ids[truth.numbers[start:end]]) for start, end in zip(truth.starts, truth.starts[1:], strict=False)]
-        drawn = sorted(set(landmarks), key=lambda landmark: seed_of(seed, "half", landmark))
+        drawn = sorted(set(subjects), key=lambda subject: seed_of(seed, "half", subject))
         chosen = set(drawn[: len(drawn) // 2])
-        choosing = np.array([landmark in chosen for landmark in landmarks], bool)
+        choosing = np.array([subject in chosen for subject in subjects], bool)
     if choosing.all() or not choosing.any():
         raise UserError(
             f"the sweep's best is chosen on some queries and scored on others, and {choosing.sum()} of {len(choosing)} are to choose",
             where="ablate.choose_on",
-            next="ablate.choose_on=half" if choose_on == "public" else "a solution with queries of two landmarks at least",
+            next="ablate.choose_on=half" if choose_on == "public" else "a ground truth with queries of two landmarks at least",
         )
     return choosing
 

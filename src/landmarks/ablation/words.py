@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-HEADER = ("", "private", "public", "change", "95 % interval", "helped", "hurt", "against", "seconds", "in all", "MB")
+COLUMNS = ("change", "95 % interval", "helped", "hurt", "against", "seconds", "in all", "MB")  # behind the protocol's own
 LABEL_WIDTH = 48  # longer labels are folded
 SHOWN = 10  # of a sweep's combinations; all of them are in its CSV
 
 
-def comparison_cells(frame: pd.DataFrame) -> dict[str, list[list[str]]]:
-    """Section -> rows of text under HEADER."""
+def comparison_cells(frame: pd.DataFrame, measures: Iterable[str]) -> dict[str, list[list[str]]]:
+    """Section -> rows of text: the label, a cell for each of the protocol's measures, and those under COLUMNS."""
     sections: dict[str, list[list[str]]] = {}
     for row in frame.itertuples():
         interval = "" if pd.isna(row.change_low) else f"{row.change_low:+.2f} to {row.change_high:+.2f}"
-        cells = [row.row, _number(row.map_private), _number(row.map_public), _number(row.change, "+.2f"), interval]
+        cells = [row.row, *(_number(getattr(row, name)) for name in measures), _number(row.change, "+.2f"), interval]
         cells += [_number(row.helped, "d"), _number(row.hurt, "d"), row.against]
         cells += [_number(row.seconds), _number(row.total_seconds), _number(row.peak_megabytes, ".0f")]
         sections.setdefault(row.section, []).append(cells)
@@ -26,18 +28,19 @@ def comparison_cells(frame: pd.DataFrame) -> dict[str, list[list[str]]]:
 
 def sweep_cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the best combinations, and of those of which the score on the other queries is told."""
-    settings = list(frame.columns[: list(frame.columns).index("map_choosing")])
-    shown = frame[(frame.index < SHOWN) | frame["map_scoring"].notna()]
+    settings = list(frame.columns[: list(frame.columns).index("choosing")])
+    shown = frame[(frame.index < SHOWN) | frame["scoring"].notna()]
     rows = [
         [*map(str, row[: len(settings)]), _number(choosing), _number(scoring), _number(seconds)]
-        for *row, choosing, scoring, seconds in shown[[*settings, "map_choosing", "map_scoring", "total_seconds"]].itertuples(index=False)
+        for *row, choosing, scoring, seconds in shown[[*settings, "choosing", "scoring", "total_seconds"]].itertuples(index=False)
     ]
     return [*settings, "choosing queries", "other queries", "seconds in all"], rows
 
 
-def print_comparisons(sections: dict[str, list[list[str]]]) -> None:
+def print_comparisons(sections: dict[str, list[list[str]]], headings: Sequence[str]) -> None:
+    """headings: those of the protocol's measures."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column, name in enumerate(HEADER):
+    for column, name in enumerate(("", *headings, *COLUMNS)):
         if column == 0:
             table.add_column(name, overflow="fold", max_width=LABEL_WIDTH)
         else:
@@ -60,13 +63,13 @@ def print_sweep(header: list[str], rows: list[list[str]]) -> None:
     _print(table)
 
 
-def comparisons_as_markdown(sections: dict[str, list[list[str]]]) -> str:
-    rows = []
+def comparisons_as_markdown(sections: dict[str, list[list[str]]], headings: Sequence[str]) -> str:
+    header, rows = ("", *headings, *COLUMNS), []
     for section, cells in sections.items():
         if len(sections) > 1:
-            rows.append([f"**{section}**"] + [""] * (len(HEADER) - 1))
+            rows.append([f"**{section}**"] + [""] * (len(header) - 1))
         rows += cells
-    return as_markdown(HEADER, rows, left=("", "against"))
+    return as_markdown(header, rows, left=("", "against"))
 
 
 def as_markdown(header: list[str] | tuple[str, ...], rows: list[list[str]], left: tuple[str, ...] = ()) -> str:

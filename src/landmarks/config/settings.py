@@ -209,9 +209,13 @@ class Config(Settings):
         """The file of all evaluations: runs that lie side by side share it."""
         return self.run.ledger or self.run.folder.parent / "results.csv"
 
+    def carried_out(self, chain: Chain) -> tuple[Chain, ...]:
+        """What becomes of `chain`: itself, or one for each difficulty where junk is removed before images are verified."""
+        if self.protocol != "revisited":
+            return (chain,)
+        return tuple(dict.fromkeys(without_junk_before_verify(chain, difficulty) for difficulty in ("easy", "medium", "hard")))
+
     @property
     def chains(self) -> tuple[Chain, ...]:
-        """What `rerank` carries out: the chain, or one for each difficulty where junk is removed before images are verified."""
-        if self.protocol != "revisited":
-            return (self.rerank,)
-        return tuple(dict.fromkeys(without_junk_before_verify(self.rerank, difficulty) for difficulty in ("easy", "medium", "hard")))
+        """What `rerank` carries out."""
+        return self.carried_out(self.rerank)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from landmarks.data.buckets import bucket_shape, fit_to_bucket
-from landmarks.data.images import read_image
+from landmarks.data.images import read_box, read_image
 from landmarks.errors import UserError
 from landmarks.store.images import Pictures
 
@@ -81,19 +81,10 @@ def _reduction(path: Path, image: np.ndarray) -> int:
         return round(max(header.size) / max(image.shape[:2]))
 
 
-def _boxed(path: Path, box: np.ndarray, longest_side: int) -> Picture | UserError:
-    """The part of a picture inside left, top, right, bottom (pixels of the original, rounded; what lies outside it is cut off)."""
-    image = read_image(path, 1 << 30)  # in full: a box may be a small part of it
-    height, width = image.shape[:2]
-    left, top, right, bottom = np.clip(np.round(box).astype(int), 0, [width, height, width, height])
-    if right <= left or bottom <= top:
-        return UserError(
-            f"the box {box.tolist()} lies outside the picture, which is {width} x {height} pixels",
-            where=path,
-            next="use the ground truth of this very dataset",
-        )
-    picture = _fitted(np.ascontiguousarray(image[top:bottom, left:right]), 1, longest_side)
-    return picture._replace(offsets=picture.offsets + np.array([left, top], np.float32))
+def _boxed(path: Path, box: np.ndarray, longest_side: int) -> Picture:
+    image, corner = read_box(path, box)
+    picture = _fitted(image, 1, longest_side)
+    return picture._replace(offsets=picture.offsets + np.array(corner, np.float32))
 
 
 def _fitted(image: np.ndarray, reduction: int, longest_side: int) -> Picture:

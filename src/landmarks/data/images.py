@@ -65,6 +65,25 @@ def read_image(path: Path, at_least: int) -> np.ndarray:
     return np.array(image)
 
 
+def read_box(path: Path, box: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """Decode a part of a picture: its pixels (height, width, 3) uint8 RGB, and x, y of their upper left corner in the picture.
+
+    box  (4,) left, top, right, bottom in pixels of the upright picture, rounded; what lies outside it is cut off
+
+    Raises UserError as `read_image` does, and where nothing of the box is in the picture.
+    """
+    image = read_image(path, 1 << 30)  # in full: a box may be a small part of it
+    height, width = image.shape[:2]
+    left, top, right, bottom = np.clip(np.round(box).astype(int), 0, [width, height, width, height]).tolist()
+    if right <= left or bottom <= top:
+        raise UserError(
+            f"the box {list(map(float, box))} lies outside the picture, which is {width} x {height} pixels",
+            where=path,
+            next="use the ground truth of this very dataset",
+        )
+    return np.ascontiguousarray(image[top:bottom, left:right]), (left, top)
+
+
 def resize_to_cover(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scale (h, w, 3) uint8 uniformly until it covers (height, width), and cut the overhang off evenly: (height, width, 3).
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 LABELS, BARS, VALUES, BAR = 230, 430, 70, 15  # pixels: room for the names, the longest bar, the numbers; a bar's height
-COLOURS = ("#2b6cb0", "#90b8e0", "#c0c0c0")
+COLOURS = ("#2b6cb0", "#90b8e0", "#c0c0c0", "#e0a870")
 
 
 def bar_chart(names: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> str:
@@ -22,13 +22,13 @@ def bar_chart(names: Sequence[str], series: Mapping[str, Sequence[float | None]]
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {LABELS + BARS + VALUES} {height}" '
         f'width="{LABELS + BARS + VALUES}" height="{height}" font-family="sans-serif" font-size="12">'
     ]
-    for column, (legend, colour) in enumerate(zip(series, COLOURS, strict=False)):
+    for column, (legend, colour) in enumerate(zip(series, COLOURS)):
         x = LABELS + 110 * column
         parts.append(f'<rect x="{x}" y="4" width="11" height="11" fill="{colour}"/><text x="{x + 16}" y="14">{escape(legend)}</text>')
     for row, name in enumerate(names):
         top = 28 + group * row
         parts.append(f'<text x="{LABELS - 8}" y="{top + BAR * len(series) / 2 + 4:g}" text-anchor="end">{escape(name)}</text>')
-        for place, (values, colour) in enumerate(zip(series.values(), COLOURS, strict=False)):
+        for place, (values, colour) in enumerate(zip(series.values(), COLOURS)):
             if values[row] is None:
                 continue
             y, width = top + BAR * place, BARS * values[row] / highest

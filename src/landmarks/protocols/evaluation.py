@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from landmarks.config import Config
@@ -51,6 +52,16 @@ class Scores:
     chains: pd.DataFrame
     per_query: pd.DataFrame
     evaluations: list[Evaluation]
+
+
+def in_percent(shares: np.ndarray) -> np.ndarray:
+    """As they are written: percent, four decimals."""
+    return (100 * shares).round(4)
+
+
+def mean(values: np.ndarray) -> float | None:
+    """As it is written: four decimals; None of nothing."""
+    return round(float(np.mean(values)), 4) if len(values) else None
 
 
 def model_name(config: Config) -> str:

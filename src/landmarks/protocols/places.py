@@ -7,14 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config
+from landmarks.config import Chain, Config, chain_names
 from landmarks.errors import UserError
 from landmarks.metrics.places import found_within, near_places
 from landmarks.ops.sequence_lists import consecutive, fuse_lists
-from landmarks.protocols.evaluation import Evaluation, Scores, choices, model_name
+from landmarks.protocols.evaluation import mean
+from landmarks.protocols.judge import Judge, Judged
 from landmarks.ranking import Ranking
-from landmarks.scoring import mean
-from landmarks.store.artefact import library_versions
 from landmarks.store.places import Places, read_places
 from landmarks.store.rankings import read_chain_manifests, read_ranking
 from landmarks.store.tables import positions, read_tables
@@ -23,49 +22,56 @@ PLACES = (1, 5, 10, 20)
 
 
 class Truth(NamedTuple):
-    """Of every query (a row of pictures: its frames) the index entries of its place."""
+    """Of every query (a row of pictures: its frames) the index entries of its place; near: of every picture the index pictures."""
 
     queries: np.ndarray
     entries: np.ndarray
     images: np.ndarray
     offsets: np.ndarray
+    near: tuple[np.ndarray, np.ndarray]
 
 
-def score_places(config: Config) -> Scores:
+class PlacesJudge(Judge):
     """A query counts at N when one of its N best was taken near it; a sequence is where any of its frames is.
 
     Raises UserError where the tables say no position, and where sequences or headings are asked for that they do not have.
     """
-    folder = config.tables_folder
-    tables = read_tables(folder, config.dataset.train_table)
-    queries, index = read_places(folder / "test.csv", tables.test_ids), read_places(folder / "index.csv", tables.index_ids)
-    truth = _truth(config, queries, index)
-    scored = np.diff(truth.offsets) > 0 if config.places.skip_without_positives else np.ones(len(truth.queries), bool)
-    middle = truth.queries[:, truth.queries.shape[1] // 2]
-    table = pd.DataFrame({"id": tables.test_ids[middle[scored]], "positives": np.diff(truth.offsets)[scored]})
-    made = choices(config) | _words(config)
-    rows, metrics, evaluations, seconds = [], {}, [], 0.0
-    for name, manifest in read_chain_manifests(config, config.rerank).items():
-        seconds += manifest.get("step_seconds", manifest["seconds"])
-        predicted = _predicted(read_ranking(config.run.folder / "rankings" / name), tables.test_ids, tables.index_ids, truth)
-        found = {at: found_within(predicted, truth.images, truth.offsets, at)[scored] for at in PLACES}
-        numbers = {f"recall_at_{at}": mean(100 * found[at]) for at in PLACES}
-        table[name] = found[1].astype(int)
-        spent = round(seconds, 3)
-        metrics[name] = numbers | {"seconds": spent, "fingerprint": manifest["fingerprint"]}
-        rows.append({"chain": name} | numbers | {"seconds": spent})
-        evaluations.append(
-            Evaluation(model_name(config), name, "places", str(config.dataset.folder), made, numbers, manifest["fingerprint"])
-        )
-    results = {
-        "unit": "percent",
-        "protocol": "places",
-        "choices": made,
-        "queries": {"scored": int(scored.sum()), "without a positive": int((np.diff(truth.offsets) == 0).sum())},
-        "chains": metrics,
-        "versions": library_versions(),
-    }
-    return Scores(results, pd.DataFrame(rows), table, evaluations)
+
+    protocol, title, short, compared = "places", "Recall@N", "R@1", "Recall@1"
+    headings = {f"recall_at_{at}": f"R@{at}" for at in PLACES}
+
+    def __init__(self, config: Config):
+        self._config, folder = config, config.tables_folder
+        self._tables = read_tables(folder, config.dataset.train_table)
+        queries = read_places(folder / "test.csv", self._tables.test_ids)
+        self._truth = _truth(config, queries, read_places(folder / "index.csv", self._tables.index_ids))
+        positives = np.diff(self._truth.offsets)
+        self._scored = positives > 0 if config.places.skip_without_positives else np.ones(len(positives), bool)
+        # A sequence goes by the picture in its middle.
+        self._rows = self._truth.queries[:, self._truth.queries.shape[1] // 2][self._scored]
+        self.queries = pd.DataFrame({"id": self._tables.test_ids[self._rows], "relevant": positives[self._scored]})
+        self.counts = {"scored": int(self._scored.sum()), "without a positive": int((positives == 0).sum())}
+        self.choices = _words(config)
+
+    def judge(self, chain: Chain) -> Judged:
+        read_chain_manifests(self._config, chain)
+        ranking = read_ranking(self._config.run.folder / "rankings" / chain_names(chain)[-1])
+        predicted = _predicted(ranking, self._tables.test_ids, self._tables.index_ids, self._truth)
+        truth = self._truth.images, self._truth.offsets
+        found = {f"recall_at_{at}": found_within(predicted, *truth, at)[self._scored].astype(float) for at in PLACES}
+        return Judged(found, found["recall_at_1"], {name: mean(100 * hits) for name, hits in found.items()})
+
+    def per_query(self, name: str, judged: Judged) -> dict[str, np.ndarray]:
+        return {name: judged.decisive.astype(int)}
+
+    def true_images(self, query: str) -> set[str]:
+        images, offsets = self._truth.near
+        row = positions([query], self._tables.test_ids)[0]
+        return set(self._tables.index_ids[images[offsets[row] : offsets[row + 1]]])
+
+    def subjects(self) -> list[str]:
+        """The first by id of the index pictures near a query; one without any shows a place of its own."""
+        return [min(self.true_images(id), default=f"none near {id}") for id in self.queries["id"]]
 
 
 def _truth(config: Config, queries: Places, index: Places) -> Truth:
@@ -83,7 +89,7 @@ def _truth(config: Config, queries: Places, index: Places) -> Truth:
     query_rows = _sequences(config, queries, settings.query_frames, "query_frames")
     index_rows = _sequences(config, index, settings.index_frames, "index_frames")
     if settings.query_frames == settings.index_frames == 1:
-        return Truth(query_rows, index_rows, images, offsets)
+        return Truth(query_rows, index_rows, images, offsets, (images, offsets))
     # In which entries every picture is a frame; a query's place is that of all its frames together.
     entry_of = [[] for _ in index.ids]
     for number, rows in enumerate(index_rows):
@@ -94,7 +100,7 @@ def _truth(config: Config, queries: Places, index: Places) -> Truth:
         for rows in query_rows
     ]
     starts = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
-    return Truth(query_rows, index_rows, np.array([entry for one in lists for entry in one], np.int32), starts)
+    return Truth(query_rows, index_rows, np.array([entry for one in lists for entry in one], np.int32), starts, (images, offsets))
 
 
 def _sequences(config: Config, places: Places, length: int, setting: str) -> np.ndarray:

@@ -8,8 +8,7 @@ import pandas as pd
 from landmarks.config import Config, chain_names
 from landmarks.metrics.recognition import correct_predictions, micro_average_precision
 from landmarks.progress import say
-from landmarks.protocols.evaluation import Evaluation, Scores, choices, model_name
-from landmarks.scoring import in_percent, mean
+from landmarks.protocols.evaluation import Evaluation, Scores, choices, in_percent, mean, model_name
 from landmarks.store.artefact import library_versions
 from landmarks.store.recognition import (
     Predictions,

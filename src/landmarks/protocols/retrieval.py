@@ -7,65 +7,95 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config
-from landmarks.metrics.google_landmarks import first_positions, precision_at
-from landmarks.progress import say
-from landmarks.protocols.evaluation import Evaluation, Scores, choices, model_name
-from landmarks.scoring import average_precisions, in_percent, mean, predicted_images
-from landmarks.store.artefact import library_versions
-from landmarks.store.rankings import read_chain_manifests
+from landmarks.config import Chain, Config, chain_names
+from landmarks.metrics.google_landmarks import average_precision, first_positions, precision_at
+from landmarks.protocols.evaluation import in_percent, mean
+from landmarks.protocols.judge import Judge, Judged
+from landmarks.ranking import Ranking
+from landmarks.store.rankings import read_chain_manifests, read_ranking
 from landmarks.store.solution import Solution, find_solution, read_solution
+from landmarks.store.submission import MOST_IMAGES
 from landmarks.store.tables import Tables, positions, read_csv, read_tables, refuse_repeated
 
 GROUPS = "query_groups.csv"
 
 
-def score_retrieval(config: Config) -> Scores | None:
+def open_retrieval(config: Config) -> RetrievalJudge | None:
+    """None where the dataset has no solution."""
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     path = find_solution(tables.folder, config.dataset.solution)
-    if path is None:
-        say(f"evaluate: no retrieval_solution*.csv in {tables.folder}, so there is nothing to score against")
-        return None
-    solution = read_solution(path, tables.test_ids, tables.index_ids)
-    table = pd.DataFrame(
-        {"id": solution.query_ids, "usage": solution.usages, "group": _groups(tables, solution), "relevant": np.diff(solution.truth.starts)}
-    )
-    chains, metrics, evaluations, seconds = [], {}, [], 0.0
-    made = choices(config) | {"solution": path.name}
-    for name, manifest in read_chain_manifests(config, config.rerank).items():
-        seconds += manifest.get("step_seconds", manifest["seconds"])
-        predicted = predicted_images(config.run.folder / "rankings" / name, tables, solution)
-        table[name] = in_percent(average_precisions(predicted, solution))
-        numbers = _summary(predicted, table[name], solution)
-        metrics[name] = numbers | {"seconds": round(seconds, 3), "fingerprint": manifest["fingerprint"]}
-        chains.append({"chain": name} | {key: numbers[key] for key in ("map_private", "map_public")} | {"seconds": round(seconds, 3)})
-        evaluations.append(
-            Evaluation(model_name(config), name, "retrieval", str(config.dataset.folder), made, numbers, manifest["fingerprint"])
-        )
-    return Scores(_results(path.name, table, metrics), pd.DataFrame(chains), table, evaluations)
+    return None if path is None else RetrievalJudge(config, tables, read_solution(path, tables.test_ids, tables.index_ids), path.name)
 
 
-def _results(solution: str, table: pd.DataFrame, metrics: dict[str, dict]) -> dict[str, Any]:
-    groups = table.groupby("group")[list(metrics)].mean().round(4)
-    return {
-        "unit": "percent",
-        "solution": solution,
-        "queries": table["usage"].value_counts().to_dict(),
-        "chains": metrics,
-        "groups": groups.T.to_dict() if len(groups) > 1 else {},
-        "versions": library_versions(),
-    }
+class RetrievalJudge(Judge):
+    protocol, title, short = "retrieval", "mAP@100", "AP"
+    compared = "the mean over private and public queries together"
+    headings = {"map_private": "private", "map_public": "public"}
+
+    def __init__(self, config: Config, tables: Tables, solution: Solution, name: str):
+        self._config, self._tables, self._solution = config, tables, solution
+        self.choices = {"solution": name}
+        groups, relevant = _groups(tables, solution), np.diff(solution.truth.starts)
+        self.queries = pd.DataFrame({"id": solution.query_ids, "usage": solution.usages, "group": groups, "relevant": relevant})
+        self.counts = self.queries["usage"].value_counts().to_dict()
+
+    def judge(self, chain: Chain) -> Judged:
+        read_chain_manifests(self._config, chain)
+        ranking = read_ranking(self._config.run.folder / "rankings" / chain_names(chain)[-1])
+        predicted = _predicted(ranking, self._tables, self._solution)
+        precisions, usages = average_precisions(predicted, self._solution), self._solution.usages
+        measures = {f"map_{usage.lower()}": np.where(usages == usage, precisions, np.nan) for usage in ("Private", "Public")}
+        numbers = {name: mean(in_percent(values[~np.isnan(values)])) for name, values in measures.items()}
+        return Judged(measures, precisions, numbers | self._more_numbers(predicted))
+
+    def per_query(self, name: str, judged: Judged) -> dict[str, np.ndarray]:
+        return {name: in_percent(judged.decisive)}
+
+    def true_images(self, query: str) -> set[str]:
+        truth = self._solution.truth
+        row = positions([query], truth.ids)[0]
+        return set(self._tables.index_ids[truth.numbers[truth.starts[row] : truth.starts[row + 1]]]) if row >= 0 else set()
+
+    def subjects(self) -> list[str]:
+        """The first of a query's true images by id."""
+        truth = self._solution.truth
+        return [min(self._tables.index_ids[truth.numbers[start:end]]) for start, end in zip(truth.starts, truth.starts[1:], strict=False)]
+
+    def public(self) -> np.ndarray:
+        return self._solution.usages == "Public"
+
+    def tabled(self, numbers: dict[str, float | None]) -> dict[str, float | None]:
+        return {name: numbers[name] for name in self.headings}
+
+    def more_results(self, per_query: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+        groups = per_query.groupby("group")[names].mean().round(4)
+        return {"solution": self.choices["solution"], "groups": groups.T.to_dict() if len(groups) > 1 else {}}
+
+    def _more_numbers(self, predicted: np.ndarray) -> dict[str, float | None]:
+        case = predicted, self._solution.truth.numbers, self._solution.truth.starts
+        found = first_positions(*case)
+        return {
+            "precision_at_1": mean(100 * precision_at(*case, 1)),
+            "precision_at_10": mean(100 * precision_at(*case, 10)),
+            "mean_first_position": float(np.mean(found)) if len(found) else None,
+            "median_first_position": float(np.median(found)) if len(found) else None,
+        }
 
 
-def _summary(predicted: np.ndarray, percent: pd.Series, solution: Solution) -> dict[str, float | None]:
-    truth, starts = solution.truth.numbers, solution.truth.starts
-    found = first_positions(predicted, truth, starts)
-    return {f"map_{usage.lower()}": mean(percent[solution.usages == usage]) for usage in ("Private", "Public")} | {
-        "precision_at_1": mean(100 * precision_at(predicted, truth, starts, 1)),
-        "precision_at_10": mean(100 * precision_at(predicted, truth, starts, 10)),
-        "mean_first_position": float(np.mean(found)) if len(found) else None,
-        "median_first_position": float(np.median(found)) if len(found) else None,
-    }
+def average_precisions(predicted: np.ndarray, solution: Solution) -> np.ndarray:
+    """AP@100 of each of the solution's queries, (n_query,) float64 from 0 to 1."""
+    return average_precision(predicted, solution.truth.numbers, solution.truth.starts, MOST_IMAGES)
+
+
+def _predicted(ranking: Ranking, tables: Tables, solution: Solution) -> np.ndarray:
+    """(n_query, at most 100) image numbers in the order of index.csv, for the solution's queries; -1 = none."""
+    if len(ranking.query_ids) == 0:
+        return np.full((len(solution.query_ids), 1), -1)
+    numbers = np.append(positions(ranking.index_ids, tables.index_ids), -1)  # the last one is where -1 points to
+    rows = positions(solution.query_ids, ranking.query_ids)
+    predicted = numbers[ranking.indices[rows, :MOST_IMAGES]]
+    predicted[rows < 0] = -1
+    return predicted
 
 
 def _groups(tables: Tables, solution: Solution) -> list[str]:

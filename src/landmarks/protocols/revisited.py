@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,58 +11,107 @@ import pandas as pd
 from landmarks.config import Chain, Config, chain_names, without_junk_before_verify
 from landmarks.metrics.revisited import DIFFICULTIES, average_precision, precision_at, without_junk
 from landmarks.ops.completion import complete_ranks
-from landmarks.progress import progress
-from landmarks.protocols.evaluation import Evaluation, Scores, choices, model_name
-from landmarks.scoring import in_percent, mean
-from landmarks.store.artefact import library_versions
+from landmarks.protocols.evaluation import in_percent, mean
+from landmarks.protocols.judge import Judge, Judged
 from landmarks.store.files import read_array
 from landmarks.store.rankings import SPACE, read_chain_manifests, read_ranking
 from landmarks.store.revisited import RevisitedTruth, read_revisited_truth
-from landmarks.store.tables import read_csv_header, read_tables
+from landmarks.store.tables import positions, read_csv_header, read_ids, read_tables
 
 PLACES = (1, 5, 10)
+DECISIVE = "medium"
+NEVER = np.iinfo(np.int64).max  # the rank of what is not found
 
 
-def score_revisited(config: Config) -> Scores:
+class RevisitedJudge(Judge):
     """Whatever stands behind a list counts in the order of its similarity: the whole index is ranked, as the protocol asks.
 
-    Queries without a positive of a difficulty are left out of that difficulty's means. Raises UserError where the ground truth
-    is missing or belongs to other images.
+    Queries without a positive of a difficulty are left out of that difficulty's means; one that was not searched for finds
+    nothing. Raises UserError where the ground truth is missing or belongs to other images.
     """
-    tables = read_tables(config.tables_folder, config.dataset.train_table)
-    made = choices(config) | {"query crop": _crop(config), "distractors": str(config.dataset.distractors or "none")}
-    table, truth = pd.DataFrame({"id": tables.test_ids}), None
-    rows, metrics, evaluations, ranked = [], {}, [], None
-    seconds = dict.fromkeys(DIFFICULTIES, 0.0)
-    for steps, name in enumerate(progress(chain_names(config.rerank), "evaluate", "chain")):
-        numbers: dict[str, float | None] = {}
+
+    protocol, title, short, compared = "revisited", "mAP over the whole index", "AP Medium", "mAP Medium"
+    headings = {"map_easy": "easy", "map_medium": "medium", "map_hard": "hard"}
+
+    def __init__(self, config: Config):
+        self._config = config
+        self._folder = config.tables_folder
+        self._test_ids = read_tables(self._folder, config.dataset.train_table).test_ids
+        self.choices = {"query crop": _crop(config), "distractors": str(config.dataset.distractors or "none")}
+
+    @cached_property
+    def queries(self) -> pd.DataFrame:
+        return pd.DataFrame({"id": self._test_ids, "relevant": self._relevant(DECISIVE)})
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        return {difficulty: int((self._relevant(difficulty) > 0).sum()) for difficulty in DIFFICULTIES}
+
+    def judge(self, chain: Chain) -> Judged:
+        """The lists are those that each difficulty's verification left, without its junk."""
+        known: dict[str, list[dict[str, np.ndarray]]] = {}
+        measures, precisions = {}, {}
         for difficulty in DIFFICULTIES:
-            chain = _prefix(config, difficulty, steps)
-            names = chain_names(chain)
-            manifest = read_chain_manifests(config, chain)[names[-1]]
-            seconds[difficulty] += manifest.get("step_seconds", manifest["seconds"])
-            if names[-1] != ranked:  # most chains are the same for all difficulties
-                ranking, ranked = read_ranking(config.run.folder / "rankings" / names[-1]), names[-1]
-                truth = truth or read_revisited_truth(tables.folder, ranking.query_ids, ranking.index_ids)
-                ranks = _ranks(ranking.indices, *_vectors(config.run.folder, names), truth)
-            measured = np.array([_measure(of_query, difficulty) for of_query in ranks]).reshape(-1, 1 + len(PLACES))
-            table[f"{name} {difficulty}"] = (
-                pd.Series(in_percent(measured[:, 0]), index=ranking.query_ids).reindex(tables.test_ids).to_numpy()
-            )
-            keys = [f"map_{difficulty}", *(f"precision_at_{at}_{difficulty}" for at in PLACES)]
-            numbers |= dict(zip(keys, (_mean(column) for column in measured.T), strict=True))
-        spent = round(max(seconds.values()), 3)
-        metrics[name] = numbers | {"seconds": spent, "fingerprint": manifest["fingerprint"]}
-        rows.append({"chain": name} | numbers | {"seconds": spent})
-        evaluations.append(
-            Evaluation(model_name(config), name, "revisited", str(config.dataset.folder), made, numbers, manifest["fingerprint"])
-        )
-    return Scores(_results(config, made, metrics, table), pd.DataFrame(rows), table, evaluations)
+            own = without_junk_before_verify(chain, difficulty)
+            read_chain_manifests(self._config, own)
+            names = chain_names(own)
+            if names[-1] not in known:  # most chains are the same for all difficulties
+                known[names[-1]] = self._ranks(names)
+            measured = np.array([_measure(of_query, difficulty) for of_query in known[names[-1]]]).reshape(-1, 1 + len(PLACES))
+            measures[f"map_{difficulty}"] = measured[:, 0]
+            precisions[difficulty] = {f"precision_at_{at}_{difficulty}": column for at, column in zip(PLACES, measured[:, 1:].T)}
+        columns = {}
+        for difficulty in DIFFICULTIES:
+            columns |= {f"map_{difficulty}": measures[f"map_{difficulty}"]} | precisions[difficulty]
+        numbers = {name: mean(100 * column[~np.isnan(column)]) for name, column in columns.items()}
+        return Judged(measures, measures[f"map_{DECISIVE}"], numbers)
 
+    def per_query(self, name: str, judged: Judged) -> dict[str, np.ndarray]:
+        return {f"{name} {difficulty}": in_percent(judged.measures[f"map_{difficulty}"]) for difficulty in DIFFICULTIES}
 
-def _prefix(config: Config, difficulty: str, steps: int) -> Chain:
-    """The first steps of the chain as they were carried out for this difficulty."""
-    return without_junk_before_verify(config.rerank[:steps], difficulty)
+    def decisive_column(self, name: str) -> str:
+        return f"{name} {DECISIVE}"
+
+    def true_images(self, query: str) -> set[str]:
+        return self._images(query, DIFFICULTIES[DECISIVE][0])
+
+    def ignored_images(self, query: str) -> set[str]:
+        return self._images(query, DIFFICULTIES[DECISIVE][1])
+
+    def subjects(self) -> list[str]:
+        """The first by id of a query's images of any kind: a landmark's five queries share them all, each with kinds of its own."""
+        return [min(self._images(query, tuple(self._truth.images)), default=f"none of {query}") for query in self._test_ids]
+
+    def _images(self, query: str, kinds: tuple[str, ...]) -> set[str]:
+        row = positions([query], self._test_ids)[0]
+        return set(self._index_ids[np.concatenate([self._truth.images[kind][row] for kind in kinds])])
+
+    def _relevant(self, difficulty: str) -> np.ndarray:
+        kinds = [self._truth.images[kind] for kind in DIFFICULTIES[difficulty][0]]
+        return np.array([sum(map(len, images)) for images in zip(*kinds)], np.int64)
+
+    @cached_property
+    def _index_ids(self) -> np.ndarray:
+        """With those of the distractors."""
+        return read_ids(self._config.run.folder / "rankings" / "knn" / "index_ids.csv")
+
+    @cached_property
+    def _truth(self) -> RevisitedTruth:
+        return read_revisited_truth(self._folder, self._test_ids, self._index_ids)
+
+    def _ranks(self, names: list[str]) -> list[dict[str, np.ndarray]]:
+        """Of each query the ranks of its images of each kind, in the whole ranking, 0 = first."""
+        folder = self._config.run.folder
+        ranking = read_ranking(folder / "rankings" / names[-1])
+        rows = positions(self._test_ids, ranking.query_ids)
+        queries, index = _vectors(folder, names)
+        kinds = list(self._truth.images)
+        wanted = list(zip(*self._truth.images.values()))
+        found = complete_ranks(ranking.indices[rows], queries[rows], index, [np.concatenate(lists) for lists in wanted])
+        for query in np.flatnonzero(rows < 0):
+            found[query][:] = NEVER
+        ends = [np.cumsum([len(images) for images in lists])[:-1] for lists in wanted]
+        return [dict(zip(kinds, np.split(ranks, cuts))) for ranks, cuts in zip(found, ends)]
 
 
 def _vectors(folder: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -74,40 +123,14 @@ def _vectors(folder: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return tuple(read_array(folder / "space" / split / "vectors.npy", mapped=True) for split in ("test", "index"))
 
 
-def _ranks(indices: np.ndarray, queries: np.ndarray, index: np.ndarray, truth: RevisitedTruth) -> list[dict[str, np.ndarray]]:
-    """Of each query the ranks of its images of each kind, in the whole ranking, 0 = first."""
-    kinds = list(truth.images)
-    wanted = list(zip(*truth.images.values(), strict=True))
-    found = complete_ranks(indices, queries, index, [np.concatenate(rows) for rows in wanted])
-    ends = [np.cumsum([len(images) for images in rows])[:-1] for rows in wanted]
-    return [dict(zip(kinds, np.split(ranks, cuts), strict=True)) for ranks, cuts in zip(found, ends, strict=True)]
-
-
 def _measure(ranks: dict[str, np.ndarray], difficulty: str) -> list[float]:
     """AP and precisions of one query."""
     positives, junk = (np.concatenate([ranks[kind] for kind in kinds]) for kinds in DIFFICULTIES[difficulty])
-    clean = without_junk(positives, junk)
-    return [average_precision(clean, len(clean)), *(precision_at(clean, len(clean), at) for at in PLACES)]
-
-
-def _mean(column: np.ndarray) -> float | None:
-    return mean(100 * column[~np.isnan(column)])
+    clean = without_junk(positives[positives < NEVER], junk[junk < NEVER])
+    return [average_precision(clean, len(positives)), *(precision_at(clean, len(positives), at) for at in PLACES)]
 
 
 def _crop(config: Config) -> str:
     if not config.models:
         return "not known (descriptors as given)"
     return "the authors' boxes" if "left" in read_csv_header(config.tables_folder / "test.csv") else "none: whole pictures"
-
-
-def _results(config: Config, made: dict[str, str], metrics: dict[str, dict], table: pd.DataFrame) -> dict[str, Any]:
-    first = chain_names(config.rerank)[0]
-    queries = {difficulty: int(table[f"{first} {difficulty}"].notna().sum()) for difficulty in DIFFICULTIES}
-    return {
-        "unit": "percent",
-        "protocol": "revisited",
-        "choices": made,
-        "queries": queries,
-        "chains": metrics,
-        "versions": library_versions(),
-    }

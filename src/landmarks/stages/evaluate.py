@@ -7,9 +7,9 @@ from pathlib import Path
 from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.progress import say
-from landmarks.protocols import PROTOCOLS, record
+from landmarks.protocols import record, score
 from landmarks.protocols.recognition import recognition_numbers
-from landmarks.scoring import average_precisions
+from landmarks.protocols.retrieval import average_precisions
 from landmarks.store.recognition import read_predictions, read_recognition_solution
 from landmarks.store.solution import find_solution, read_solution
 from landmarks.store.submission import MOST_IMAGES, read_submission
@@ -26,7 +26,7 @@ def evaluate(config: Config) -> Path | None:
     """
     if config.evaluate.submission is not None:
         return _score_file(config, config.evaluate.submission)
-    return record(config, config.protocol, PROTOCOLS[config.protocol](config))
+    return record(config, config.protocol, score(config, config.protocol))
 
 
 def _score_file(config: Config, path: Path) -> None:

@@ -14,7 +14,7 @@ from landmarks.config import Config, DatasetSettings, WhitenSettings
 from landmarks.extraction.run import run_extraction
 from landmarks.extraction.work import local_work
 from landmarks.progress import say
-from landmarks.protocols import PROTOCOLS
+from landmarks.protocols import score
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.rerank.fewer_landmarks import carry_out_with
 from landmarks.rerank.verified_pairs import VerifiedPairs
@@ -173,7 +173,7 @@ def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
             return
     make_chain(config, config.rerank, lambda: open_context(config))
     fewer = carry_out_with(config, kept.ids, folder / "without")
-    before, after = PROTOCOLS[config.protocol](config), PROTOCOLS[config.protocol](fewer)
+    before, after = score(config, config.protocol), score(fewer, config.protocol)
     if before is None or after is None:
         return
     words = f"{gone} of {all_of_them} landmarks taken from the labels, the models and their whitening as they were"

@@ -15,7 +15,7 @@ from landmarks.ops.non_landmark import likeness
 from landmarks.ops.recognition import demote_frequent, recognition_votes
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.progress import say
-from landmarks.protocols import PROTOCOLS, record
+from landmarks.protocols import record, score
 from landmarks.ranking import Space
 from landmarks.rerank.chain import open_context, space_after
 from landmarks.rerank.context import Context
@@ -48,7 +48,7 @@ def recognize(config: Config) -> Path:
         artefact.finish(queries=len(tables.test_ids), predictions=int((predictions.confidences > -np.inf).sum()))
     predictions = read_predictions(path, tables.test_ids)
     say(f"recognize: {path} is valid: {len(tables.test_ids)} queries, {np.isfinite(predictions.confidences).sum()} predictions")
-    record(config, "recognition", PROTOCOLS["recognition"](config))
+    record(config, "recognition", score(config, "recognition"))
     return path
 
 

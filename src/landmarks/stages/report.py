@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,98 +10,103 @@ import pandas as pd
 from PIL import Image
 
 from landmarks.config import Config, chain_names
-from landmarks.data.images import read_image, resize
+from landmarks.data.images import read_box, read_image, resize
 from landmarks.errors import UserError
 from landmarks.gallery.chart import bar_chart
 from landmarks.gallery.choice import choose_any, choose_queries
 from landmarks.gallery.page import Example, Shown, page, table
 from landmarks.progress import progress, say
+from landmarks.protocols import JUDGES, Judge
 from landmarks.ranking import Ranking
 from landmarks.store.artefact import Artefact, fingerprint_of_file
 from landmarks.store.files import write_text, written_whole
-from landmarks.store.images import image_path
+from landmarks.store.images import Pictures
 from landmarks.store.rankings import read_chain_manifests, read_ranking
-from landmarks.store.solution import find_solution, read_solution
-from landmarks.store.tables import Tables, positions, read_csv_header, read_tables
+from landmarks.store.tables import positions, read_csv_header
 
 TOP = 10  # images shown of each ranking
 QUERIES = 5  # queries shown in each section
 SIDE = 224  # pixels of a thumbnail's longest side: twice what is shown, for dense screens
-QUERY_COLUMNS = ["id", "usage", "group", "relevant"]
+QUERY_COLUMNS = ["id", "relevant"]
+SHOWN_OF_SEVERAL = 1  # where a chain is carried out for each difficulty: Medium, which comparisons are of
+KINDS = ["group", "usage"]  # of queries, where the dataset has them
 
 
 def report(config: Config) -> Path:
     """Make <run.folder>/report/index.html from ablation.csv, per_query.csv and the first and last ranking; returns its path.
 
-    A dataset without pictures gets the table and the chart; one without a solution, the pictures without verdicts.
+    A dataset without pictures gets the table and the chart; one without a ground truth, the pictures without verdicts.
     Raises UserError where a ranking or the scores of this very chain are missing.
     """
     folder, names = config.run.folder, chain_names(config.rerank)
-    shown = list(dict.fromkeys((names[0], names[-1])))
-    solution_path = find_solution(config.tables_folder, config.dataset.solution)
-    scores = {} if solution_path is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}
-    manifests = read_chain_manifests(config, config.rerank)
-    inputs = scores | {name: manifests[name]["fingerprint"] for name in shown}
+    manifests = read_chain_manifests(config, config.rerank if len(config.chains) == 1 else config.chains[SHOWN_OF_SEVERAL])
+    judge = JUDGES[config.protocol](config) if config.protocol in JUDGES else None
+    shown = {names[0]: folder / "rankings" / names[0]}
+    shown |= {names[-1]: folder / "rankings" / list(manifests)[-1]}
+    scores = {} if judge is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}
+    inputs = scores | {name: manifests[place.name]["fingerprint"] for name, place in shown.items()}
     artefact = Artefact(folder / "report", "report", {"chains": names, "top": TOP, "queries": QUERIES, "side": SIDE}, inputs)
     index_page = artefact.folder / "index.html"
     if artefact.is_complete():
         say(f"report: up to date ({index_page})")
         return index_page
 
-    tables = read_tables(config.tables_folder, config.dataset.train_table)
-    rankings = {name: read_ranking(folder / "rankings" / name) for name in shown}
-    if solution_path is None:
-        blocks, truth = [], {}
-        ids = rankings[shown[0]].query_ids
-        chosen = {"Queries": [(id, "not scored: the dataset has no solution file") for id in ids[choose_any(ids, QUERIES)]]}
+    rankings = {name: read_ranking(place) for name, place in shown.items()}
+    if judge is None:
+        blocks, ids = [], rankings[names[0]].query_ids
+        chosen = {"Queries": [(id, "not scored: the dataset has no ground truth for it") for id in ids[choose_any(ids, QUERIES)]]}
     else:
-        scored = _read_scores(folder / "per_query.csv", names)
-        blocks = _score_blocks(pd.read_csv(folder / "ablation.csv"), scored, names)
-        truth = _truth(solution_path, tables)
-        chosen = _choose(scored, shown)
+        scored = _read_scores(folder / "per_query.csv", names, judge)
+        blocks = _score_blocks(pd.read_csv(folder / "ablation.csv"), scored, names, judge)
+        chosen = _choose(scored, list(shown), judge)
 
     artefact.begin()
-    pictures = _Thumbnails(tables.folder, artefact.folder)
+    pictures = _Thumbnails(config.tables_folder, artefact.folder)
     wanted = [(section, id, about) for section, queries in chosen.items() for id, about in queries]
     examples: dict[str, list[Example]] = {section: [] for section in chosen}
     # Without a query's picture there is nothing to compare by eye.
-    if any(image_path(tables.folder, "test", id).is_file() for _, id, _ in wanted):
+    if any(pictures.exists("test", id) for _, id, _ in wanted):
         for section, id, about in progress(wanted, "report", "query"):
-            examples[section].append(_example(id, about, rankings, truth.get(id), pictures))
+            examples[section].append(_example(id, about, rankings, judge, pictures))
     write_text(index_page, page(f"Landmark retrieval: {folder.resolve().name}", blocks, examples))
     artefact.finish(queries=sum(map(len, examples.values())), thumbnails=pictures.made)
     say(f"report: {index_page}")
     return index_page
 
 
-def _read_scores(path: Path, names: list[str]) -> pd.DataFrame:
-    missing = [name for name in (*QUERY_COLUMNS, *names) if name not in read_csv_header(path)]
+def _read_scores(path: Path, names: list[str], judge: Judge) -> pd.DataFrame:
+    """per_query.csv, its column of what is compared called by the chain's name; queries without such a score are left out."""
+    columns = {judge.decisive_column(name): name for name in names}
+    missing = [name for name in (*QUERY_COLUMNS, *columns) if name not in read_csv_header(path)]
     if missing:
         raise UserError(
             f"no column {', '.join(missing)}: scored with another chain",
             where=path,
             next="./run.sh evaluate, with the same configuration",
         )
-    return pd.read_csv(path, dtype={"id": str, "usage": str, "group": str}, keep_default_na=False, na_values={n: [""] for n in names})
+    words = dict.fromkeys(["id", *KINDS], str)
+    scored = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={name: [""] for name in columns})
+    scored = scored.rename(columns=columns)
+    return scored[scored[names].notna().all(axis=1)].reset_index(drop=True)
 
 
-def _score_blocks(ablation: pd.DataFrame, scored: pd.DataFrame, names: list[str]) -> list[str]:
-    private, public = ([None if pd.isna(value) else float(value) for value in ablation[column]] for column in ("map_private", "map_public"))
+def _score_blocks(ablation: pd.DataFrame, scored: pd.DataFrame, names: list[str], judge: Judge) -> list[str]:
+    series = {
+        heading: [None if pd.isna(value) else float(value) for value in ablation[measure]] for measure, heading in judge.headings.items()
+    }
+    first, *others = series
     changes = [
         "",
-        *("" if None in (before, after) else f"{after - before:+.2f}" for before, after in zip(private, private[1:], strict=False)),
+        *("" if None in (before, after) else f"{after - before:+.2f}" for before, after in zip(series[first], series[first][1:])),
     ]
-    rows = [
-        [chain, _two(one), change, _two(other), f"{seconds:.2f}"]
-        for chain, one, change, other, seconds in zip(ablation["chain"], private, changes, public, ablation["seconds"], strict=True)
-    ]
+    columns = {"chain": ablation["chain"], first: map(_two, series[first]), "change": changes}
+    columns |= {heading: map(_two, series[heading]) for heading in others} | {"seconds": map(_two, ablation["seconds"])}
     blocks = [
-        table("mAP@100, percent", ["chain", "private", "change", "public", "seconds"], rows),
-        bar_chart(list(ablation["chain"]), {"private": private, "public": public}),
+        table(f"{judge.title}, percent", list(columns), list(zip(*columns.values(), strict=True))),
+        bar_chart(list(ablation["chain"]), series),
     ]
-    groups = scored.astype(dict.fromkeys(names, float)).groupby("group")[names].mean()
-    if len(groups) > 1:
-        sizes = scored["group"].value_counts()
+    if "group" in scored and scored["group"].nunique() > 1:
+        groups, sizes = scored.astype(dict.fromkeys(names, float)).groupby("group")[names].mean(), scored["group"].value_counts()
         blocks.append(
             table(
                 "By group",
@@ -115,41 +121,34 @@ def _two(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _truth(path: Path, tables: Tables) -> dict[str, set[str]]:
-    truth = read_solution(path, tables.test_ids, tables.index_ids).truth
-    return {
-        id: set(tables.index_ids[truth.numbers[start:end]])
-        for id, start, end in zip(truth.ids, truth.starts, truth.starts[1:], strict=False)
-    }
-
-
-def _choose(scored: pd.DataFrame, shown: list[str]) -> dict[str, list[tuple[str, str]]]:
+def _choose(scored: pd.DataFrame, shown: list[str], judge: Judge) -> dict[str, list[tuple[str, str]]]:
     """Section -> (query id, the line about it)."""
     before, after = scored[shown[0]].to_numpy(float), scored[shown[-1]].to_numpy(float)
     sections = choose_queries(scored["id"].to_numpy(object), before, after, QUERIES)
 
     def about(n: int) -> str:
         row = scored.iloc[n]
-        score = f"AP {after[n]:.1f}" if len(shown) == 1 else f"AP {before[n]:.1f} → {after[n]:.1f}"
-        return f"{score} · {row['relevant']} true images · {row['group']} · {row['usage']}"
+        score = f"{judge.short} {after[n]:.1f}" if len(shown) == 1 else f"{judge.short} {before[n]:.1f} → {after[n]:.1f}"
+        return " · ".join([score, f"{row['relevant']} true images", *(row[kind] for kind in KINDS if kind in scored)])
 
     return {section: [(scored["id"].iloc[n], about(n)) for n in rows] for section, rows in sections.items()}
 
 
-def _example(id: str, about: str, rankings: dict[str, Ranking], truth: set[str] | None, pictures: _Thumbnails) -> Example:
+def _example(id: str, about: str, rankings: dict[str, Ranking], judge: Judge | None, pictures: _Thumbnails) -> Example:
     similarity = dict(_row(next(iter(rankings.values())), id))  # later chains may score by place only
+    verdict = _verdicts(id, judge)
     best = {}
     for name, ranking in rankings.items():
-        best[name] = [
-            Shown(
-                image,
-                "ignored" if truth is None else "right" if image in truth else "wrong",
-                similarity.get(image),
-                pictures.of("index", image),
-            )
-            for image, _ in _row(ranking, id)[:TOP]
-        ]
+        found = [image for image, _ in _row(ranking, id)[:TOP]]
+        best[name] = [Shown(image, verdict(image), similarity.get(image), pictures.of("index", image)) for image in found]
     return Example(id, about, pictures.of("test", id), best)
+
+
+def _verdicts(query: str, judge: Judge | None) -> Callable[[str], str]:
+    if judge is None:
+        return lambda image: "ignored"
+    true, ignored = judge.true_images(query), judge.ignored_images(query)
+    return lambda image: "right" if image in true else "ignored" if image in ignored else "wrong"
 
 
 def _row(ranking: Ranking, id: str) -> list[tuple[str, float]]:
@@ -165,22 +164,27 @@ class _Thumbnails:
     """Small copies of dataset pictures beside the page, numbered in the order they are asked for: an id may hold anything."""
 
     def __init__(self, dataset: Path, folder: Path):
-        self._dataset, self._folder, self._names = dataset, folder, {}
+        self._pictures = {split: Pictures(dataset, split) for split in ("test", "index")}
+        self._folder, self._names = folder, {}
 
     @property
     def made(self) -> int:
         return sum(name is not None for name in self._names.values())
 
+    def exists(self, split: str, id: str) -> bool:
+        return self._pictures[split].path(id).is_file()
+
     def of(self, split: str, id: str) -> str | None:
         """The file name of the thumbnail; None where the picture is missing or damaged."""
         if (split, id) not in self._names:
             name = f"{len(self._names):04d}.jpg"
-            self._names[split, id] = name if self._make(image_path(self._dataset, split, id), self._folder / name) else None
+            self._names[split, id] = name if self._make(split, id, self._folder / name) else None
         return self._names[split, id]
 
-    def _make(self, source: Path, target: Path) -> bool:
+    def _make(self, split: str, id: str, target: Path) -> bool:
+        path, boxes = self._pictures[split].path(id), self._pictures[split].boxes([id])
         try:
-            image = read_image(source, SIDE)
+            image = read_image(path, SIDE) if boxes is None else read_box(path, boxes[0])[0]
         except UserError:  # the page shows the id in the picture's place
             return False
         shrink = min(1.0, SIDE / max(image.shape[:2]))

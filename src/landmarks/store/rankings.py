@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -71,3 +71,25 @@ def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, An
                 next="./run.sh search and ./run.sh rerank with these settings",
             )
     return manifests
+
+
+class Cost(NamedTuple):
+    """What a chain cost: of its last step, and with everything before it, the search included; megabytes None of the search alone."""
+
+    seconds: float
+    peak_megabytes: float | None
+    total_seconds: float
+    highest_megabytes: float | None
+
+
+def read_cost(config: Config, chain: Chain) -> Cost:
+    """The highest of the chains that `chain` is carried out as. Raises UserError as `read_chain_manifests` does."""
+    costs = [_cost(list(read_chain_manifests(config, own).values())) for own in config.carried_out(chain)]
+    return Cost(*(max((value for value in values if value is not None), default=None) for values in zip(*costs, strict=True)))
+
+
+def _cost(manifests: list[dict[str, Any]]) -> Cost:
+    seconds = [manifest.get("step_seconds", manifest["seconds"]) for manifest in manifests]
+    megabytes = [manifest["peak_megabytes"] for manifest in manifests if "peak_megabytes" in manifest]
+    last = manifests[-1].get("peak_megabytes")
+    return Cost(round(seconds[-1], 3), last, round(sum(seconds), 3), max(megabytes, default=None))

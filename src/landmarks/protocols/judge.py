@@ -1,0 +1,85 @@
+"""What a protocol makes of a ranking: measures of every query, by a truth that a person can look at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from landmarks.config import Chain
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A chain's ranking as a protocol measures it; queries as in `Judge.queries`.
+
+    measures  name -> (n_query,) float64 from 0 to 1, NaN = the query has no part in it; the names of `Judge.headings`
+    decisive  (n_query,) float64 from 0 to 1, NaN = left out: what two chains are compared by
+    numbers   name -> what is reported, in percent where it is a share; None where there was nothing to measure
+    """
+
+    measures: dict[str, np.ndarray]
+    decisive: np.ndarray
+    numbers: dict[str, float | None]
+
+
+class Judge(ABC):
+    """A dataset's ground truth; opened once, it judges any chain whose rankings are there.
+
+    protocol  its name
+    title     what is measured, in a word
+    compared  what `decisive` is, in words
+    short     the same, before a number
+    headings  measure -> the heading of its column
+    queries   a row a scored query: id, relevant (how many images are to be found), and usage and group where the dataset has them
+    counts    how many queries of which kind
+    choices   what changes the numbers of this protocol alone, in words
+    """
+
+    protocol: ClassVar[str]
+    title: ClassVar[str]
+    compared: ClassVar[str]
+    short: ClassVar[str]
+    headings: ClassVar[dict[str, str]]
+    queries: pd.DataFrame
+    counts: dict[str, int]
+    choices: dict[str, str]
+
+    @abstractmethod
+    def judge(self, chain: Chain) -> Judged:
+        """Raises UserError where a ranking is missing or was made with other settings."""
+
+    @abstractmethod
+    def per_query(self, name: str, judged: Judged) -> dict[str, np.ndarray]:
+        """The columns of per_query.csv for the chain `name`, (n_query,) each."""
+
+    @abstractmethod
+    def true_images(self, query: str) -> set[str]:
+        """The index ids that are to be found."""
+
+    @abstractmethod
+    def subjects(self) -> list[str]:
+        """(n_query,) a word for what each query shows, the same for queries of one landmark or place."""
+
+    def ignored_images(self, query: str) -> set[str]:
+        """The index ids that are neither right nor wrong."""
+        return set()
+
+    def decisive_column(self, name: str) -> str:
+        """Which of the columns of `per_query` holds what chains are compared by."""
+        return name
+
+    def public(self) -> np.ndarray | None:
+        """(n_query,) bool, the queries whose score a competition shows; None where it hides none."""
+        return None
+
+    def tabled(self, numbers: dict[str, float | None]) -> dict[str, float | None]:
+        """Those of a chain's numbers that stand in ablation.csv."""
+        return numbers
+
+    def more_results(self, per_query: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+        """What metrics.json says beyond the numbers of the chains `names`."""
+        return {}

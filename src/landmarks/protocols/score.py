@@ -1,0 +1,33 @@
+"""Every prefix of the run's chain scored by its protocol."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from landmarks.config import Config, chain_names
+from landmarks.progress import progress
+from landmarks.protocols.evaluation import Evaluation, Scores, choices, model_name
+from landmarks.protocols.judge import Judge
+from landmarks.store.artefact import library_versions
+from landmarks.store.rankings import read_chain_manifests, read_cost
+
+
+def score_prefixes(config: Config, judge: Judge) -> Scores:
+    """Raises UserError for a ranking that is missing or was made with other settings."""
+    read_chain_manifests(config, ())
+    names, made = chain_names(config.rerank), choices(config) | judge.choices
+    per_query, rows, metrics, evaluations = {}, [], {}, []
+    for steps, name in enumerate(progress(names, "evaluate", "chain")):
+        chain = config.rerank[:steps]
+        judged, seconds = judge.judge(chain), read_cost(config, chain).total_seconds
+        fingerprint = list(read_chain_manifests(config, config.carried_out(chain)[-1]).values())[-1]["fingerprint"]
+        per_query |= judge.per_query(name, judged)
+        rows.append({"chain": name} | judge.tabled(judged.numbers) | {"seconds": seconds})
+        metrics[name] = judged.numbers | {"seconds": seconds, "fingerprint": fingerprint}
+        evaluations.append(
+            Evaluation(model_name(config), name, judge.protocol, str(config.dataset.folder), made, judged.numbers, fingerprint)
+        )
+    table = pd.concat([judge.queries, pd.DataFrame(per_query, index=judge.queries.index)], axis=1)
+    results = {"unit": "percent", "protocol": judge.protocol, "choices": made, "queries": judge.counts, "chains": metrics}
+    results |= judge.more_results(table, names) | {"versions": library_versions()}
+    return Scores(results, pd.DataFrame(rows), table, evaluations)
