@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landmarks.ops.vectors import ensemble, l2_normalise, learn_whitening
+from landmarks.ops.vectors import CACHED, ensemble, l2_normalise, learn_whitening, unusable_rows
 
 
 def correlated(rng, rows, columns):
@@ -21,6 +21,20 @@ def test_unit_rows_equal_those_in_double_precision():
         exact = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
         np.testing.assert_allclose(l2_normalise(rows), exact, atol=1e-7)
     assert l2_normalise(np.empty((0, 3), np.float32)).shape == (0, 3) and l2_normalise(np.empty((2, 0), np.float16)).shape == (2, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_unusable_rows_are_zero_or_not_finite(dtype):
+    rows = np.random.default_rng(7).standard_normal((CACHED + 40, 9)).astype(dtype)
+    rows[[3, CACHED + 7]] = 0
+    rows[5] = -0.0
+    rows[11, 8], rows[12, 0], rows[CACHED + 1, 4], rows[14, 2] = np.nan, np.inf, -np.inf, -np.nan
+    rows[20], rows[21], rows[21, 3] = np.finfo(dtype).max, 0, -np.finfo(dtype).smallest_subnormal  # finite, and not zero throughout
+    by_definition = [not np.isfinite(row).all() or not (row != 0).any() for row in rows]
+    np.testing.assert_array_equal(unusable_rows(rows), by_definition)
+    assert np.flatnonzero(by_definition).tolist() == [3, 5, 11, 12, 14, CACHED + 1, CACHED + 7]
+    np.testing.assert_array_equal(unusable_rows(rows[::2, ::-1]), by_definition[::2])
+    assert unusable_rows(rows[:, :0]).all() and unusable_rows(rows[:0]).shape == (0,)
 
 
 def test_the_whitened_covariance_is_the_identity():

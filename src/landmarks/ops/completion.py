@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _PAIRS = 1 << 27
-_BLOCK = 65536  # index rows turned into float32 at a time
+_BLOCK = 8192  # index rows turned into float32 at a time, few enough to stay in the cache
 
 
 def complete_ranks(
@@ -36,8 +36,11 @@ def complete_ranks(
 def _similarities(queries: np.ndarray, index: np.ndarray) -> np.ndarray:
     queries = queries.astype(np.float32)
     result = np.empty((len(queries), len(index)), np.float32)
+    wide = np.empty((min(_BLOCK, len(index)), queries.shape[1]), np.float32)  # the same memory for every block: new one costs more
     for start in range(0, len(index), _BLOCK):
-        result[:, start : start + _BLOCK] = queries @ index[start : start + _BLOCK].astype(np.float32).T
+        block = index[start : start + _BLOCK]
+        wide[: len(block)] = block
+        result[:, start : start + _BLOCK] = queries @ wide[: len(block)].T
     return result
 
 

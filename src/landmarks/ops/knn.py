@@ -62,8 +62,10 @@ def streamed_knn(
         raise ValueError(f"queries {queries.shape} and index {index.shape} have different dimensions")
     indices = np.full((len(queries), neighbours), -1, np.int32)
     similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
+    wide = np.empty((min(block, len(index)), index.shape[1]), np.float32)  # the same memory for every block
     for start in range(0, len(index), block):
-        part = index[start : start + block]
+        part = wide[: min(block, len(index) - start)]
+        part[:] = index[start : start + block]
         found, scores = exact_knn(queries, part, min(neighbours, len(part)), use_gpu=use_gpu)
         # Those of earlier blocks stand first, so that a stable order leaves equal similarities in index order.
         both = np.concatenate([similarities, scores], axis=1)

@@ -11,29 +11,52 @@ import numpy as np
 from landmarks.ops.half import readable, widened
 
 BLOCK = 65536  # rows turned into float32 at a time, so that a float16 matrix is never held twice
+CACHED = 4096  # rows looked at at a time, so that what is made of them stays in the cache
+_BITS = {2: (np.uint16, 0x7C00), 4: (np.uint32, 0x7F800000), 8: (np.uint64, 0x7FF0 << 48)}  # bytes of a float -> its bits, infinity's
 
 
 def l2_normalise(matrix: np.ndarray) -> np.ndarray:
     """Rows (n, dimensions) of finite values scaled to length one, float32; a zero row stays zero. Any magnitude: 1e-100, 1e300."""
     matrix = np.asarray(matrix)
-    if matrix.dtype in (np.float16, np.float32):
-        return _unit_rows(readable(matrix))
-    largest = np.abs(matrix).max(axis=1, keepdims=True, initial=0)
-    return _unit_rows((matrix / np.where(largest > 0, largest, 1)).astype(np.float32))  # the squares could leave even float64
+    result = np.empty(matrix.shape, np.float32)
+    _write_rows(matrix, 1.0, result, 0)
+    return result
+
+
+def unusable_rows(matrix: np.ndarray) -> np.ndarray:
+    """(n,) bool: which rows of a floating-point matrix (n, dimensions) hold NaN or infinity, or are zero throughout."""
+    bad = np.empty(len(matrix), bool)
+    for start in range(0, len(matrix), CACHED):
+        block = matrix[start : start + CACHED]
+        if block.dtype.itemsize in _BITS:  # without the sign a float's bits order as its magnitude does; infinity and NaN are the largest
+            bits, infinity = _BITS[block.dtype.itemsize]
+            largest = (np.ascontiguousarray(block).view(bits) & np.iinfo(bits).max // 2).max(axis=1, initial=0)
+            bad[start : start + CACHED] = (largest >= infinity) | (largest == 0)
+        else:
+            bad[start : start + CACHED] = ~np.isfinite(block).all(axis=1) | ~block.any(axis=1)
+    return bad
+
+
+def _write_rows(matrix: np.ndarray, length: float, out: np.ndarray, column: int) -> None:
+    """Rows of this length into the columns of `out` from `column` on; `out` may be the matrix itself."""
+    for start in range(0, len(matrix), BLOCK):
+        block = matrix[start : start + BLOCK]
+        if block.dtype not in (np.float16, np.float32):  # squares could leave even float64
+            largest = np.abs(block).max(axis=1, keepdims=True, initial=0)
+            block = (block / np.where(largest > 0, largest, 1)).astype(np.float32)
+        _unit_rows(readable(block), length, out[start : start + BLOCK], column)
 
 
 @numba.njit(cache=True, parallel=True, fastmath={"reassoc", "nsz", "contract"})
-def _unit_rows(rows):
-    result = np.empty(rows.shape, np.float32)
+def _unit_rows(rows, length, out, first):
     for row in numba.prange(len(rows)):
         squared = 0.0  # in float64 no square of a float32 is too large or too small
         for column in range(rows.shape[1]):
             value = np.float64(widened(rows[row, column]))
             squared += value * value
-        factor = 1 / np.sqrt(squared) if squared > 0 else 0.0
+        factor = length / np.sqrt(squared) if squared > 0 else 0.0
         for column in range(rows.shape[1]):
-            result[row, column] = widened(rows[row, column]) * factor
-    return result
+            out[row, first + column] = widened(rows[row, column]) * factor
 
 
 def ensemble(matrices: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
@@ -45,16 +68,17 @@ def ensemble(matrices: Sequence[np.ndarray], weights: Sequence[float]) -> np.nda
     """
     if len(matrices) != len(weights) or not matrices:
         raise ValueError(f"{len(matrices)} matrices and {len(weights)} weights")
-    rows = len(matrices[0])
+    rows, several = len(matrices[0]), len(matrices) > 1
     combined = np.empty((rows, sum(matrix.shape[1] for matrix in matrices)), np.float32)
     column = 0
     for matrix, weight in zip(matrices, weights, strict=True):
         if len(matrix) != rows:
             raise ValueError(f"matrices of {rows} and {len(matrix)} rows")
-        for start in range(0, rows, BLOCK):
-            combined[start : start + BLOCK, column : column + matrix.shape[1]] = weight * l2_normalise(matrix[start : start + BLOCK])
+        _write_rows(matrix, weight if several else 1.0, combined, column)
         column += matrix.shape[1]
-    return l2_normalise(combined) if len(matrices) > 1 or weights[0] != 1 else combined
+    if several:
+        _write_rows(combined, 1.0, combined, 0)
+    return combined
 
 
 @dataclass(frozen=True)

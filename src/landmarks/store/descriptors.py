@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.errors import UserError
+from landmarks.ops.vectors import unusable_rows
 from landmarks.store.artefact import read_manifest
 from landmarks.store.files import read_array, write_array, write_json
 from landmarks.store.tables import positions, read_ids, write_csv
@@ -85,14 +86,12 @@ def check_descriptors(ids: np.ndarray, matrix: np.ndarray, where: Path) -> np.nd
         raise UserError(
             f"{len(matrix)} descriptors for {len(ids)} ids", where=where, next="write one row for each row of the table, in its order"
         )
-    for start in range(0, len(matrix), 65536):  # in blocks: a mask of the whole could be as large as the matrix
-        block = matrix[start : start + 65536]
-        bad = ~np.isfinite(block).all(axis=1) | ~block.any(axis=1)
-        if bad.any():
-            row = start + int(bad.argmax())
-            raise UserError(
-                f"descriptor of '{ids[row]}' is zero or holds NaN or infinity",
-                where=f"{where}, row {row}",
-                next="extract it again, or remove the image from its table",
-            )
+    bad = unusable_rows(matrix)
+    if bad.any():
+        row = int(bad.argmax())
+        raise UserError(
+            f"descriptor of '{ids[row]}' is zero or holds NaN or infinity",
+            where=f"{where}, row {row}",
+            next="extract it again, or remove the image from its table",
+        )
     return matrix

@@ -48,13 +48,17 @@ def write_vectors(path: Path, vectors: np.ndarray) -> None:
 def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> int:
     """As `write_vectors`, block by block, so that the whole need not fit in memory; `rows` in all. Returns the dimensions."""
     done, dimensions = 0, 0
+    narrow = np.empty((0, 0), np.float16)  # the same memory for all blocks
     with written_whole(path) as aside, open(aside, "wb") as file:
         for block in blocks:
             if done == 0:
                 dimensions = block.shape[1]
                 header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": (rows, dimensions)}
                 np.lib.format.write_array_header_1_0(file, header)
-            file.write(np.ascontiguousarray(block, dtype=np.float16))
+            if len(narrow) < len(block) or narrow.shape[1] != block.shape[1]:
+                narrow = np.empty(block.shape, np.float16)
+            narrow[: len(block)] = block
+            file.write(narrow[: len(block)])
             done += len(block)
         if done != rows:
             raise ValueError(f"{done} rows instead of {rows}")
