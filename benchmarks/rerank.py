@@ -31,7 +31,6 @@ from landmarks.config import (
     SortSettings,
     SuperGlobalSettings,
 )
-from landmarks.ops.knn import exact_knn
 from landmarks.ops.two_stage import insert_step, sort_step
 from landmarks.ops.voting import label_votes
 from landmarks.progress import say
@@ -46,6 +45,7 @@ from landmarks.rerank.insert import insert
 from landmarks.rerank.k_reciprocal import k_reciprocal
 from landmarks.rerank.sort import sort
 from landmarks.rerank.super_global import super_global
+from landmarks.store.spaces import search as nearest
 
 LABELS, RECIPROCAL, EXPLORE = (
     AddLabelsSettings(step="add_labels"),
@@ -70,7 +70,7 @@ def main() -> None:
     images = len(vectors["index"])
 
     def search(name, queries, index):
-        return table.row(name, lambda n: exact_knn(queries[:n], index, 100)[0], plain_search(queries, index), 5, limit=counts[0])
+        return table.row(name, lambda n: nearest(queries[:n], index, 100, name)[0], plain_search(queries, index), 5, limit=counts[0])
 
     def spread(n):
         held.update(label_distributions(table.at(n)[1].base, table.at(n)[1], LABELS))

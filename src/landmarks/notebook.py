@@ -107,7 +107,7 @@ def _pairs_seconds(config: Config) -> float:
     for first, last in ((0, 1), (1, 1 + TRIAL)):  # the first query's compile what compares them, and count where there is no other
         query, rank = np.nonzero(lists[first:last] >= 0)
         began = time.perf_counter()
-        context().count_inliers(query + first, lists[query + first, rank])
+        context().count_inliers("test", "index", query + first, lists[query + first, rank])
         if len(query):
             a_pair = (time.perf_counter() - began) / len(query)
     return a_pair * int((lists >= 0).sum())

@@ -24,7 +24,7 @@ def context(base=None):
         base,
         LANDMARKS,
         lambda split: base.of(split),
-        count_inliers=lambda query, index: 10 * (index == 1) + (query == 1),
+        count_inliers=lambda of, among, query, index: 10 * (index == 1) + (query == 1),
         junk=lambda difficulty: [np.array([0])] * len(base.test),
     )
 

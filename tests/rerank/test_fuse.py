@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landmarks.config import FuseSettings
+from landmarks.config import FuseSettings, load_config
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.models.candidate_ranker import CandidateRanker
 from landmarks.ranking import Ranking, Space
@@ -80,3 +80,27 @@ def test_the_table_s_rows_are_the_candidates_one_after_the_other():
     pairs = [(query, image) for query in some for image in evidence.candidates[query] if image >= 0]
     np.testing.assert_allclose(similarity, [context.base.test[query] @ context.base.index[image] for query, image in pairs], atol=1e-5)
     np.testing.assert_allclose(table[:3, 0], [1, 1 / 2, 1 / 3])
+
+
+def test_inliers_are_evidence_of_what_the_step_before_verified():
+    ranking, context, truth = world(noise=1.2)
+    labels = {"train": context.labels, "test": np.repeat(np.arange(LANDMARKS), 2), "index": np.repeat(np.arange(LANDMARKS), 12)}
+
+    def count(of, among, first, second):
+        return np.where(labels[of][first] == labels[among][second], 30, 5)
+
+    context = Context(context.base, context.landmark_ids, context.descriptors, count_inliers=count)
+    chain = load_config(None, ["rerank=[{step: verify, top: 15, weight: 0.1}]"]).rerank
+    verified = STEPS["verify"](ranking, context.standing_after(()), chain[0])
+    knowing = context.standing_after(chain)
+    after = STEPS["fuse"](verified, knowing, settings(classifier=False))
+    assert average_precision(after.indices, *truth).mean() > average_precision(verified.indices, *truth).mean() + 0.02
+    assert "\ninliers" in knowing.left["importances.csv"]
+    evidence = Evidence(verified, knowing, False)
+    table, candidates = evidence.of(np.array([7])), evidence.candidates[7]
+    inliers, below = (table[:, evidence.names.index(name)] for name in ("inliers", "inliers below the most"))
+    right = labels["index"][candidates[:15]] == labels["test"][7]
+    np.testing.assert_array_equal(inliers[:15], np.where(right, 30, 5))
+    np.testing.assert_array_equal(below[:15], inliers[:15] - inliers[:15].max())
+    assert np.isnan(inliers[15:]).all() and np.isnan(below[15:]).all()
+    assert "inliers" not in Evidence(verified, context.standing_after(()), False).names

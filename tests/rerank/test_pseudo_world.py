@@ -1,11 +1,9 @@
 import numpy as np
-import pytest
 
 from landmarks.config import FuseSettings, load_config
-from landmarks.errors import UserError
 from landmarks.ranking import Space
 from landmarks.rerank.context import Context
-from landmarks.rerank.pseudo_world import make_pseudo_world, split_training
+from landmarks.rerank.pseudo_world import images_to_verify, make_pseudo_world, split_training
 
 
 def settings(**changes):
@@ -47,14 +45,18 @@ def test_landmarks_of_fewer_than_three_images_play_no_part():
         assert [len(part) for part in split_training(labels, settings())] == [0, 0, 0]
 
 
-def world(chain="[]"):
-    random = np.random.default_rng(0)
+def small(count_inliers=None):
+    """Twelve landmarks of nine images."""
     labels = np.repeat(np.arange(12), 9)
-    rows = np.eye(12)[labels] + 0.2 * random.standard_normal((108, 12))
+    rows = np.eye(12)[labels] + 0.2 * np.random.default_rng(0).standard_normal((108, 12))
     vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    context = Context(Space(vectors[:1], vectors[:2], vectors), labels, lambda split: vectors)
+    return Context(Space(vectors[:1], vectors[:2], vectors), labels, lambda split: vectors, count_inliers=count_inliers)
+
+
+def world(chain="[]", count_inliers=None):
+    context = small(count_inliers)
     chain = load_config(None, [f"rerank={chain}"]).rerank
-    return make_pseudo_world(context, chain, split_training(labels, settings()), 20), labels
+    return make_pseudo_world(context, chain, split_training(context.labels, settings()), 20), context.labels
 
 
 def test_the_chain_is_carried_out_and_the_answers_are_those_of_train():
@@ -71,6 +73,34 @@ def test_the_chain_is_carried_out_and_the_answers_are_those_of_train():
     assert (first == made.query_labels).mean() > 0.9
 
 
-def test_verification_ahead_of_it_is_refused():
-    with pytest.raises(UserError, match="not extracted"):
-        world("[{step: verify}]")
+def test_verification_ahead_of_it_is_of_pairs_of_training_images():
+    asked = []
+
+    def count(of, among, first, second):
+        assert (of, among) == ("train", "train")
+        asked.append(np.column_stack([first, second]))
+        return 10 * (second % 2)
+
+    made, labels = world("[{step: verify, top: 4, least_inliers: 1}]", count)
+    parts = split_training(labels, settings())
+    pairs = np.concatenate(asked)
+    assert len(pairs) == 4 * len(parts.test) and set(pairs[:, 0]) == set(parts.test) and set(pairs[:, 1]) <= set(parts.index)
+    verified = parts.index[made.ranking.indices[:, :4]] % 2
+    assert (np.diff(verified) <= 0).all(), "those with inliers stand first"
+
+
+def test_the_images_that_verification_will_ask_for_are_known_before():
+    asked = []
+
+    def count(of, among, first, second):
+        asked.extend([first, second])
+        return np.zeros(len(first), np.int64)
+
+    chain = load_config(None, ["rerank=[{step: add_labels}, {step: verify, top: 3}, {step: fuse, query_share: 0.3}]"]).rerank
+    context = small(count)
+    needed = images_to_verify(context, chain, 20)
+    assert not asked
+    make_pseudo_world(context, chain[:2], split_training(context.labels, chain[2]), 20)
+    np.testing.assert_array_equal(needed, np.unique(np.concatenate(asked)))
+    lonely = Context(context.base, np.arange(108), context.descriptors, count_inliers=count)
+    assert len(images_to_verify(lonely, chain, 20)) == 0

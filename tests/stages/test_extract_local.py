@@ -7,22 +7,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from landmarks.cli import main
 from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.models.build import build_model
 from landmarks.models.checkpoint import save_model
 from landmarks.ranking import Ranking
+from landmarks.stages.bundle import bundle
 from landmarks.stages.extract import extract
 from landmarks.stages.extract_local import extract_local
 from landmarks.store.artefact import read_manifest
 from landmarks.store.descriptors import read_descriptors
 from landmarks.store.images import image_path
 from landmarks.store.local_features import LocalStore, local_model
-from landmarks.store.rankings import write_ranking
+from landmarks.store.rankings import read_ranking, write_ranking
 
 IDS = {"train": [f"a{n:03d}" for n in range(3)], "index": [f"b{n:03d}" for n in range(9)], "test": ["c000", "c001"]}
 SHAPES = [(60, 90), (90, 60), (64, 64), (5, 40)]  # the last one is too small for local features
 SPLITS = ("train", "index", "test")
+PREFIX = {"train": "r", "index": "i", "test": "t"}
 
 
 @pytest.fixture
@@ -264,3 +267,29 @@ def test_of_several_models_one_is_named(overrides):
     with pytest.raises(UserError, match="'oter' has none"):
         returned_of(two, "verification.model=oter")
     assert local_model(load_config(None, [*two, "verification.model=other"])) == "other"
+
+
+def test_training_images_are_described_where_fuse_learns_from_inliers(delg_run, tmp_path, capsys):
+    generator = np.random.default_rng(1)
+    places = [generator.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(8)]
+
+    def photo(number):
+        other = np.roll(places[number % 8], number // 8, axis=1)
+        return Image.fromarray(np.clip(other + generator.normal(0, 8, other.shape), 0, 255).astype(np.uint8)).resize((96, 96))
+
+    photos = {
+        split: {f"{PREFIX[split]}{n:03d}": photo(n) for n in range(count)} for split, count in (("train", 48), ("index", 24), ("test", 8))
+    }
+    settings = [*delg_run(photos, {id: n % 8 for n, id in enumerate(photos["train"])}), "search.neighbours=5"]
+    (tmp_path / "empty.yaml").write_text("{}\n")
+    chain = "rerank=[{step: verify, top: 3, weight: 0.2}, {step: fuse, classifier: false, trees: 5}]"
+    for stage in ("extract", "search", "extract-local", "rerank"):
+        assert main([stage, "--config", str(tmp_path / "empty.yaml"), *settings, chain]) == 0
+    said = capsys.readouterr().out
+    assert "fuse: mAP of 8 pseudo-queries" in said
+    described = store(tmp_path, "train").ids
+    assert 8 < len(described) < 48, "those of the small world's lists, no others"
+    assert len(list((tmp_path / "run" / "pairs" / "tiny").glob("train-train-*"))) == 1
+    assert len(read_ranking(tmp_path / "run" / "rankings" / "verify(top=3,weight=0.2)+fuse(trees=5,classifier=False)").indices) == 8
+    with pytest.raises(UserError, match="put verify behind fuse"):
+        bundle(load_config(None, [*settings, chain]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from landmarks.config import Config
 from landmarks.store.local_features import bytes_an_image
-from landmarks.store.rankings import verifies
+from landmarks.store.rankings import matched_splits, verifies
 
 FLOAT16, FLOAT32 = 2, 4
 PROGRAM = 3e9  # bytes: torch, its workers and a small model; `./run.sh` on the sample measured 2.7 GB (EXPERIMENTS.md)
@@ -71,4 +71,8 @@ def _described(config: Config, images: dict[str, int]) -> dict[str, int]:
     """split -> images that get local features, at most."""
     if config.extract.local.images == "all":
         return {split: images[split] for split in config.extract.local.splits}
-    return {"test": images["test"], "index": min(images["index"], images["test"] * config.search.neighbours)}
+    described = {"test": images["test"], "index": min(images["index"], images["test"] * config.search.neighbours)}
+    if "train" in matched_splits(config.rerank):
+        fuse = next(step for step in config.rerank if step.step == "fuse")
+        described["train"] = min(images["train"], fuse.queries + fuse.index_images)
+    return described

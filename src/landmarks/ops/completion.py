@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from landmarks.ops.half import to_float32
+
 _PAIRS = 1 << 27
 _BLOCK = 8192  # index rows turned into float32 at a time, few enough to stay in the cache
 
@@ -39,8 +41,7 @@ def _similarities(queries: np.ndarray, index: np.ndarray) -> np.ndarray:
     wide = np.empty((min(_BLOCK, len(index)), queries.shape[1]), np.float32)  # the same memory for every block: new one costs more
     for start in range(0, len(index), _BLOCK):
         block = index[start : start + _BLOCK]
-        wide[: len(block)] = block
-        result[:, start : start + _BLOCK] = queries @ wide[: len(block)].T
+        result[:, start : start + _BLOCK] = queries @ to_float32(block, wide[: len(block)]).T
     return result
 
 

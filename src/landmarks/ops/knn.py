@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from landmarks.ops.half import to_float32
+
 
 def graphics_cards() -> int:
     """How many GPUs FAISS can use."""
@@ -65,7 +67,7 @@ def streamed_knn(
     wide = np.empty((min(block, len(index)), index.shape[1]), np.float32)  # the same memory for every block
     for start in range(0, len(index), block):
         part = wide[: min(block, len(index) - start)]
-        part[:] = index[start : start + block]
+        to_float32(index[start : start + block], part)
         found, scores = exact_knn(queries, part, min(neighbours, len(part)), use_gpu=use_gpu)
         # Those of earlier blocks stand first, so that a stable order leaves equal similarities in index order.
         both = np.concatenate([similarities, scores], axis=1)
@@ -79,7 +81,7 @@ def streamed_knn(
 def _searcher(index: np.ndarray, use_gpu: bool):
     import faiss
 
-    index = np.ascontiguousarray(index, dtype=np.float32)
+    index = np.ascontiguousarray(index) if index.dtype == np.float32 else to_float32(index)
     if not use_gpu:
         return lambda queries, k: faiss.knn(queries, index, k, metric=faiss.METRIC_INNER_PRODUCT)
     options = faiss.GpuMultipleClonerOptions()

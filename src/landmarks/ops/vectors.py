@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from landmarks.ops.half import readable, widened
+from landmarks.ops.half import readable, to_float32, widened
 
 BLOCK = 65536  # rows turned into float32 at a time, so that a float16 matrix is never held twice
 CACHED = 4096  # rows looked at at a time, so that what is made of them stays in the cache
@@ -92,7 +92,7 @@ class Whitening:
         """Whiten rows (n, dimensions) -> (n, kept) float32, L2-normalised."""
         whitened = np.empty((len(matrix), self.projection.shape[1]), np.float32)
         for start in range(0, len(matrix), BLOCK):
-            block = np.asarray(matrix[start : start + BLOCK], dtype=np.float32)
+            block = to_float32(matrix[start : start + BLOCK])
             whitened[start : start + BLOCK] = l2_normalise((block - self.mean) @ self.projection)
         return whitened
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from landmarks.config import AddLabelsSettings
+from landmarks.ops.half import to_float16
 from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, sketch_labels, spread_labels
 from landmarks.ops.vectors import BLOCK, l2_normalise
 from landmarks.ranking import Ranking, Space
@@ -41,5 +42,5 @@ def _joined(vectors: np.ndarray, distributions: LabelDistributions, axes: np.nda
     for start in range(0, len(vectors), BLOCK):  # in float32 the whole of GLDv2's train would take 6 GB, thrice
         part = slice(start, start + BLOCK)
         labels = sketch_labels(LabelDistributions(distributions.labels[part], distributions.shares[part]), axes)
-        result[part] = l2_normalise(np.concatenate([vectors[part], np.float32(weight) ** 0.5 * labels], axis=1))
+        to_float16(l2_normalise(np.concatenate([vectors[part], np.float32(weight) ** 0.5 * labels], axis=1)), result[part])
     return result

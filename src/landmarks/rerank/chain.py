@@ -21,7 +21,7 @@ from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifes
 from landmarks.store.disk import require_space
 from landmarks.store.files import write_text
 from landmarks.store.local_features import local_folder, local_model
-from landmarks.store.rankings import SPACE, ranking_settings, read_ranking, verifies, write_ranking
+from landmarks.store.rankings import SPACE, matched_splits, ranking_settings, read_ranking, verifies, write_ranking
 from landmarks.store.revisited import read_revisited_truth
 from landmarks.store.search_space import SearchSpace
 from landmarks.store.spaces import read_base_space, read_space, search_on_gpu
@@ -46,10 +46,10 @@ def open_context(config: Config) -> Context:
     )
 
 
-def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[str, str, np.ndarray, np.ndarray], np.ndarray]:
     """Opened when first asked: a chain without verification needs no local features."""
-    pairs = cache(lambda: VerifiedPairs(config, local_model(config), ("test", "index"), ids["test"], ids["index"]))
-    return lambda query, index: pairs().of(query, index).inliers
+    pairs = cache(lambda *splits: VerifiedPairs(config, local_model(config), splits, *(ids[split] for split in splits)))
+    return lambda of, among, first, second: pairs(of, among).of(first, second).inliers
 
 
 def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
@@ -62,10 +62,10 @@ def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
     local = {}
     if verifies(chain):
         model = local_model(config)
-        local = {f"{split} features": read_manifest(local_folder(config, model, split))["fingerprint"] for split in ("test", "index")}
+        local = {split: read_manifest(local_folder(config, model, split))["fingerprint"] for split in matched_splits(chain)}
     artefacts = []
     for steps, name in enumerate(chain_names(chain)[1:], start=1):
-        made_from = inputs | local if verifies(chain[:steps]) else inputs
+        made_from = inputs | {f"{split} features": local[split] for split in matched_splits(chain[:steps])}
         artefacts.append(Artefact(rankings / name, "rerank", ranking_settings(config, chain[:steps]), made_from))
     return artefacts
 

@@ -24,7 +24,7 @@ class Context:
     read_descriptors  split -> (n, d) float32 unit rows before whitening, in the order of that split's vectors
     use_gpu           whether FAISS searches on GPUs
     junk              difficulty -> for each query the index rows that its protocol leaves out; None where it leaves out none
-    count_inliers     rows of queries (p,) and of index images (p,) -> inliers (p,) of those pairs; None where no model has
+    count_inliers     two splits, rows of the one (p,) and of the other (p,) -> inliers (p,) of those pairs; None where no model has
                       local features
     """
 
@@ -34,7 +34,7 @@ class Context:
         landmark_ids: np.ndarray,
         read_descriptors: Callable[[str], np.ndarray],
         use_gpu: bool = False,
-        count_inliers: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        count_inliers: Callable[[str, str, np.ndarray, np.ndarray], np.ndarray] | None = None,
         junk: Callable[[str], list[np.ndarray]] | None = None,
     ):
         self.base, self._read_descriptors, self.use_gpu, self.count_inliers = base, read_descriptors, use_gpu, count_inliers

@@ -34,6 +34,8 @@ class Evidence:
 
     candidates  (n_query, n) int32: the ranking's lists, then what the first search and the classifier's found beyond, -1 = none
     names       what the columns are called
+
+    Inliers are among it where the step before verified the first images of the lists.
     """
 
     def __init__(self, ranking: Ranking, context: Context, classifier: bool):
@@ -44,7 +46,8 @@ class Evidence:
             rankings[" in the first search"] = replace(first, indices=found, scores=similarities)
         if classifier:
             rankings[" to the classifier"] = classify(first, context, CLASSIFIER)
-        self._listed = ranking.indices
+        self._listed, self._count_inliers = ranking.indices, context.count_inliers
+        self._verified = context.chain[-1].top if context.chain and context.chain[-1].step == "verify" else 0
         self.candidates = union_of_lists([each.indices for each in rankings.values()])
         self._views = {name: _View(each, context) for name, each in rankings.items()}
         self.names = list(self._columns(np.arange(0), np.empty((0, 1), np.int32)))
@@ -57,9 +60,19 @@ class Evidence:
 
     def _columns(self, queries: np.ndarray, indices: np.ndarray) -> dict[str, np.ndarray]:
         columns = {"reciprocal rank": self._reciprocal_rank(queries, indices)}
+        if self._verified:
+            inliers = self._inliers(queries, indices)
+            columns |= {"inliers": inliers, "inliers below the most": below_best(inliers)}
         for seen, view in self._views.items():
             columns |= {kind + seen: values for kind, values in view.columns(queries, indices).items()}
         return columns
+
+    def _inliers(self, queries: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Of the images that were verified, NaN for all others."""
+        inliers = np.full(indices.shape, np.nan)
+        rows, places = np.nonzero(self._listed[queries, : self._verified] >= 0)
+        inliers[rows, places] = self._count_inliers("test", "index", queries[rows], indices[rows, places])
+        return inliers
 
     def _reciprocal_rank(self, queries: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """1 / place in the ranking's list, which the candidates begin with; 0 behind its end."""

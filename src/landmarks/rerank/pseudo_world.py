@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from landmarks.config import Chain, FuseSettings
-from landmarks.errors import UserError
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
 
@@ -41,20 +40,26 @@ def make_pseudo_world(context: Context, chain: Chain, parts: Parts, neighbours: 
     """Search and `chain` carried out among training images, as they were among the real ones.
 
     neighbours  images in each list
-    Raises UserError where the chain verifies.
+    Raises UserError where the chain verifies and training images that the lists hold have no local features.
     """
     from landmarks.rerank import STEPS  # which the step fuse is one of
 
-    if any(step.step == "verify" for step in chain):
-        raise UserError(
-            "the step fuse carries out the steps before it among training images, whose local features are not extracted",
-            next="put verify behind fuse",
-        )
     pseudo = _context(context, parts)
     ranking = pseudo.search(_nothing_found(parts, neighbours), pseudo.base)
     for steps, step in enumerate(chain):
         ranking = STEPS[step.step](ranking, pseudo.standing_after(chain[:steps]), step)
-    return PseudoWorld(pseudo, ranking, context.labels[parts.test], context.labels[parts.index])
+    return PseudoWorld(pseudo.standing_after(chain), ranking, context.labels[parts.test], context.labels[parts.index])
+
+
+def images_to_verify(context: Context, chain: Chain, neighbours: int) -> np.ndarray:
+    """Rows of train, ascending: the pseudo-queries of the chain's step fuse, and what they have found when a step verify comes to it."""
+    steps = [step.step for step in chain]
+    fuse, verify = (next(step for step in reversed(chain) if step.step == name) for name in ("fuse", "verify"))
+    parts = split_training(context.labels, fuse)
+    if len(parts.test) == 0:
+        return parts.test
+    found = make_pseudo_world(context, chain[: steps.index("verify")], parts, neighbours).ranking.indices[:, : verify.top]
+    return np.union1d(parts.test, parts.index[np.unique(found[found >= 0])])
 
 
 def split_training(labels: np.ndarray, settings: FuseSettings) -> Parts:
@@ -90,7 +95,17 @@ def split_training(labels: np.ndarray, settings: FuseSettings) -> Parts:
 def _context(context: Context, parts: Parts) -> Context:
     rows = parts._asdict()
     base = Space(**{split: context.base.train[rows[split]] for split in rows})
-    return Context(base, context.labels[parts.train], lambda split: context.descriptors("train")[rows[split]], context.use_gpu)
+
+    def count_inliers(of: str, among: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return context.count_inliers("train", "train", rows[of][first], rows[among][second])
+
+    return Context(
+        base,
+        context.labels[parts.train],
+        lambda split: context.descriptors("train")[rows[split]],
+        context.use_gpu,
+        count_inliers if context.count_inliers is not None else None,
+    )
 
 
 def _nothing_found(parts: Parts, neighbours: int) -> Ranking:

@@ -20,7 +20,7 @@ def verify(ranking: Ranking, context: Context, settings: VerifySettings) -> Rank
     first = ranking.indices[:, : settings.top]
     queries, places = np.nonzero(first >= 0)
     inliers = np.zeros(first.shape, np.int64)
-    inliers[queries, places] = context.count_inliers(queries, first[queries, places])
+    inliers[queries, places] = context.count_inliers("test", "index", queries, first[queries, places])
     inliers[inliers < settings.least_inliers] = 0
     similarities = context.similarities(ranking, settings.top) if settings.weight is not None else np.zeros(first.shape, np.float32)
     return ranking.with_order(order_by_inliers(ranking.indices, similarities, inliers, settings.weight, settings.saturation))

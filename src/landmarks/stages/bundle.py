@@ -17,6 +17,7 @@ from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.disk import require_space
 from landmarks.store.files import write_json, write_text
+from landmarks.store.rankings import matched_splits
 
 CONTENTS = "bundle.json"  # by which the notebook finds the folder
 
@@ -29,6 +30,12 @@ def bundle(config: Config) -> Path:
     if not config.models:
         raise UserError(
             "the configuration names no model: a notebook has photos to describe", where="models", next="--config FILE with models"
+        )
+    if "train" in matched_splits(config.rerank):
+        raise UserError(
+            "the step fuse learns from inliers of training photos, which a notebook does not have",
+            where="rerank",
+            next="put verify behind fuse, or leave one of them out",
         )
     folder, code = config.run.folder / "bundle", Path(landmarks.__file__).parent
     table = config.tables_folder / config.dataset.train_table

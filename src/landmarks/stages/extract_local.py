@@ -12,14 +12,17 @@ from landmarks.config import Config
 from landmarks.extraction.run import run_extraction
 from landmarks.extraction.work import Work, local_work
 from landmarks.rerank.chain import make_chain, open_context
+from landmarks.rerank.pseudo_world import images_to_verify
 from landmarks.store.local_features import local_model
-from landmarks.store.rankings import read_ranking
+from landmarks.store.rankings import matched_splits, read_ranking
+from landmarks.store.tables import read_ids
 
 
 def extract_local(config: Config) -> list[Path]:
-    """Make local features of the queries and of the first images of the lists that are to be verified; returns the two folders.
+    """Make local features of the queries and of the first images of the lists that are to be verified; returns the folders.
 
-    Those are the lists that stand before the chain's step `verify`; what makes them is done here if it was not.
+    Those are the lists that stand before the chain's step `verify`; what makes them is done here if it was not. Where a step
+    `fuse` behind it learns from inliers, the training images that it makes a small world of are among them.
     What is there already, from `extract` or an earlier search, is not made again. Raises UserError as `run_extraction` does,
     and where there is no telling whose local features are meant.
     """
@@ -34,6 +37,9 @@ def extract_local(config: Config) -> list[Path]:
         found = np.unique(ranking.indices[:, :top])
         index_ids = ranking.index_ids[found[found >= 0]]
         wanted = {"test": ranking.query_ids, "index": np.union1d(wanted["index"], index_ids) if wanted else index_ids}
+        if "train" in matched_splits(chain):
+            train_ids = read_ids(config.run.folder / "space" / "train" / "ids.csv")
+            wanted["train"] = train_ids[images_to_verify(context(), chain, ranking.indices.shape[1])]
 
     def plan(precision: str) -> Iterator[Work]:
         for split, ids in wanted.items():

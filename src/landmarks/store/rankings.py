@@ -55,6 +55,14 @@ def verifies(chain: Chain) -> bool:
     return any(step.step == "verify" for step in chain)
 
 
+def matched_splits(chain: Chain) -> tuple[str, ...]:
+    """The splits whose local features the chain matches; those of train where a step `fuse` learns behind a verification."""
+    steps = [step.step for step in chain]
+    if not verifies(chain):
+        return ()
+    return ("test", "index", "train") if "fuse" in steps[steps.index("verify") :] else ("test", "index")
+
+
 def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, Any]]:
     """The manifest of every prefix of `chain`, by its name.
 

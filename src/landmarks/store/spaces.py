@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from landmarks.errors import UserError
+from landmarks.ops.half import to_float16
 from landmarks.ops.knn import graphics_cards, knn_blocks, streamed_knn
 from landmarks.ops.knn_graph import nearest_others
 from landmarks.progress import progress
@@ -42,7 +43,7 @@ def read_base_space(folder: Path) -> tuple[Space, dict[str, np.ndarray]]:
 
 def write_vectors(path: Path, vectors: np.ndarray) -> None:
     """(n, d) as float16: with unit vectors the similarities lose their fourth decimal."""
-    write_array(path, vectors.astype(np.float16))
+    write_array(path, vectors if vectors.dtype == np.float16 else to_float16(vectors))
 
 
 def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> int:
@@ -57,7 +58,7 @@ def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> 
                 np.lib.format.write_array_header_1_0(file, header)
             if len(narrow) < len(block) or narrow.shape[1] != block.shape[1]:
                 narrow = np.empty(block.shape, np.float16)
-            narrow[: len(block)] = block
+            to_float16(block, narrow[: len(block)])
             file.write(narrow[: len(block)])
             done += len(block)
         if done != rows:
