@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landmarks.ops.vectors import CACHED, ensemble, l2_normalise, learn_whitening, unusable_rows
+from landmarks.ops.vectors import CACHED, ensemble, join_rows, l2_normalise, learn_whitening, unusable_rows
 
 
 def correlated(rng, rows, columns):
@@ -35,6 +35,16 @@ def test_unusable_rows_are_zero_or_not_finite(dtype):
     assert np.flatnonzero(by_definition).tolist() == [3, 5, 11, 12, 14, CACHED + 1, CACHED + 7]
     np.testing.assert_array_equal(unusable_rows(rows[::2, ::-1]), by_definition[::2])
     assert unusable_rows(rows[:, :0]).all() and unusable_rows(rows[:0]).shape == (0,)
+
+
+def test_joined_rows_stand_side_by_side_at_length_one():
+    random = np.random.default_rng(8)
+    parts = [random.standard_normal((CACHED + 3, 5)).astype(np.float16), random.standard_normal((CACHED + 3, 4)).astype(np.float32)]
+    parts[0][7], parts[1][7] = 0, 0
+    out = np.ones((CACHED + 5, 9), np.float16)
+    join_rows(parts, out[: CACHED + 3])
+    np.testing.assert_array_equal(out[:-2], l2_normalise(np.concatenate(parts, axis=1)).astype(np.float16))
+    assert (out[-2:] == 1).all() and not out[7].any()
 
 
 def test_the_whitened_covariance_is_the_identity():

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from landmarks.ops.half import readable, to_float32, widened
+from landmarks.ops.half import readable, to_float16, to_float32, widened
 
 BLOCK = 65536  # rows turned into float32 at a time, so that a float16 matrix is never held twice
-CACHED = 4096  # rows looked at at a time, so that what is made of them stays in the cache
+CACHED = 4096  # rows at a time where what is made of them should stay in the cache
 _BITS = {2: (np.uint16, 0x7C00), 4: (np.uint32, 0x7F800000), 8: (np.uint64, 0x7FF0 << 48)}  # bytes of a float -> its bits, infinity's
 
 
@@ -79,6 +79,18 @@ def ensemble(matrices: Sequence[np.ndarray], weights: Sequence[float]) -> np.nda
     if several:
         _write_rows(combined, 1.0, combined, 0)
     return combined
+
+
+def join_rows(parts: Sequence[np.ndarray], out: np.ndarray) -> None:
+    """Write the parts (n, d of that part), float16 or float32, side by side as unit rows into `out` (n, sum of d) float16."""
+    for start in range(0, len(out), CACHED):
+        target = out[start : start + CACHED]
+        wide, column = np.empty(target.shape, np.float32), 0
+        for part in parts:
+            to_float32(part[start : start + CACHED], wide[:, column : column + part.shape[1]])
+            column += part.shape[1]
+        _write_rows(wide, 1.0, wide, 0)
+        to_float16(wide, target)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from landmarks.config import AddLabelsSettings
-from landmarks.ops.half import to_float16
 from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, sketch_labels, spread_labels
-from landmarks.ops.vectors import BLOCK, l2_normalise
+from landmarks.ops.vectors import CACHED, join_rows
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
 
@@ -39,8 +38,8 @@ def _joint(space: Space, context: Context, split: str, settings: AddLabelsSettin
 def _joined(vectors: np.ndarray, distributions: LabelDistributions, axes: np.ndarray, weight: float) -> np.ndarray:
     """Vectors (n, d) with the label parts behind them, (n, d + label dimensions) float16, L2-normalised."""
     result = np.empty((len(vectors), vectors.shape[1] + axes.shape[1]), np.float16)
-    for start in range(0, len(vectors), BLOCK):  # in float32 the whole of GLDv2's train would take 6 GB, thrice
-        part = slice(start, start + BLOCK)
+    for start in range(0, len(vectors), CACHED):  # in float32 the whole of GLDv2's train would take 6 GB, thrice
+        part = slice(start, start + CACHED)
         labels = sketch_labels(LabelDistributions(distributions.labels[part], distributions.shares[part]), axes)
-        to_float16(l2_normalise(np.concatenate([vectors[part], np.float32(weight) ** 0.5 * labels], axis=1)), result[part])
+        join_rows([vectors[part], np.float32(weight) ** 0.5 * labels], result[part])
     return result

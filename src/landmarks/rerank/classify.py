@@ -7,9 +7,8 @@ import numpy as np
 from landmarks.config import ClassifySettings
 from landmarks.errors import UserError
 from landmarks.models.descriptor_head import DescriptorHead, apply_head, create_head, train_head
-from landmarks.ops.half import to_float16
 from landmarks.ops.label_spread import LabelDistributions, class_axes, sketch_labels
-from landmarks.ops.vectors import BLOCK, l2_normalise
+from landmarks.ops.vectors import BLOCK, join_rows
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
 from landmarks.store.tables import SPLITS
@@ -37,5 +36,5 @@ def _joined(vectors: np.ndarray, descriptors: np.ndarray, head: DescriptorHead, 
         projection, labels, probabilities = apply_head(head, descriptors[part], settings.kept)
         sketch = sketch_labels(LabelDistributions(labels, np.sqrt(probabilities)), axes)
         weighted = np.float32(settings.projection_weight) ** 0.5 * projection, np.float32(settings.label_weight) ** 0.5 * sketch
-        to_float16(l2_normalise(np.concatenate([vectors[part], *weighted], axis=1)), result[part])
+        join_rows([vectors[part], *weighted], result[part])
     return result

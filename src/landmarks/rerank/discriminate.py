@@ -7,8 +7,7 @@ import numpy as np
 from landmarks.config import DiscriminateSettings
 from landmarks.errors import UserError
 from landmarks.ops.discriminant import learn_discriminant, learn_shrunk_whitening
-from landmarks.ops.half import to_float16
-from landmarks.ops.vectors import BLOCK, l2_normalise
+from landmarks.ops.vectors import BLOCK, join_rows
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
 from landmarks.store.tables import SPLITS
@@ -30,5 +29,5 @@ def _side_by_side(descriptors: np.ndarray, *halves) -> np.ndarray:
     vectors = np.empty((len(descriptors), sum(half.projection.shape[1] for half in halves)), np.float16)
     for start in range(0, len(descriptors), BLOCK):
         part = slice(start, start + BLOCK)
-        to_float16(l2_normalise(np.concatenate([half(descriptors[part]) for half in halves], axis=1)), vectors[part])
+        join_rows([half(descriptors[part]) for half in halves], vectors[part])
     return vectors
