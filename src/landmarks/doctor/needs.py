@@ -8,7 +8,7 @@ from landmarks.store.rankings import matched_splits, verifies
 
 FLOAT16, FLOAT32 = 2, 4
 PROGRAM = 3e9  # bytes: torch, its workers and a small model; `./run.sh` on the sample measured 2.7 GB (EXPERIMENTS.md)
-BESIDE_VECTORS = 1.2  # of the widest vectors as float32: 11.9 GB were measured for 2.46 M images of 1024 dimensions
+BESIDE_VECTORS = 1.2  # of the widest vectors as float32: 11.9 GB for 2.46 M images of 1024 dimensions, their index as float32 at once
 PHOTO_BYTES = 14e3  # a rendered photo of the sample: 32 MB for 2,343
 NEIGHBOURS = 40  # kept for an index image by the steps of the default chain, 8 bytes each
 
