@@ -87,6 +87,17 @@ def test_the_report_of_a_benchmark_frames_right_wrong_and_junk(roxford, tmp_path
         assert picture.size == (96, 96)
 
 
+def test_a_query_that_could_not_be_described_finds_nothing(roxford, tmp_path):
+    (roxford / "jpg" / "college_000001.jpg").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    assert run(roxford, out, "extract.on_error=skip") == 0
+    queries = pd.read_csv(out / "per_query.csv").set_index("id")
+    assert queries.loc["college_000001", ["knn easy", "knn medium", "knn hard"]].tolist() == [0, 0, 0]
+    numbers = json.loads((out / "metrics.json").read_text())["chains"]["knn"]
+    assert numbers["map_medium"] == pytest.approx(queries["knn medium"].mean(), abs=1e-3) and queries["knn medium"].max() > 0
+    assert numbers["precision_at_1_easy"] == pytest.approx(200 / 3, abs=1e-3)
+
+
 def test_queries_of_one_landmark_or_place_show_the_same(roxford, pitts, tmp_path):
     assert run(roxford, tmp_path / "out", stages=["prepare", "train", "extract", "search"]) == 0
     assert judge_of("revisited", roxford, tmp_path / "out").subjects() == ["easy_0_000000", "easy_1_000003", "easy_2_000006"]

@@ -99,7 +99,7 @@ def compare_combinations(
     configuration's own alone: whoever saw it for all would choose by it.
     """
     on_choosing = [_mean_of(scored(chain).judged.decisive[choosing]) for chain in chains]
-    best = chains[int(np.argmax(on_choosing))]
+    best = chains[int(np.argmax([-1 if score is None else score for score in on_choosing]))]
     table = []
     for chain, score in zip(chains, on_choosing, strict=True):
         own, told = scored(chain), chain in (best, chains[0])

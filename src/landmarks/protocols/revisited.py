@@ -50,7 +50,7 @@ class RevisitedJudge(Judge):
     def judge(self, chain: Chain) -> Judged:
         """The lists are those that each difficulty's verification left, without its junk."""
         known: dict[str, list[dict[str, np.ndarray]]] = {}
-        measures, precisions = {}, {}
+        columns: dict[str, np.ndarray] = {}
         for difficulty in DIFFICULTIES:
             own = without_junk_before_verify(chain, difficulty)
             read_chain_manifests(self._config, own)
@@ -58,13 +58,10 @@ class RevisitedJudge(Judge):
             if names[-1] not in known:  # most chains are the same for all difficulties
                 known[names[-1]] = self._ranks(names)
             measured = np.array([_measure(of_query, difficulty) for of_query in known[names[-1]]]).reshape(-1, 1 + len(PLACES))
-            measures[f"map_{difficulty}"] = measured[:, 0]
-            precisions[difficulty] = {f"precision_at_{at}_{difficulty}": column for at, column in zip(PLACES, measured[:, 1:].T)}
-        columns = {}
-        for difficulty in DIFFICULTIES:
-            columns |= {f"map_{difficulty}": measures[f"map_{difficulty}"]} | precisions[difficulty]
+            keys = [f"map_{difficulty}", *(f"precision_at_{at}_{difficulty}" for at in PLACES)]
+            columns |= dict(zip(keys, measured.T, strict=True))
         numbers = {name: mean(100 * column[~np.isnan(column)]) for name, column in columns.items()}
-        return Judged(measures, measures[f"map_{DECISIVE}"], numbers)
+        return Judged({name: columns[name] for name in self.headings}, columns[f"map_{DECISIVE}"], numbers)
 
     def per_query(self, name: str, judged: Judged) -> dict[str, np.ndarray]:
         return {f"{name} {difficulty}": in_percent(judged.measures[f"map_{difficulty}"]) for difficulty in DIFFICULTIES}
@@ -79,7 +76,7 @@ class RevisitedJudge(Judge):
         return self._images(query, DIFFICULTIES[DECISIVE][1])
 
     def subjects(self) -> list[str]:
-        """The first by id of a query's images of any kind: a landmark's five queries share them all, each with kinds of its own."""
+        """The first by id of a query's images of any kind: a landmark's five queries have much the same ones, by kinds of their own."""
         return [min(self._images(query, tuple(self._truth.images)), default=f"none of {query}") for query in self._test_ids]
 
     def _images(self, query: str, kinds: tuple[str, ...]) -> set[str]:
