@@ -61,6 +61,19 @@ def test_without_a_gain_on_the_pseudo_queries_the_order_stays(capsys):
     assert "the order stays" in capsys.readouterr().out
 
 
+def test_from_training_images_that_are_known_by_heart_nothing_is_learned(capsys):
+    _, context, _ = world()
+    labels = context.labels
+    known = np.eye(LANDMARKS, dtype=np.float32)[labels] + 0.01 * np.random.default_rng(4).standard_normal((len(labels), LANDMARKS))
+    known = (known / np.linalg.norm(known, axis=1, keepdims=True)).astype(np.float32)
+    base = Space(known[::7], known[1::3], known)
+    context = Context(base, labels, lambda split: base.of(split))
+    found, scores = context.nearest(base, "test", "index", 40)
+    ranking = Ranking(np.arange(len(base.test)).astype(str), np.arange(len(base.index)).astype(str), found, scores)
+    assert STEPS["fuse"](ranking, context, settings()) is ranking and not context.left
+    assert "know the training images by heart" in capsys.readouterr().out
+
+
 def test_no_queries_or_too_few_landmarks_leave_the_ranking_as_it_is(capsys):
     ranking, context, _ = world()
     none = Ranking(ranking.query_ids[:0], ranking.index_ids, ranking.indices[:0], ranking.scores[:0])
