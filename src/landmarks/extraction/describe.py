@@ -17,6 +17,8 @@ from landmarks.errors import UserError
 from landmarks.extraction.features import as_stored
 from landmarks.extraction.outputs import Described
 from landmarks.extraction.work import Work, local_longest_side
+from landmarks.models.checkpoint import load_model
+from landmarks.models.folding import fold_batchnorm
 from landmarks.models.global_model import GlobalModel
 from landmarks.models.local_features import describe_both
 from landmarks.models.multi_scale import describe
@@ -26,6 +28,14 @@ SMALLEST = 10  # pixels: a picture with a shorter side has no local features (th
 
 # Pictures of one shape -> descriptors (n, dimensions) float32, left on the device; local features of each picture as it is stored.
 Compute = Callable[[list[Picture]], tuple[torch.Tensor | None, list[LocalFeatures]]]
+
+
+def open_model(config: Config, name: str, precision: str, device: torch.device) -> GlobalModel:
+    """The trained model as it describes best. Raises UserError where it is not there or damaged."""
+    model = load_model(config.run.folder / "models" / name)
+    if precision == "float32":  # in bfloat16 the scales of a norm are exact beside the weights, and rounded once they are in them
+        fold_batchnorm(model)
+    return model.to(device, memory_format=torch.channels_last)
 
 
 def describe_shards(

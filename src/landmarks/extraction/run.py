@@ -12,9 +12,8 @@ from accelerate import PartialState
 from landmarks.config import Config
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
-from landmarks.extraction.describe import describe_shards
+from landmarks.extraction.describe import describe_shards, open_model
 from landmarks.extraction.work import Work, local_bytes
-from landmarks.models.checkpoint import load_model
 from landmarks.models.delg import DelgModel
 from landmarks.models.global_model import GlobalModel
 from landmarks.progress import progress, say
@@ -50,8 +49,10 @@ def run_extraction(config: Config, stage: str, plan: Callable[[str], Iterable[Wo
                 say(f"{work.name}: up to date")
             continue
         if loaded != work.model:
-            model = _load(config, work).to(device, memory_format=torch.channels_last)
-            loaded = work.model
+            model, loaded = open_model(config, work.model, precision, device), work.model
+        if work.local is not None and not isinstance(model, DelgModel):
+            folder = config.run.folder / "models" / work.model
+            raise UserError("this model was trained without a local branch", where=folder, next="./run.sh train with the same settings")
         unmade = [output.path(shard, work.ids_of(shard)) for shard in work.shards for output in work.unmade(shard)]
         _make_shards(work, model, config, precision, device, state)
         if state.is_main_process:
@@ -60,14 +61,6 @@ def run_extraction(config: Config, stage: str, plan: Callable[[str], Iterable[Wo
                 output.seal(work.ids, model.dimensions)
     _wait_for([folder / MANIFEST for folder in folders], "the first process to finish", state)
     return folders
-
-
-def _load(config: Config, work: Work) -> GlobalModel:
-    folder = config.run.folder / "models" / work.model
-    model = load_model(folder)
-    if work.local is not None and not isinstance(model, DelgModel):
-        raise UserError("this model was trained without a local branch", where=folder, next="./run.sh train with the same settings")
-    return model
 
 
 def _prepare(config: Config, plan: list[Work]) -> None:

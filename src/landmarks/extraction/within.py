@@ -13,10 +13,9 @@ from tqdm import tqdm
 from landmarks.config import Config
 from landmarks.device import choose_device, resolve_precision
 from landmarks.extraction.budget import Budget
-from landmarks.extraction.describe import describe_shards
+from landmarks.extraction.describe import describe_shards, open_model
 from landmarks.extraction.outputs import Described
 from landmarks.extraction.work import Work, descriptors_work
-from landmarks.models.checkpoint import load_model
 from landmarks.models.global_model import GlobalModel
 from landmarks.progress import progress, say
 from landmarks.store.artefact import fingerprint_of_file
@@ -70,8 +69,7 @@ def _prepare(config: Config, name: str, tables: Tables, precision: str, device: 
     }
     for work in works.values():
         work.descriptors.artefact.begin()
-    network = load_model(config.run.folder / "models" / name)
-    return Model(network.to(device, memory_format=torch.channels_last), works)
+    return Model(open_model(config, name, precision, device), works)
 
 
 def _describe(
