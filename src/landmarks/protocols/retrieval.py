@@ -37,7 +37,7 @@ class RetrievalJudge(Judge):
         self.choices = {"solution": name}
         groups, relevant = _groups(tables, solution), np.diff(solution.truth.starts)
         self.queries = pd.DataFrame({"id": solution.query_ids, "usage": solution.usages, "group": groups, "relevant": relevant})
-        self.counts = self.queries["usage"].value_counts().to_dict()
+        self.counts = self.queries["usage"].value_counts().sort_index().to_dict()
 
     def judge(self, chain: Chain) -> Judged:
         read_chain_manifests(self._config, chain)
