@@ -70,7 +70,14 @@ class Shared(Twice):
         return self.norm(self.other(self.norm(self.convolution(images))))
 
 
-@pytest.mark.parametrize("network", [Twice, Shared])
+class Curious(Twice):
+    """Looks at its norm's own numbers."""
+
+    def forward(self, images):
+        return self.norm(self.convolution(images)) * self.norm.eps
+
+
+@pytest.mark.parametrize("network", [Twice, Shared, Curious])
 def test_what_cannot_be_folded_stays_as_it_was(network):
     torch.manual_seed(0)
     model = model_of("test_resnet")
