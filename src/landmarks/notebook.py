@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config, load_config
+from landmarks.config import Config, load_config, verifies
 from landmarks.errors import UserError
 from landmarks.extraction.budget import Budget, area
 from landmarks.extraction.within import describe_within
@@ -25,7 +25,7 @@ from landmarks.progress import say
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.store.images import photo_ids
 from landmarks.store.local_features import local_model
-from landmarks.store.rankings import read_ranking, verifies
+from landmarks.store.rankings import read_ranking
 from landmarks.store.tables import Tables, read_ids, read_tables, write_csv
 
 PAIRS_PER_SECOND = 360.0  # measured on two CPU cores (EXPERIMENTS.md), until this machine's own rate is known

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from landmarks.config import BENCHMARKS, Config
+from landmarks.config import BENCHMARKS, Config, verifies
 from landmarks.errors import UserError
 
 TOLD = "LANDMARKS_TOLD_FILE"  # where a launched process notes that it stopped with a message to the user
@@ -58,7 +58,7 @@ def stages_of(config: Config) -> list[str]:
     models = ["train", "extract"] if config.models else []
     if config.dataset.source == "pictures":  # described for other runs to search
         return [*prepare, *models]
-    local = ["extract-local"] if any(step.step == "verify" for step in config.rerank) else []
+    local = ["extract-local"] if verifies(config.rerank) else []
     submit = ["submit"] if config.dataset.source not in BENCHMARKS else []
     if config.protocol == "recognition":
         return [*prepare, *models, "search", *local, "rerank", "recognize"]

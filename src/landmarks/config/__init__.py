@@ -21,7 +21,9 @@ from landmarks.config.chain import (
     SuperGlobalSettings,
     VerifySettings,
     chain_names,
+    matched_splits,
     step_name,
+    verifies,
     without_junk_before_verify,
 )
 from landmarks.config.dataset import BENCHMARKS, DatasetSettings, PhotosSettings, SampleSettings
@@ -84,7 +86,9 @@ __all__ = [
     "WhitenSettings",
     "chain_names",
     "load_config",
+    "matched_splits",
     "step_name",
+    "verifies",
     "with_settings",
     "without_junk_before_verify",
 ]

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class Settings(BaseModel):

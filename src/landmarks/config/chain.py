@@ -199,6 +199,19 @@ def chain_names(chain: Chain) -> list[str]:
     return ["knn"] + [_short("+".join(steps[: n + 1])) for n in range(len(steps))]
 
 
+def verifies(chain: Chain) -> bool:
+    """Whether a step of the chain asks for the inliers of pairs."""
+    return any(step.step == "verify" for step in chain)
+
+
+def matched_splits(chain: Chain) -> tuple[str, ...]:
+    """The splits whose local features the chain matches; those of train where a step `fuse` learns behind a verification."""
+    steps = [step.step for step in chain]
+    if not verifies(chain):
+        return ()
+    return ("test", "index", "train") if "fuse" in steps[steps.index("verify") :] else ("test", "index")
+
+
 def without_junk_before_verify(chain: Chain, difficulty: str) -> Chain:
     """The chain with that difficulty's junk removed before the first verification, as published (Cao et al., section 5.3).
 
@@ -206,7 +219,7 @@ def without_junk_before_verify(chain: Chain, difficulty: str) -> Chain:
     protocol removes the junk itself.
     """
     steps = [step.step for step in chain]
-    if "verify" not in steps or "remove_junk" in steps:
+    if not verifies(chain) or "remove_junk" in steps:
         return chain
     at = steps.index("verify")
     return (*chain[:at], RemoveJunkSettings(step="remove_junk", difficulty=difficulty), *chain[at:])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from landmarks.config import Config
+from landmarks.config import Config, matched_splits, verifies
 from landmarks.store.local_features import bytes_an_image
-from landmarks.store.rankings import matched_splits, verifies
 
 FLOAT16, FLOAT32 = 2, 4
 PROGRAM = 3e9  # bytes: torch, its workers and a small model; `./run.sh` on the sample measured 2.7 GB (EXPERIMENTS.md)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import PartialState
 
@@ -13,7 +14,7 @@ from landmarks.config import Config
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
 from landmarks.extraction.describe import describe_shards, open_model
-from landmarks.extraction.work import Work, local_bytes
+from landmarks.extraction.work import Work, local_bytes, local_work
 from landmarks.models.delg import DelgModel
 from landmarks.models.global_model import GlobalModel
 from landmarks.progress import progress, say
@@ -61,6 +62,13 @@ def run_extraction(config: Config, stage: str, plan: Callable[[str], Iterable[Wo
                 output.seal(work.ids, model.dimensions)
     _wait_for([folder / MANIFEST for folder in folders], "the first process to finish", state)
     return folders
+
+
+def extract_features(config: Config, stage: str, model: str, wanted: dict[str, np.ndarray]) -> list[Path]:
+    """Make the local features of those of `wanted` (split -> ids) that have none yet; returns and raises as `run_extraction`."""
+    return run_extraction(
+        config, stage, lambda precision: (local_work(config, model, split, ids, precision) for split, ids in wanted.items())
+    )
 
 
 def _prepare(config: Config, plan: list[Work]) -> None:

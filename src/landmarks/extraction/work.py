@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +85,11 @@ def local_bytes(config: Config, work: Work) -> int:
         return 0
     images = sum(len(work.local.lacking(work.ids_of(shard))) for shard in work.shards if not work.is_made(work.local, shard))
     return images * bytes_an_image(config.extract.local.max_features, work.local.dimensions, work.local.storage)
+
+
+def local_recipe(config: Config) -> dict[str, Any]:
+    """What shapes local features, wherever they are asked for: for the settings of what is made from them."""
+    return config.extract.local.model_dump(mode="json", exclude={"images", "splits"}) | {"longest_side": local_longest_side(config)}
 
 
 def local_longest_side(config: Config) -> int:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config
+from landmarks.config import Config, verifies
 from landmarks.errors import UserError
 from landmarks.store.artefact import read_manifest
-from landmarks.store.ledger import write_numbers
-from landmarks.store.rankings import verifies
+from landmarks.store.ledger import add_to_ledger, write_numbers
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ class Evaluation:
         """As the ledger has it."""
         words = "; ".join(f"{name}: {chosen}" for name, chosen in self.choices.items())
         return asdict(self) | {"date": date, "choices": words, "numbers": write_numbers(self.numbers)}
+
+
+def enter(config: Config, evaluations: Iterable[Evaluation]) -> None:
+    """Give each its line in the ledger, dated now."""
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    add_to_ledger(config.ledger, [evaluation.line(now) for evaluation in evaluations])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Chain, Config, chain_names
+from landmarks.config import Chain, Config
 from landmarks.errors import UserError
 from landmarks.metrics.places import found_within, near_places
 from landmarks.ops.sequence_lists import consecutive, fuse_lists
@@ -15,7 +15,7 @@ from landmarks.protocols.evaluation import mean
 from landmarks.protocols.judge import Judge, Judged
 from landmarks.ranking import Ranking
 from landmarks.store.places import Places, read_places
-from landmarks.store.rankings import read_chain_manifests, read_ranking
+from landmarks.store.rankings import listed_numbers, read_chain_ranking
 from landmarks.store.tables import positions, read_tables
 
 PLACES = (1, 5, 10, 20)
@@ -54,9 +54,7 @@ class PlacesJudge(Judge):
         self.choices = _words(config)
 
     def judge(self, chain: Chain) -> Judged:
-        read_chain_manifests(self._config, chain)
-        ranking = read_ranking(self._config.run.folder / "rankings" / chain_names(chain)[-1])
-        predicted = _predicted(ranking, self._tables.test_ids, self._tables.index_ids, self._truth)
+        predicted = self._predicted(read_chain_ranking(self._config, chain))
         truth = self._truth.images, self._truth.offsets
         found = {f"recall_at_{at}": found_within(predicted, *truth, at)[self._scored].astype(float) for at in PLACES}
         return Judged(found, found["recall_at_1"], {name: mean(100 * hits) for name, hits in found.items()})
@@ -68,6 +66,14 @@ class PlacesJudge(Judge):
         images, offsets = self._truth.near
         row = positions([query], self._tables.test_ids)[0]
         return set(self._tables.index_ids[images[offsets[row] : offsets[row + 1]]])
+
+    def _predicted(self, ranking: Ranking) -> np.ndarray:
+        """(queries, at least 20 where there are so many) numbers of index entries, -1 = none."""
+        predicted = listed_numbers(ranking, self._tables.test_ids, self._tables.index_ids)
+        queries, entries = self._truth.queries, self._truth.entries
+        if queries.shape[1] == entries.shape[1] == 1:
+            return predicted[queries[:, 0]]
+        return fuse_lists(predicted, queries, entries, len(self._tables.index_ids), max(PLACES))
 
     def subjects(self) -> list[str]:
         """The first by id of the index pictures near a query; one without any shows a place of its own."""
@@ -113,17 +119,6 @@ def _sequences(config: Config, places: Places, length: int, setting: str) -> np.
             next=f"places.{setting}=1, or columns sequence and frame in index.csv and test.csv",
         )
     return consecutive(places.sequences, places.frames, length)
-
-
-def _predicted(ranking: Ranking, test_ids: np.ndarray, index_ids: np.ndarray, truth: Truth) -> np.ndarray:
-    """(queries, at least 20 where there are so many) numbers of index entries, -1 = none."""
-    numbers = np.append(positions(ranking.index_ids, index_ids), -1)
-    rows = positions(test_ids, ranking.query_ids)
-    predicted = numbers[ranking.indices[rows]]
-    predicted[rows < 0] = -1
-    if truth.queries.shape[1] == truth.entries.shape[1] == 1:
-        return predicted[truth.queries[:, 0]]
-    return fuse_lists(predicted, truth.queries, truth.entries, len(index_ids), max(PLACES))
 
 
 def _words(config: Config) -> dict[str, str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 from landmarks.config import Config
-from landmarks.protocols.evaluation import Scores
+from landmarks.protocols.evaluation import Scores, enter
 from landmarks.store.files import write_json
-from landmarks.store.ledger import add_to_ledger
 from landmarks.store.tables import write_csv
 from landmarks.summary import print_protocol, print_scores
 
@@ -34,6 +32,5 @@ def record(config: Config, protocol: str, scores: Scores | None) -> Path | None:
         print_scores(scores.results)
     else:
         print_protocol(scores.results)
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    add_to_ledger(config.ledger, [evaluation.line(now) for evaluation in scores.evaluations])
+    enter(config, scores.evaluations)
     return folder

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Chain, Config, chain_names
+from landmarks.config import Chain, Config
 from landmarks.metrics.google_landmarks import average_precision, first_positions, precision_at
 from landmarks.protocols.evaluation import in_percent, mean
 from landmarks.protocols.judge import Judge, Judged
-from landmarks.ranking import Ranking
-from landmarks.store.rankings import read_chain_manifests, read_ranking
+from landmarks.store.rankings import listed_numbers, read_chain_ranking
 from landmarks.store.solution import Solution, find_solution, read_solution
 from landmarks.store.submission import MOST_IMAGES
 from landmarks.store.tables import Tables, positions, read_csv, read_tables, refuse_repeated
@@ -40,9 +39,8 @@ class RetrievalJudge(Judge):
         self.counts = self.queries["usage"].value_counts().sort_index().to_dict()
 
     def judge(self, chain: Chain) -> Judged:
-        read_chain_manifests(self._config, chain)
-        ranking = read_ranking(self._config.run.folder / "rankings" / chain_names(chain)[-1])
-        predicted = _predicted(ranking, self._tables, self._solution)
+        ranking = read_chain_ranking(self._config, chain)
+        predicted = listed_numbers(ranking, self._solution.query_ids, self._tables.index_ids, MOST_IMAGES)
         precisions, usages = average_precisions(predicted, self._solution), self._solution.usages
         measures = {f"map_{usage.lower()}": np.where(usages == usage, precisions, np.nan) for usage in ("Private", "Public")}
         numbers = {name: mean(in_percent(values[~np.isnan(values)])) for name, values in measures.items()}
@@ -85,17 +83,6 @@ class RetrievalJudge(Judge):
 def average_precisions(predicted: np.ndarray, solution: Solution) -> np.ndarray:
     """AP@100 of each of the solution's queries, (n_query,) float64 from 0 to 1."""
     return average_precision(predicted, solution.truth.numbers, solution.truth.starts, MOST_IMAGES)
-
-
-def _predicted(ranking: Ranking, tables: Tables, solution: Solution) -> np.ndarray:
-    """(n_query, at most 100) image numbers in the order of index.csv, for the solution's queries; -1 = none."""
-    if len(ranking.query_ids) == 0:
-        return np.full((len(solution.query_ids), 1), -1)
-    numbers = np.append(positions(ranking.index_ids, tables.index_ids), -1)  # the last one is where -1 points to
-    rows = positions(solution.query_ids, ranking.query_ids)
-    predicted = numbers[ranking.indices[rows, :MOST_IMAGES]]
-    predicted[rows < 0] = -1
-    return predicted
 
 
 def _groups(tables: Tables, solution: Solution) -> list[str]:

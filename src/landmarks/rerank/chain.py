@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks.config import BENCHMARKS, Chain, Config, chain_names
+from landmarks.config import BENCHMARKS, Chain, Config, chain_names, matched_splits, verifies
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.ranking import Ranking, Space
@@ -21,7 +21,7 @@ from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifes
 from landmarks.store.disk import require_space
 from landmarks.store.files import write_text
 from landmarks.store.local_features import local_folder, local_model
-from landmarks.store.rankings import SPACE, matched_splits, ranking_settings, read_ranking, verifies, write_ranking
+from landmarks.store.rankings import SPACE, ranking_settings, read_ranking, write_ranking
 from landmarks.store.revisited import read_revisited_truth
 from landmarks.store.search_space import SearchSpace
 from landmarks.store.spaces import read_base_space, read_space, search_on_gpu

@@ -10,14 +10,13 @@ import yaml
 import landmarks
 from landmarks.bundling.notebook import notebook_text
 from landmarks.bundling.wheels import fetch_wheels
-from landmarks.config import Config
+from landmarks.config import Config, matched_splits
 from landmarks.doctor.check import gigabytes
 from landmarks.errors import UserError
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.disk import require_space
 from landmarks.store.files import write_json, write_text
-from landmarks.store.rankings import matched_splits
 
 CONTENTS = "bundle.json"  # by which the notebook finds the folder
 

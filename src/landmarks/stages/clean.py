@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from landmarks.config import Config
-from landmarks.extraction.run import run_extraction
-from landmarks.extraction.work import local_longest_side, local_work
+from landmarks.extraction.run import extract_features
+from landmarks.extraction.work import local_recipe
 from landmarks.gallery.chart import bar_chart
 from landmarks.ops.cleaning import images_to_keep, same_label_neighbours
 from landmarks.ops.knn import graphics_cards, knn_blocks
@@ -20,7 +20,7 @@ from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifes
 from landmarks.store.files import read_array, write_array, write_text
 from landmarks.store.local_features import bytes_an_image, local_model
 from landmarks.store.search_space import SearchSpace, space_settings
-from landmarks.store.tables import Tables, positions, read_tables, write_csv
+from landmarks.store.tables import Tables, TrainTable, positions, read_tables, write_clean_train, write_csv
 
 GLDV2 = 4_132_914  # images of train.csv of Google Landmarks v2
 BLOCK = 4096  # training images searched for together: what a run that is cut off loses at most
@@ -41,8 +41,7 @@ def clean(config: Config) -> Path:
     settings = space_settings(config) | config.clean.model_dump(include={"neighbours", "pairs"})
     nearest = Artefact(config.run.folder / "same_label", "clean", settings, inputs)
     settings = {name: getattr(config, name).model_dump(mode="json") for name in ("clean", "verification")}
-    settings |= {"local": config.extract.local.model_dump(mode="json", exclude={"images", "splits"}), "model": model}
-    settings["local"]["longest_side"] = local_longest_side(config)
+    settings |= {"local": local_recipe(config), "model": model}
     inputs = {"same_label": nearest.fingerprint, "model": read_manifest(config.run.folder / "models" / model)["fingerprint"]}
     artefact = Artefact(config.run.folder / "clean", "clean", settings, inputs)
     if artefact.is_complete():
@@ -51,7 +50,7 @@ def clean(config: Config) -> Path:
 
     ids, labels, pairs = _same_label_pairs(config, tables, space, nearest)
     with_pairs = ids[np.unique(pairs)]
-    run_extraction(config, "clean", lambda precision: [local_work(config, model, "train", with_pairs, precision)])
+    extract_features(config, "clean", model, {"train": with_pairs})
     inliers, rate = _inliers(VerifiedPairs(config, model, ("train", "train"), ids, ids), labels, pairs)
     limits = config.clean.model_dump(include={"least_inliers", "least_pairs", "least_images"})
     kept = images_to_keep(labels, pairs, inliers, **limits)
@@ -119,9 +118,8 @@ def _write_report(folder: Path, ids: np.ndarray, labels: np.ndarray, kept: np.nd
     shares = 100 * np.bincount(np.searchsorted(BINS, inliers, side="right") - 1, minlength=len(BINS)) / max(1, len(inliers))
     names = [str(low) if high == low + 1 else f"{low} - {high - 1}" for low, high in zip(BINS[:-1], BINS[1:])] + [f"{BINS[-1]} and more"]
     write_text(folder / "inliers.svg", bar_chart(names, {"% of pairs by their inliers": shares.tolist()}))
-    clean_table = table[table["kept"]].groupby("landmark_id")["images"].agg(" ".join).reset_index()
-    write_csv(folder / "train_clean.csv", clean_table)
-    return {"kept": int(kept.sum()), "labels": len(per_label), "labels_kept": len(clean_table)}
+    write_clean_train(folder / "train_clean.csv", TrainTable(ids[kept], labels[kept]))
+    return {"kept": int(kept.sum()), "labels": len(per_label), "labels_kept": int((per_label["kept"] > 0).sum())}
 
 
 def _say_cost(config: Config, model: str, images: int, pairs: int, comparison: float | None, rate: float) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from landmarks.config import Config
-from landmarks.extraction.run import run_extraction
-from landmarks.extraction.work import Work, local_work
+from landmarks.config import Config, matched_splits, verifies
+from landmarks.extraction.run import extract_features
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.rerank.pseudo_world import images_to_verify
 from landmarks.store.local_features import local_model
-from landmarks.store.rankings import matched_splits, read_ranking
+from landmarks.store.rankings import read_ranking
 from landmarks.store.tables import read_ids
 
 
@@ -31,7 +29,7 @@ def extract_local(config: Config) -> list[Path]:
     wanted: dict[str, np.ndarray] = {}
     for chain in config.chains:
         steps = [step.step for step in chain]
-        before = chain[: steps.index("verify")] if "verify" in steps else ()
+        before = chain[: steps.index("verify")] if verifies(chain) else ()
         ranking = read_ranking(make_chain(config, before, context))
         top = max((step.top for step in chain if step.step == "verify"), default=ranking.indices.shape[1])
         found = np.unique(ranking.indices[:, :top])
@@ -40,9 +38,4 @@ def extract_local(config: Config) -> list[Path]:
         if "train" in matched_splits(chain):
             train_ids = read_ids(config.run.folder / "space" / "train" / "ids.csv")
             wanted["train"] = train_ids[images_to_verify(context(), chain, ranking.indices.shape[1])]
-
-    def plan(precision: str) -> Iterator[Work]:
-        for split, ids in wanted.items():
-            yield local_work(config, model, split, ids, precision)
-
-    return run_extraction(config, "extract-local", plan)
+    return extract_features(config, "extract-local", model, wanted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,20 @@ import numpy as np
 import pandas as pd
 
 from landmarks.config import Config, DatasetSettings, WhitenSettings
-from landmarks.extraction.run import run_extraction
-from landmarks.extraction.work import local_work
+from landmarks.extraction.run import extract_features
 from landmarks.progress import say
 from landmarks.protocols import score
+from landmarks.protocols.evaluation import enter
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.rerank.fewer_landmarks import carry_out_with
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file
 from landmarks.store.descriptors import Descriptors
 from landmarks.store.files import write_json
-from landmarks.store.ledger import add_to_ledger
 from landmarks.store.local_features import LocalStore, local_folder, local_model
 from landmarks.store.search_space import SearchSpace
 from landmarks.store.spaces import search, search_on_gpu
-from landmarks.store.tables import Tables, TrainTable, positions, read_csv, read_ids, read_tables, read_train, write_csv
+from landmarks.store.tables import Tables, TrainTable, positions, read_csv, read_ids, read_tables, read_train, write_clean_train, write_csv
 
 
 def overlap(config: Config) -> Path:
@@ -58,7 +56,7 @@ def overlap(config: Config) -> Path:
         write_csv(artefact.folder / "pairs.csv", pairs)
         write_json(artefact.folder / "summary.json", summary)
         if landmarks is not None:
-            _write_table(artefact.folder / "train_without_overlap.csv", _without(landmarks, pairs))
+            write_clean_train(artefact.folder / "train_without_overlap.csv", _without(landmarks, pairs))
         artefact.finish(pairs=len(pairs))
         say(f"overlap: {summary['words']}; {artefact.folder / 'pairs.csv'}")
     if config.overlap.score and config.overlap.train is None:
@@ -111,7 +109,7 @@ def _inliers(config: Config, split: str, ids: np.ndarray, train_ids: np.ndarray,
     """(p,) of the pairs of `ids[images]` and `train_ids[rows]`; -1 where another run's training image has no local features."""
     model, elsewhere = local_model(config), config.overlap.train
     wanted = {split: ids[np.unique(images)]} | ({} if elsewhere else {"train": train_ids[np.unique(rows)]})
-    run_extraction(config, "overlap", lambda precision: (local_work(config, model, name, some, precision) for name, some in wanted.items()))
+    extract_features(config, "overlap", model, wanted)
     there = np.ones(len(images), bool)
     if elsewhere is not None:
         there = LocalStore(local_folder(config.at(elsewhere), model, "train")).rows(train_ids[rows]) >= 0
@@ -149,11 +147,6 @@ def _summary(config: Config, pairs: pd.DataFrame, images: dict[str, int], landma
     return summary | {"words": f"{said} are in the training set ({limit})"}
 
 
-def _write_table(path: Path, table: TrainTable) -> None:
-    frame = pd.DataFrame({"landmark_id": table.landmark_ids, "images": table.ids})
-    write_csv(path, frame.groupby("landmark_id")["images"].agg(" ".join).reset_index())
-
-
 def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
     """Carry out the chain with and without the labels of the landmarks that overlap; say both scores and note them."""
     pairs = read_csv(folder / "pairs.csv", ["train_id"]).to_pandas()
@@ -180,8 +173,7 @@ def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
     evaluations = [replace(evaluation, choices=evaluation.choices | {"overlap": words}) for evaluation in after.evaluations[1:]]
     scores = {one.chain: {"all": one.numbers, "without": other.numbers} for one, other in zip(before.evaluations, after.evaluations)}
     write_json(folder / "scores.json", {"unit": "percent", "without": words, "chains": scores})
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    add_to_ledger(config.ledger, [evaluation.line(now) for evaluation in evaluations])
+    enter(config, evaluations)
     say(f"overlap: {words}:")
     for chain, numbers in scores.items():
         changed = {name: (value, numbers["without"][name]) for name, value in numbers["all"].items() if value != numbers["without"][name]}

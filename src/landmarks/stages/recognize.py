@@ -9,8 +9,8 @@ import numpy as np
 
 from landmarks.config import Config
 from landmarks.errors import UserError
-from landmarks.extraction.run import run_extraction
-from landmarks.extraction.work import local_longest_side, local_work
+from landmarks.extraction.run import extract_features
+from landmarks.extraction.work import local_recipe
 from landmarks.ops.non_landmark import likeness
 from landmarks.ops.recognition import demote_frequent, recognition_votes
 from landmarks.ops.voting import Votes, label_votes
@@ -58,8 +58,7 @@ def _recipe(config: Config, table: Path) -> tuple[dict[str, Any], dict[str, str]
     settings, inputs = recognition_settings(config), {"ranking": ranking, "train": train, "labels": fingerprint_of_file(table)}
     if config.recognize.verify:
         model = local_model(config)
-        local = config.extract.local.model_dump(mode="json", exclude={"images", "splits"}) | {"longest_side": local_longest_side(config)}
-        settings |= {"verification": config.verification.model_dump(mode="json"), "local": local, "model": model}
+        settings |= {"verification": config.verification.model_dump(mode="json"), "local": local_recipe(config), "model": model}
         inputs["model"] = read_manifest(config.run.folder / "models" / model)["fingerprint"]
     return settings, inputs
 
@@ -113,9 +112,7 @@ def _inliers(config: Config, query_ids: np.ndarray, train_ids: np.ndarray, found
     queries, places = np.nonzero(found >= 0)
     images = found[queries, places]
     wanted = {"test": query_ids[np.unique(queries)], "train": train_ids[np.unique(images)]}
-    run_extraction(
-        config, "recognize", lambda precision: (local_work(config, model, split, ids, precision) for split, ids in wanted.items())
-    )
+    extract_features(config, "recognize", model, wanted)
     inliers = np.zeros(found.shape, np.int64)
     inliers[queries, places] = VerifiedPairs(config, model, ("test", "train"), query_ids, train_ids).of(queries, images).inliers
     return inliers

@@ -9,8 +9,7 @@ import numpy as np
 from landmarks.config import Config
 from landmarks.data.images import read_image
 from landmarks.errors import UserError
-from landmarks.extraction.run import run_extraction
-from landmarks.extraction.work import local_work
+from landmarks.extraction.run import extract_features
 from landmarks.gallery.matches import draw_matches
 from landmarks.ops.verification import match_pair, pair_seed
 from landmarks.progress import say
@@ -29,13 +28,9 @@ def show_matches(config: Config, query: str, index: str) -> Path:
     model = local_model(config)
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     places = [(_split_of(id, tables), id) for id in (query, index)]
-
-    def plan(precision: str):
-        for split in dict.fromkeys(split for split, _ in places):
-            ids = np.array([id for its_split, id in dict.fromkeys(places) if its_split == split], object)
-            yield local_work(config, model, split, ids, precision)
-
-    run_extraction(config, "show-matches", plan)
+    splits = dict.fromkeys(split for split, _ in places)
+    wanted = {split: np.array([id for its_split, id in dict.fromkeys(places) if its_split == split], object) for split in splits}
+    extract_features(config, "show-matches", model, wanted)
     features = [LocalStore(local_folder(config, model, split)).of(np.array([id], object)) for split, id in places]
     match = match_pair(*features, 0, 0, pair_seed(query, index), config.verification)
     photos = [read_image(Pictures(config.tables_folder, split).path(id), 1 << 20) for split, id in places]  # as they are, never reduced

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from landmarks.config import Config, chain_names
+from landmarks.config import Config
 from landmarks.progress import say
-from landmarks.store.rankings import read_chain_manifests, read_ranking
+from landmarks.store.rankings import read_chain_ranking
 from landmarks.store.submission import read_submission, write_submission
 from landmarks.store.tables import read_tables
 
@@ -14,8 +14,7 @@ from landmarks.store.tables import read_tables
 def submit(config: Config) -> Path:
     """Write run.folder/submission.csv from the whole chain's ranking and validate it as a stranger's would be."""
     tables = read_tables(config.tables_folder, config.dataset.train_table)
-    read_chain_manifests(config, config.rerank)
-    ranking = read_ranking(config.run.folder / "rankings" / chain_names(config.rerank)[-1])
+    ranking = read_chain_ranking(config, config.rerank)
     path = config.run.folder / "submission.csv"
     write_submission(path, tables.test_ids, ranking)
     lists = read_submission(path, tables.test_ids, tables.index_ids)

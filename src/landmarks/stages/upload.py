@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 from landmarks.config import Config, chain_names
 from landmarks.errors import UserError
 from landmarks.progress import say
-from landmarks.protocols.evaluation import Evaluation, choices, model_name
+from landmarks.protocols.evaluation import Evaluation, choices, enter, model_name
 from landmarks.remote.kaggle_client import Kaggle, Submission, competition, connect
-from landmarks.store.ledger import add_to_ledger
 from landmarks.store.rankings import read_chain_manifests
 from landmarks.store.submission import read_submission
 from landmarks.store.tables import read_tables
@@ -113,7 +111,6 @@ def _report(config: Config, submission: Submission, chain: str) -> None:
     percent = {key: None if score is None else 100 * score for key, score in scores.items()}
     fingerprint = read_chain_manifests(config, config.rerank)[chain]["fingerprint"]
     made = choices(config) | {"solution": f"Kaggle's, {config.submit.competition}"}
-    line = Evaluation(model_name(config), chain, "retrieval", str(config.dataset.folder), made, percent, fingerprint)
-    add_to_ledger(config.ledger, [line.line(datetime.now().astimezone().isoformat(timespec="seconds"))])
+    enter(config, [Evaluation(model_name(config), chain, "retrieval", str(config.dataset.folder), made, percent, fingerprint)])
     words = ", ".join(f"{key.removeprefix('map_')} {value:.2f}" for key, value in percent.items() if value is not None)
     say(f"submit: Kaggle's score in percent: {words}; recorded in {config.ledger}")

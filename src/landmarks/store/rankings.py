@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Chain, Config, chain_names
+from landmarks.config import Chain, Config, chain_names, verifies
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
 from landmarks.store.artefact import read_manifest
 from landmarks.store.files import read_array, write_array
 from landmarks.store.search_space import space_settings
 from landmarks.store.spaces import write_space
-from landmarks.store.tables import read_ids, write_csv
+from landmarks.store.tables import positions, read_ids, write_csv
 
 SPACE = "space"
 
@@ -50,19 +50,6 @@ def ranking_settings(config: Config, chain: Chain) -> dict[str, Any]:
     return settings
 
 
-def verifies(chain: Chain) -> bool:
-    """Whether a step of the chain asks for the inliers of pairs."""
-    return any(step.step == "verify" for step in chain)
-
-
-def matched_splits(chain: Chain) -> tuple[str, ...]:
-    """The splits whose local features the chain matches; those of train where a step `fuse` learns behind a verification."""
-    steps = [step.step for step in chain]
-    if not verifies(chain):
-        return ()
-    return ("test", "index", "train") if "fuse" in steps[steps.index("verify") :] else ("test", "index")
-
-
 def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, Any]]:
     """The manifest of every prefix of `chain`, by its name.
 
@@ -79,6 +66,22 @@ def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, An
                 next="./run.sh search and ./run.sh rerank with these settings",
             )
     return manifests
+
+
+def read_chain_ranking(config: Config, chain: Chain) -> Ranking:
+    """The ranking at the end of `chain`. Raises UserError as `read_chain_manifests` does."""
+    read_chain_manifests(config, chain)
+    return read_ranking(config.run.folder / "rankings" / chain_names(chain)[-1])
+
+
+def listed_numbers(ranking: Ranking, query_ids: np.ndarray, index_ids: np.ndarray, most: int | None = None) -> np.ndarray:
+    """The lists of `query_ids` as numbers into `index_ids`, (len(query_ids), k, or `most`), -1 = none.
+
+    A query that the ranking does not hold has an empty list.
+    """
+    none = np.full((1, ranking.indices.shape[1]), -1, np.int32)  # where a row or a place of -1 points to: the last
+    lists = np.concatenate([ranking.indices, none])[positions(query_ids, ranking.query_ids), :most]
+    return np.append(positions(ranking.index_ids, index_ids), -1)[lists]
 
 
 class Cost(NamedTuple):

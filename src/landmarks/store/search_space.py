@@ -96,10 +96,7 @@ class SearchSpace:
             array = read_array(self._other_train[0])
             return ensemble([check_descriptors(np.arange(len(array)), array, self._other_train[0])], [1.0])
         parts = [read_descriptors(folder) for folder in self._other_train]
-        ids = parts[0].ids
-        for part in parts:
-            ids = part.of(ids).ids
-        return ensemble([part.of(ids).matrix for part in parts], [model.weight for model in self._config.models.values()])
+        return self._ensembled(parts[0].ids, parts).matrix
 
     def whitened_distractors(self) -> Iterator[np.ndarray]:
         """The distractors' vectors as they are searched, (at most 65536, dimensions) float32. Raises UserError for other dimensions."""
@@ -130,9 +127,13 @@ class SearchSpace:
             return Descriptors(ids, self._own("index").matrix[:0])
         else:
             parts = [read_user_descriptors(self._arrays, split, ids)]
-        for part in parts:  # an image that one model skipped has no ensembled descriptor
+        return self._ensembled(ids, parts)
+
+    def _ensembled(self, ids: np.ndarray, parts: list[Descriptors]) -> Descriptors:
+        """A part a model; an image that one model skipped has no ensembled descriptor."""
+        for part in parts:
             ids = part.of(ids).ids
-        weights = [model.weight for model in models.values()] or [1.0]
+        weights = [model.weight for model in self._config.models.values()] or [1.0]
         return Descriptors(ids, ensemble([part.of(ids).matrix for part in parts], weights))
 
 

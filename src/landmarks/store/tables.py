@@ -125,6 +125,12 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
         frame.to_csv(aside, index=False, lineterminator="\n")
 
 
+def write_clean_train(path: Path, table: TrainTable) -> None:
+    """Write landmark_id,images, as train_clean.csv has it."""
+    frame = pd.DataFrame({"landmark_id": table.landmark_ids, "images": table.ids})
+    write_csv(path, frame.groupby("landmark_id")["images"].agg(" ".join).reset_index())
+
+
 def positions(ids: Iterable[str], among: np.ndarray) -> np.ndarray:
     """Where each of `ids` stands in `among`: (n,) int64, -1 = not there."""
     return pd.Index(among, dtype=object).get_indexer(pd.Index(ids, dtype=object))
