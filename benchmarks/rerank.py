@@ -45,7 +45,7 @@ from landmarks.rerank.insert import insert
 from landmarks.rerank.k_reciprocal import k_reciprocal
 from landmarks.rerank.sort import sort
 from landmarks.rerank.super_global import super_global
-from landmarks.store.spaces import search as nearest
+from landmarks.search.spaces import search as nearest
 
 LABELS, RECIPROCAL, EXPLORE = (
     AddLabelsSettings(step="add_labels"),

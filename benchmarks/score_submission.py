@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from landmarks.datasets.solution import read_solution
+from landmarks.datasets.submission import MOST_IMAGES, read_submission
 from landmarks.metrics.google_landmarks import average_precision
-from landmarks.store.solution import read_solution
-from landmarks.store.submission import MOST_IMAGES, read_submission
 from landmarks.store.tables import positions, read_ids
 
 QUERIES, INDEX, TRUE_IMAGES = 117_577, 761_757, 20

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from landmarks.store.rankings import read_ranking
+from landmarks.search.rankings import read_ranking
 
 SETTINGS = [
     "dataset.source=sample",

@@ -8,8 +8,8 @@ import pytest
 
 from landmarks.cli import main
 from landmarks.config import load_config
+from landmarks.datasets.images import image_path
 from landmarks.pipeline import stages_of
-from landmarks.store.images import image_path
 from landmarks.store.tables import read_tables
 
 TINY = [

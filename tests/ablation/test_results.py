@@ -8,7 +8,7 @@ from landmarks.ablation.comparisons import comparisons
 from landmarks.ablation.results import Scored, compare, compare_combinations
 from landmarks.config import chain_names, load_config
 from landmarks.protocols import Judged
-from landmarks.store.rankings import Cost
+from landmarks.search.rankings import Cost
 
 USAGES = np.array(["Private", "Private", "Public", "Public"], dtype=object)
 SCORES = {

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from landmarks.data.extract_set import ExtractSet, Picture, read_ahead
+from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.store.images import image_path
 
 
 def write_photo(folder, id, height, width, blob, exif=None, quality=98):

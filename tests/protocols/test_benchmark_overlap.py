@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from landmarks.cli import main
-from landmarks.store.images import image_path
+from landmarks.datasets.images import image_path
 from tests.protocols.conftest import MODEL, facade, save
 from tests.protocols.test_revisited_path import run
 

@@ -9,7 +9,7 @@ import pytest
 
 from landmarks.cli import main
 from landmarks.config import load_config
-from landmarks.store.rankings import read_ranking
+from landmarks.search.rankings import read_ranking
 from landmarks.store.tables import read_ids
 from tests.protocols.conftest import MODEL
 

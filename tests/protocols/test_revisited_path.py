@@ -13,8 +13,8 @@ from landmarks.config import load_config
 from landmarks.data.extract_set import ExtractSet
 from landmarks.doctor.dataset import check_dataset
 from landmarks.ops.vectors import learn_whitening
-from landmarks.store.rankings import read_ranking
-from landmarks.store.spaces import read_base_space
+from landmarks.search.rankings import read_ranking
+from landmarks.search.spaces import read_base_space
 from tests.protocols.conftest import MODEL, facade, save
 
 CONFIGS = Path(__file__).parents[2] / "configs"

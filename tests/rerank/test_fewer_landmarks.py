@@ -4,9 +4,9 @@ import pytest
 from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.rerank.fewer_landmarks import carry_out_with
+from landmarks.search.rankings import read_ranking
 from landmarks.stages.rerank import rerank
 from landmarks.stages.search import search
-from landmarks.store.rankings import read_ranking
 from landmarks.store.tables import read_ids
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from landmarks.config import load_config
+from landmarks.datasets.images import image_path
 from landmarks.models.build import build_model
 from landmarks.models.checkpoint import save_model
 from landmarks.store.artefact import Artefact
-from landmarks.store.images import image_path
 
 LANDMARKS, DIMENSIONS = 6, 16
 PREFIX = {"train": "r", "index": "i", "test": "t"}

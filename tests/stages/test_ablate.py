@@ -8,9 +8,9 @@ import pytest
 
 from landmarks.cli import main
 from landmarks.config import load_config
+from landmarks.datasets.solution import read_solution
+from landmarks.datasets.submission import read_submission
 from landmarks.metrics.google_landmarks import average_precision
-from landmarks.store.solution import read_solution
-from landmarks.store.submission import read_submission
 from landmarks.store.tables import read_tables
 
 CHAIN = "rerank=[{step: expand_query, neighbours: 3}, {step: sort}, {step: insert}]"

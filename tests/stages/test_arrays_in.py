@@ -8,10 +8,10 @@ import pytest
 
 from landmarks.cli import main
 from landmarks.config import chain_names, load_config
+from landmarks.datasets.solution import read_solution
+from landmarks.datasets.submission import read_submission
 from landmarks.metrics.google_landmarks import average_precision
-from landmarks.store.rankings import read_ranking
-from landmarks.store.solution import read_solution
-from landmarks.store.submission import read_submission
+from landmarks.search.rankings import read_ranking
 from landmarks.store.tables import read_tables
 
 CHAIN = "rerank=[{step: sort}, {step: insert}]"

@@ -4,8 +4,8 @@ from PIL import Image
 
 from landmarks.cli import main
 from landmarks.config import load_config
+from landmarks.datasets.images import image_path, missing_images
 from landmarks.doctor.dataset import check_dataset
-from landmarks.store.images import image_path, missing_images
 
 
 def doctor(tmp_path, capsys, *settings):

@@ -10,9 +10,8 @@ from small_gldv2 import ARCHIVES, lying_in, publish, zip_of
 
 from landmarks.config import load_config
 from landmarks.errors import UserError
-from landmarks.remote import faults, gldv2
+from landmarks.remote import archives, faults, gldv2
 from landmarks.stages.download import download
-from landmarks.store import archives
 
 
 @pytest.fixture(autouse=True)

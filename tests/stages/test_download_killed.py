@@ -15,7 +15,7 @@ RUN = f"""
 import sys, time
 from landmarks.cli import main
 from landmarks.remote import gldv2
-from landmarks.store import archives
+from landmarks.remote import archives
 gldv2.ARCHIVES = {ARCHIVES}
 write = archives._write
 archives._write = lambda *arguments: (time.sleep(0.02), write(*arguments))

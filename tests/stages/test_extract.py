@@ -7,13 +7,13 @@ import torch
 from PIL import Image
 
 from landmarks.config import load_config
+from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.models.build import build_model
 from landmarks.models.checkpoint import save_model
 from landmarks.stages.extract import extract
 from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.descriptors import read_descriptors
-from landmarks.store.images import image_path
 
 SHAPES = [(60, 90), (90, 60), (64, 64), (60, 90), (30, 100), (61, 90)]
 IDS = {"train": [f"a{n:03d}" for n in range(5)], "index": [f"b{n:03d}" for n in range(11)], "test": ["c000"]}

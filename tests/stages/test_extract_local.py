@@ -9,18 +9,18 @@ from PIL import Image
 
 from landmarks.cli import main
 from landmarks.config import load_config
+from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.models.build import build_model
 from landmarks.models.checkpoint import save_model
 from landmarks.ranking import Ranking
+from landmarks.search.rankings import read_ranking, write_ranking
 from landmarks.stages.bundle import bundle
 from landmarks.stages.extract import extract
 from landmarks.stages.extract_local import extract_local
 from landmarks.store.artefact import read_manifest
 from landmarks.store.descriptors import read_descriptors
-from landmarks.store.images import image_path
 from landmarks.store.local_features import LocalStore, local_model
-from landmarks.store.rankings import read_ranking, write_ranking
 
 IDS = {"train": [f"a{n:03d}" for n in range(3)], "index": [f"b{n:03d}" for n in range(9)], "test": ["c000", "c001"]}
 SHAPES = [(60, 90), (90, 60), (64, 64), (5, 40)]  # the last one is too small for local features

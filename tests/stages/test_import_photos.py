@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from landmarks.config import load_config
+from landmarks.datasets.images import image_path, require_images
 from landmarks.errors import UserError
 from landmarks.stages.import_photos import import_photos
-from landmarks.store.images import image_path, require_images
 from landmarks.store.tables import read_tables
 
 

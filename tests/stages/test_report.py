@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from landmarks.config import load_config
+from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
+from landmarks.search.rankings import write_ranking
 from landmarks.stages.report import report
 from landmarks.store.artefact import Artefact
-from landmarks.store.images import image_path
-from landmarks.store.rankings import write_ranking
 
 QUERIES = np.array(["aaa0", "aaa1", "aaa2"], dtype=object)
 INDEX = np.array(["bbb0", "bbb1", "bbb2", "bbb3"], dtype=object)

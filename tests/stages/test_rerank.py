@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from landmarks.cli import main
-from landmarks.store.rankings import read_ranking
+from landmarks.search.rankings import read_ranking
 
 STEPS = (
     "{step: discriminate, dimensions: 8}, {step: add_labels, neighbours: 4, power: 4}, "

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from landmarks.config import Config
+from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.models.checkpoint import load_model
 from landmarks.stages.train import train
-from landmarks.store.images import image_path
 from landmarks.training import hardware, learner, loop
 
 LANDMARKS, PHOTOS = 6, 8

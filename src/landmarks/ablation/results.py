@@ -14,7 +14,7 @@ from landmarks.config import AblateSettings, Chain, Config, chain_names
 from landmarks.metrics.bootstrap import mean_interval
 from landmarks.protocols.evaluation import in_percent, mean
 from landmarks.protocols.judge import Judge, Judged
-from landmarks.store.rankings import Cost, read_cost
+from landmarks.search.rankings import Cost, read_cost
 
 THRESHOLD = 1e-9  # of a query's score: less is rounding, not a query helped or hurt
 

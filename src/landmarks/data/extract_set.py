@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from landmarks.data.buckets import bucket_shape, fit_to_bucket
 from landmarks.data.images import read_box, read_image
+from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
-from landmarks.store.images import Pictures
 
 # A reduced JPEG keeps this many times the longest side: where the bucket is wider in aspect than the picture, the picture
 # grows past `longest_side` before the overhang is cut off, by less than 1/8 for shorter sides of 128 pixels and more.
@@ -40,7 +40,7 @@ class ExtractSet(Dataset):
 
     A picture that cannot be read comes as its UserError: whether that stops the run is for the stage to say.
 
-    folder, split  where the pictures lie (store/images.py); of one that has a box, the box alone is looked at
+    folder, split  where the pictures lie (datasets/images.py); of one that has a box, the box alone is looked at
     ids            (n,) strings, in the order of the items
     longest_side   pixels
     """

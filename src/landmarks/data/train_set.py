@@ -12,8 +12,8 @@ from landmarks.config import TrainSettings
 from landmarks.data.augment import Augmentation
 from landmarks.data.images import read_image
 from landmarks.data.sampler import TrainingOrder
+from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.store.images import image_path
 
 
 class TrainSet(Dataset):

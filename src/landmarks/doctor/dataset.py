@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from landmarks.config import BENCHMARKS, Config
+from landmarks.datasets.authors_folder import read_authors_folder
+from landmarks.datasets.images import missing_images
+from landmarks.datasets.solution import find_solution
 from landmarks.doctor.check import Check, gigabytes
 from landmarks.errors import UserError
 from landmarks.remote.gldv2 import IMAGES, gldv2_items
 from landmarks.remote.kaggle_items import kaggle_items
 from landmarks.remote.plan import disk_at_worst
 from landmarks.store.artefact import MANIFEST
-from landmarks.store.authors_folder import read_authors_folder
 from landmarks.store.disk import free_bytes
 from landmarks.store.files import read_array
-from landmarks.store.images import missing_images
-from landmarks.store.solution import find_solution
 from landmarks.store.tables import SPLITS, Tables, read_tables
 
 PUBLISHED = {"index": 761_757, "test": 117_577}  # images of Google Landmarks v2.1; train's depend on the table

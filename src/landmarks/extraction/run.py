@@ -11,6 +11,7 @@ import torch
 from accelerate import PartialState
 
 from landmarks.config import Config
+from landmarks.datasets.images import require_images
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
 from landmarks.extraction.describe import describe_shards, open_model
@@ -20,7 +21,6 @@ from landmarks.models.global_model import GlobalModel
 from landmarks.progress import progress, say
 from landmarks.store.artefact import MANIFEST
 from landmarks.store.disk import require_space
-from landmarks.store.images import require_images
 
 _WAITING_SECONDS = 10  # until a process says what it is waiting for
 

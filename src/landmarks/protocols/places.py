@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from landmarks.config import Chain, Config
+from landmarks.datasets.places import Places, read_places
 from landmarks.errors import UserError
 from landmarks.metrics.places import found_within, near_places
 from landmarks.ops.sequence_lists import consecutive, fuse_lists
 from landmarks.protocols.evaluation import mean
 from landmarks.protocols.judge import Judge, Judged
 from landmarks.ranking import Ranking
-from landmarks.store.places import Places, read_places
-from landmarks.store.rankings import listed_numbers, read_chain_ranking
+from landmarks.search.rankings import listed_numbers, read_chain_ranking
 from landmarks.store.tables import positions, read_tables
 
 PLACES = (1, 5, 10, 20)

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from landmarks.config import Config, chain_names
-from landmarks.metrics.recognition import correct_predictions, micro_average_precision
-from landmarks.progress import say
-from landmarks.protocols.evaluation import Evaluation, Scores, choices, in_percent, mean, model_name
-from landmarks.store.artefact import library_versions
-from landmarks.store.recognition import (
+from landmarks.datasets.recognition import (
     Predictions,
     RecognitionSolution,
     read_predictions,
-    read_recognition_manifest,
     read_recognition_solution,
 )
-from landmarks.store.solution import find_solution
+from landmarks.datasets.solution import find_solution
+from landmarks.errors import UserError
+from landmarks.metrics.recognition import correct_predictions, micro_average_precision
+from landmarks.progress import say
+from landmarks.protocols.evaluation import Evaluation, Scores, choices, in_percent, mean, model_name
+from landmarks.search.rankings import read_chain_manifests
+from landmarks.store.artefact import library_versions, read_manifest
 from landmarks.store.tables import read_tables
+
+
+def recognition_settings(config: Config) -> dict[str, Any]:
+    """What shapes the predictions beside the ranking and the local features, as their manifest has it."""
+    return {"recognize": config.recognize.model_dump(mode="json", exclude={"solution"})}
+
+
+def read_recognition_manifest(config: Config) -> dict[str, Any]:
+    """The manifest of <run>/recognition. Raises UserError where no predictions are, or those of other settings."""
+    folder = config.run.folder / "recognition"
+    manifest, ranking = read_manifest(folder), list(read_chain_manifests(config, config.rerank).values())[-1]
+    settings = {name: manifest["settings"][name] for name in recognition_settings(config)}
+    if settings != recognition_settings(config) or manifest["inputs"]["ranking"] != ranking["fingerprint"]:
+        raise UserError("these predictions were made with other settings", where=folder, next="./run.sh recognize with these settings")
+    return manifest
 
 
 def score_recognition(config: Config) -> Scores | None:

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from landmarks.config import Chain, Config
+from landmarks.datasets.solution import Solution, find_solution, read_solution
+from landmarks.datasets.submission import MOST_IMAGES
 from landmarks.metrics.google_landmarks import average_precision, first_positions, precision_at
 from landmarks.protocols.evaluation import in_percent, mean
 from landmarks.protocols.judge import Judge, Judged
-from landmarks.store.rankings import listed_numbers, read_chain_ranking
-from landmarks.store.solution import Solution, find_solution, read_solution
-from landmarks.store.submission import MOST_IMAGES
+from landmarks.search.rankings import listed_numbers, read_chain_ranking
 from landmarks.store.tables import Tables, positions, read_csv, read_tables, refuse_repeated
 
 GROUPS = "query_groups.csv"

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from landmarks.config import Chain, Config, chain_names, without_junk_before_verify
+from landmarks.datasets.revisited import RevisitedTruth, read_revisited_truth
 from landmarks.metrics.revisited import DIFFICULTIES, average_precision, precision_at, without_junk
 from landmarks.ops.completion import complete_ranks
 from landmarks.protocols.evaluation import in_percent, mean
 from landmarks.protocols.judge import Judge, Judged
+from landmarks.search.rankings import SPACE, read_chain_manifests, read_ranking
 from landmarks.store.files import read_array
-from landmarks.store.rankings import SPACE, read_chain_manifests, read_ranking
-from landmarks.store.revisited import RevisitedTruth, read_revisited_truth
 from landmarks.store.tables import positions, read_csv_header, read_ids, read_tables
 
 PLACES = (1, 5, 10)

@@ -8,8 +8,8 @@ from landmarks.config import Config, chain_names
 from landmarks.progress import progress
 from landmarks.protocols.evaluation import Evaluation, Scores, choices, model_name
 from landmarks.protocols.judge import Judge
+from landmarks.search.rankings import read_chain_manifests, read_cost
 from landmarks.store.artefact import library_versions
-from landmarks.store.rankings import read_chain_manifests, read_cost
 
 
 def score_prefixes(config: Config, judge: Judge) -> Scores:

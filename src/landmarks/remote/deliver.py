@@ -12,12 +12,12 @@ from pathlib import Path
 
 from landmarks.errors import UserError
 from landmarks.progress import progress, say
+from landmarks.remote.archives import DamagedArchive, refuse_link, require_own, unpack
 from landmarks.remote.done import Done
 from landmarks.remote.faults import AGAIN, explain
 from landmarks.remote.gldv2 import md5_in
 from landmarks.remote.items import Item
 from landmarks.remote.transfer import Hands, discard, fetch, md5_of
-from landmarks.store.archives import DamagedArchive, refuse_link, require_own, unpack
 
 DELIVERIES = 3  # a file that arrives damaged this many times is damaged at its source
 

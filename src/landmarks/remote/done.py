@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 from landmarks.config import DatasetSettings
+from landmarks.datasets.images import require_images
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.remote.items import Item
 from landmarks.store.files import write_json
-from landmarks.store.images import require_images
 from landmarks.store.tables import read_ids, read_train
 
 

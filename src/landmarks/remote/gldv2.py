@@ -6,10 +6,10 @@ import re
 
 from landmarks.config import DownloadSettings
 from landmarks.errors import UserError
+from landmarks.remote.archives import DamagedArchive
 from landmarks.remote.faults import Subject
 from landmarks.remote.items import Item
 from landmarks.remote.transfer import plain
-from landmarks.store.archives import DamagedArchive
 
 ARCHIVES = {"train": 500, "index": 100, "test": 20}
 PUBLISHED_BYTES = {"train": 1_000_000_000, "index": 850_000_000, "test": 500_000_000}  # an archive, about

@@ -11,10 +11,10 @@ import requests
 
 from landmarks.errors import UserError
 from landmarks.progress import progress
+from landmarks.remote.archives import DamagedArchive, missing_bytes, opened
 from landmarks.remote.faults import explain, is_offline, patiently
 from landmarks.remote.items import Item
 from landmarks.remote.transfer import fetched, size_of
-from landmarks.store.archives import DamagedArchive, missing_bytes, opened
 from landmarks.store.disk import free_bytes
 
 ASKING = 16  # servers answer this many questions at once

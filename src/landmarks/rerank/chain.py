@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from landmarks.config import BENCHMARKS, Chain, Config, chain_names, matched_splits, verifies
+from landmarks.datasets.revisited import read_revisited_truth
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.ranking import Ranking, Space
@@ -17,14 +18,13 @@ from landmarks.rerank import LEARNING, SEARCHING, STEPS
 from landmarks.rerank.context import Context
 from landmarks.rerank.cost import measured
 from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.search.descriptor_source import SearchSpace
+from landmarks.search.rankings import SPACE, ranking_settings, read_ranking, write_ranking
+from landmarks.search.spaces import read_base_space, read_space, search_on_gpu
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.disk import require_space
 from landmarks.store.files import write_text
 from landmarks.store.local_features import local_folder, local_model
-from landmarks.store.rankings import SPACE, ranking_settings, read_ranking, write_ranking
-from landmarks.store.revisited import read_revisited_truth
-from landmarks.store.search_space import SearchSpace
-from landmarks.store.spaces import read_base_space, read_space, search_on_gpu
 from landmarks.store.tables import SPLITS, positions, read_tables
 
 _MUCH = 1e9  # bytes worth a word

@@ -11,7 +11,7 @@ import numpy as np
 from landmarks.config import Chain
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.ranking import Ranking, Space
-from landmarks.store.spaces import nearest, search
+from landmarks.search.spaces import nearest, search
 
 _NUMBERS = 1 << 25  # of the vectors that queries are compared with at a time: 0.1 GB
 
@@ -71,7 +71,7 @@ class Context:
         return nearest(space, of, among, neighbours, self.use_gpu)
 
     def search_vectors(self, queries: np.ndarray, index: np.ndarray, neighbours: int, what: str) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest rows of `index` (store/spaces.py), with progress."""
+        """The nearest rows of `index` (search/spaces.py), with progress."""
         return search(queries, index, neighbours, what, self.use_gpu)
 
     def search(self, ranking: Ranking, space: Space) -> Ranking:

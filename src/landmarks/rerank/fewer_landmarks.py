@@ -11,9 +11,9 @@ import pandas as pd
 
 from landmarks.config import Config
 from landmarks.rerank.chain import make_chain, open_context
+from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.files import read_array, write_array
-from landmarks.store.rankings import read_chain_manifests
 from landmarks.store.tables import read_ids, write_csv
 
 _SHARED = ("models", "descriptors", "local", "pairs", "dataset", "space/test", "space/index", "rankings/knn")

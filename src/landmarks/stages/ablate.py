@@ -27,9 +27,9 @@ from landmarks.gallery.ablation_chart import Change, change_chart
 from landmarks.progress import progress, say
 from landmarks.protocols import JUDGES, Judge
 from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, require_disk
+from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import MANIFEST
 from landmarks.store.files import write_text
-from landmarks.store.rankings import read_chain_manifests
 from landmarks.store.tables import write_csv
 
 SWEEP = "sweep"

@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 
 import landmarks
-from landmarks.bundling.notebook import notebook_text
-from landmarks.bundling.wheels import fetch_wheels
 from landmarks.config import Config, matched_splits
 from landmarks.doctor.check import gigabytes
 from landmarks.errors import UserError
+from landmarks.notebook.document import notebook_text
+from landmarks.notebook.wheels import fetch_wheels
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.disk import require_space

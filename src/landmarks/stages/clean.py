@@ -16,10 +16,10 @@ from landmarks.ops.cleaning import images_to_keep, same_label_neighbours
 from landmarks.ops.knn import graphics_cards, knn_blocks
 from landmarks.progress import progress, say
 from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.search.descriptor_source import SearchSpace, space_settings
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.files import read_array, write_array, write_text
 from landmarks.store.local_features import bytes_an_image, local_model
-from landmarks.store.search_space import SearchSpace, space_settings
 from landmarks.store.tables import Tables, TrainTable, positions, read_tables, write_clean_train, write_csv
 
 GLDV2 = 4_132_914  # images of train.csv of Google Landmarks v2

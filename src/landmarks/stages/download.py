@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from landmarks.config import Config
+from landmarks.datasets.images import photo_ids
 from landmarks.errors import UserError
 from landmarks.progress import progress, say
 from landmarks.remote.deliver import clear, deliver
@@ -22,7 +23,6 @@ from landmarks.remote.kaggle_client import Kaggle, connect
 from landmarks.remote.kaggle_items import kaggle_items
 from landmarks.remote.plan import Plan, make_plan
 from landmarks.remote.transfer import Hands
-from landmarks.store.images import photo_ids
 from landmarks.store.tables import read_train, write_csv
 
 WORK = ".download"  # in the dataset folder: archives on their way, and notes of what is done

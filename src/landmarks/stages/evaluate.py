@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from landmarks.config import Config
+from landmarks.datasets.recognition import read_predictions, read_recognition_solution
+from landmarks.datasets.solution import find_solution, read_solution
+from landmarks.datasets.submission import MOST_IMAGES, read_submission
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.protocols import record, score
 from landmarks.protocols.recognition import recognition_numbers
 from landmarks.protocols.retrieval import average_precisions
-from landmarks.store.recognition import read_predictions, read_recognition_solution
-from landmarks.store.solution import find_solution, read_solution
-from landmarks.store.submission import MOST_IMAGES, read_submission
 from landmarks.store.tables import Tables, positions, read_tables
 
 

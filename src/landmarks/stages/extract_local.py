@@ -11,8 +11,8 @@ from landmarks.config import Config, matched_splits, verifies
 from landmarks.extraction.run import extract_features
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.rerank.pseudo_world import images_to_verify
+from landmarks.search.rankings import read_ranking
 from landmarks.store.local_features import local_model
-from landmarks.store.rankings import read_ranking
 from landmarks.store.tables import read_ids
 
 

@@ -19,13 +19,13 @@ from landmarks.config import Config
 from landmarks.data.images import read_image
 from landmarks.data.near_duplicates import first_of_each, near_duplicate_pairs, small_grey
 from landmarks.data.photo_split import PhotoSplit, split_photos
+from landmarks.datasets.images import image_path
+from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.errors import UserError
 from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
 from landmarks.store.artefact import Artefact
 from landmarks.store.files import written_whole
-from landmarks.store.images import image_path
-from landmarks.store.recognition import write_recognition_solution
 from landmarks.store.tables import write_csv
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")

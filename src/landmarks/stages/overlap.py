@@ -17,12 +17,12 @@ from landmarks.protocols.evaluation import enter
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.rerank.fewer_landmarks import carry_out_with
 from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.search.descriptor_source import SearchSpace
+from landmarks.search.spaces import search, search_on_gpu
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file
 from landmarks.store.descriptors import Descriptors
 from landmarks.store.files import write_json
 from landmarks.store.local_features import LocalStore, local_folder, local_model
-from landmarks.store.search_space import SearchSpace
-from landmarks.store.spaces import search, search_on_gpu
 from landmarks.store.tables import Tables, TrainTable, positions, read_csv, read_ids, read_tables, read_train, write_clean_train, write_csv
 
 

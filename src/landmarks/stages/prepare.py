@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from landmarks.config import Config
+from landmarks.datasets.authors_folder import read_authors_folder
+from landmarks.datasets.benchmark import write_benchmark
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.store.artefact import Artefact
-from landmarks.store.authors_folder import read_authors_folder
-from landmarks.store.benchmark import write_benchmark
 
 
 def prepare(config: Config) -> Path:

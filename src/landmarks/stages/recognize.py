@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from landmarks.config import Config
+from landmarks.datasets.recognition import Predictions, read_predictions, write_predictions
 from landmarks.errors import UserError
 from landmarks.extraction.run import extract_features
 from landmarks.extraction.work import local_recipe
@@ -16,14 +17,14 @@ from landmarks.ops.recognition import demote_frequent, recognition_votes
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.progress import say
 from landmarks.protocols import record, score
+from landmarks.protocols.recognition import recognition_settings
 from landmarks.ranking import Space
 from landmarks.rerank.chain import open_context, space_after
 from landmarks.rerank.context import Context
 from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.local_features import local_model
-from landmarks.store.rankings import read_chain_manifests
-from landmarks.store.recognition import Predictions, read_predictions, recognition_settings, write_predictions
 from landmarks.store.tables import read_ids, read_tables
 
 

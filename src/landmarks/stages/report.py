@@ -11,6 +11,7 @@ from PIL import Image
 
 from landmarks.config import Config, chain_names
 from landmarks.data.images import read_box, read_image, resize
+from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
 from landmarks.gallery.chart import bar_chart
 from landmarks.gallery.choice import choose_any, choose_queries
@@ -18,10 +19,9 @@ from landmarks.gallery.page import Example, Shown, page, table
 from landmarks.progress import progress, say
 from landmarks.protocols import JUDGES, Judge
 from landmarks.ranking import Ranking
+from landmarks.search.rankings import read_chain_manifests, read_ranking
 from landmarks.store.artefact import Artefact, fingerprint_of_file
 from landmarks.store.files import write_text, written_whole
-from landmarks.store.images import Pictures
-from landmarks.store.rankings import read_chain_manifests, read_ranking
 from landmarks.store.tables import positions, read_csv_header
 
 TOP = 10  # images shown of each ranking

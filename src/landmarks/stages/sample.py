@@ -13,14 +13,14 @@ import pandas as pd
 from PIL import Image
 
 from landmarks.config import Config
-from landmarks.data.sample_world.plan import Shot, plan_world
-from landmarks.data.sample_world.render import render_shot
+from landmarks.datasets.images import image_path
+from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact
 from landmarks.store.files import written_whole
-from landmarks.store.images import image_path
-from landmarks.store.recognition import write_recognition_solution
 from landmarks.store.tables import write_csv
+from sample_world.plan import Shot, plan_world
+from sample_world.render import render_shot
 
 QUALITY = 90
 

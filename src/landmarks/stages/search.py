@@ -13,12 +13,12 @@ from landmarks.errors import UserError
 from landmarks.ops.vectors import BLOCK
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
+from landmarks.search.descriptor_source import SearchSpace, space_settings
+from landmarks.search.rankings import ranking_settings, write_ranking
+from landmarks.search.spaces import search as search_vectors
+from landmarks.search.spaces import search_on_gpu, write_vector_blocks
 from landmarks.store.artefact import Artefact
 from landmarks.store.files import read_array
-from landmarks.store.rankings import ranking_settings, write_ranking
-from landmarks.store.search_space import SearchSpace, space_settings
-from landmarks.store.spaces import search as search_vectors
-from landmarks.store.spaces import search_on_gpu, write_vector_blocks
 from landmarks.store.tables import positions, read_ids, read_tables, write_csv
 
 

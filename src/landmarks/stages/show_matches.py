@@ -8,13 +8,13 @@ import numpy as np
 
 from landmarks.config import Config
 from landmarks.data.images import read_image
+from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
 from landmarks.extraction.run import extract_features
 from landmarks.gallery.matches import draw_matches
 from landmarks.ops.verification import match_pair, pair_seed
 from landmarks.progress import say
 from landmarks.store.files import written_whole
-from landmarks.store.images import Pictures
 from landmarks.store.local_features import LocalStore, local_folder, local_model
 from landmarks.store.tables import SPLITS, Tables, read_tables
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from landmarks.config import Config
+from landmarks.datasets.submission import read_submission, write_submission
 from landmarks.progress import say
-from landmarks.store.rankings import read_chain_ranking
-from landmarks.store.submission import read_submission, write_submission
+from landmarks.search.rankings import read_chain_ranking
 from landmarks.store.tables import read_tables
 
 

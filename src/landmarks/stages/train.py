@@ -11,11 +11,11 @@ from accelerate import Accelerator
 from landmarks.config import Config, ModelSettings
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet
+from landmarks.datasets.images import require_images
 from landmarks.errors import UserError
 from landmarks.models.checkpoint import save_model, take_over_model
 from landmarks.progress import say
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
-from landmarks.store.images import require_images
 from landmarks.store.tables import read_train
 from landmarks.training.hardware import is_first_process, start_accelerator
 from landmarks.training.learner import create_learner

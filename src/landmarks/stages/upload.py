@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from landmarks.config import Config, chain_names
+from landmarks.datasets.submission import read_submission
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.protocols.evaluation import Evaluation, choices, enter, model_name
 from landmarks.remote.kaggle_client import Kaggle, Submission, competition, connect
-from landmarks.store.rankings import read_chain_manifests
-from landmarks.store.submission import read_submission
+from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.tables import read_tables
 
 _LOOKS = 10.0  # seconds between two looks for the score

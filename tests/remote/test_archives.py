@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from landmarks.errors import UserError
-from landmarks.store.archives import DamagedArchive, missing_bytes, opened, require_own, unpack
+from landmarks.remote.archives import DamagedArchive, missing_bytes, opened, require_own, unpack
 
 FILES = {
     "train.csv": b"id\na\n",

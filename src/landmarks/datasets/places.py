@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from landmarks.datasets.benchmark import Benchmark, as_id, picture_names, require_folder
 from landmarks.errors import UserError
-from landmarks.store.benchmark import Benchmark, as_id, picture_names, require_folder
 from landmarks.store.tables import positions, read_csv, read_csv_header
 
 LAYOUT = "with database/ and queries/ in it, pictures named @easting@northing@...@.jpg (such as pitts30k/images/test)"

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from landmarks.search.spaces import write_vector_blocks, write_vectors
 from landmarks.store.files import read_array
-from landmarks.store.spaces import write_vector_blocks, write_vectors
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [2, 2, 5]])

@@ -8,8 +8,8 @@ import pickletools
 import numpy as np
 import pytest
 
+from landmarks.datasets.plain_pickle import read_plain_pickle
 from landmarks.errors import UserError
-from landmarks.store.plain_pickle import read_plain_pickle
 
 
 class Calls:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from landmarks.data.sample_world import plan_world, render_shot
+from sample_world import plan_world, render_shot
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_same_bytes_in_another_order_and_another_process():
     assert digest(shots, 64) == forward
     program = """
 import hashlib
-from landmarks.data.sample_world import plan_world, render_shot
+from sample_world import plan_world, render_shot
 backwards = [render_shot(shot, 64) for shot in reversed(plan_world(landmarks=4, seed=3)[:12])]
 print(hashlib.sha256(b"".join(picture.tobytes() for picture in reversed(backwards))).hexdigest())
 """

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from landmarks.errors import UserError
-from landmarks.store.recognition import (
+from landmarks.datasets.recognition import (
     Predictions,
     read_predictions,
     read_recognition_solution,
     write_predictions,
     write_recognition_solution,
 )
+from landmarks.errors import UserError
 
 TEST_IDS = np.array(["null", "007", "q3", "q1"], dtype=object)
 

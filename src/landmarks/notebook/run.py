@@ -1,13 +1,9 @@
-"""What the notebook of a bundle runs: photos of a competition -> submission.csv, without network, within a given time.
-
-python -m landmarks.notebook BUNDLE INPUT WORKING STARTED
-"""
+"""What the notebook of a bundle runs: photos of a competition -> submission.csv, without network, within a given time."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from functools import cache, partial
 from pathlib import Path
@@ -16,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from landmarks.config import Config, load_config, verifies
+from landmarks.datasets.images import photo_ids
 from landmarks.errors import UserError
-from landmarks.extraction.budget import Budget, area
-from landmarks.extraction.within import describe_within
 from landmarks.extraction.work import local_longest_side
+from landmarks.notebook.budget import Budget, area
+from landmarks.notebook.time_limit import describe_within
 from landmarks.pipeline import run_stage
 from landmarks.progress import say
 from landmarks.rerank.chain import make_chain, open_context
-from landmarks.store.images import photo_ids
+from landmarks.search.rankings import read_ranking
 from landmarks.store.local_features import local_model
-from landmarks.store.rankings import read_ranking
 from landmarks.store.tables import Tables, read_ids, read_tables, write_csv
 
 PAIRS_PER_SECOND = 360.0  # measured on two CPU cores (EXPERIMENTS.md), until this machine's own rate is known
@@ -115,17 +111,3 @@ def _pairs_seconds(config: Config) -> float:
 
 def _without_verification(config: Config) -> Config:
     return config.model_copy(update={"rerank": tuple(step for step in config.rerank if step.step != "verify")})
-
-
-def main(arguments: list[str]) -> int:
-    try:
-        make_submission(*map(Path, arguments[:3]), float(arguments[3]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as landmarks/cli.py does, and for its reason
-    sys.exit(main(sys.argv[1:]))

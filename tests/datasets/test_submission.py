@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from landmarks.datasets.image_lists import ImageLists
+from landmarks.datasets.solution import find_solution, read_solution
+from landmarks.datasets.submission import read_submission, write_submission
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
-from landmarks.store.image_lists import ImageLists
-from landmarks.store.solution import find_solution, read_solution
-from landmarks.store.submission import read_submission, write_submission
 
 TEST = np.array(["q1", "q2", "01"], object)
 INDEX = np.array([f"{n:03d}" for n in range(150)], object)

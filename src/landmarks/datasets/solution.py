@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from landmarks.datasets.image_lists import ImageLists, read_image_lists, refuse_unknown
 from landmarks.errors import UserError
-from landmarks.store.image_lists import ImageLists, read_image_lists, refuse_unknown
 from landmarks.store.tables import USAGES, positions
 
 

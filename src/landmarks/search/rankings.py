@@ -11,10 +11,10 @@ import pandas as pd
 from landmarks.config import Chain, Config, chain_names, verifies
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
+from landmarks.search.descriptor_source import space_settings
+from landmarks.search.spaces import write_space
 from landmarks.store.artefact import read_manifest
 from landmarks.store.files import read_array, write_array
-from landmarks.store.search_space import space_settings
-from landmarks.store.spaces import write_space
 from landmarks.store.tables import positions, read_ids, write_csv
 
 SPACE = "space"

@@ -1,7 +1,7 @@
 import numpy as np
 
 from landmarks.ranking import Ranking
-from landmarks.store.rankings import listed_numbers
+from landmarks.search.rankings import listed_numbers
 
 
 def strings(*ids):

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.datasets.benchmark import CROP, Benchmark, require_folder
+from landmarks.datasets.plain_pickle import read_plain_pickle
 from landmarks.errors import UserError
 from landmarks.metrics.revisited import DIFFICULTIES
-from landmarks.store.benchmark import CROP, Benchmark, require_folder
-from landmarks.store.plain_pickle import read_plain_pickle
 from landmarks.store.tables import positions, read_csv
 
 TRUTH = "revisited_solution.csv"

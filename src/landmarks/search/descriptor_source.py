@@ -12,9 +12,9 @@ import numpy as np
 from landmarks.config import BENCHMARKS, Config
 from landmarks.errors import UserError
 from landmarks.ops.vectors import Whitening, ensemble, learn_whitening
+from landmarks.search.distractors import Distractors
 from landmarks.store.artefact import fingerprint_of_file, read_manifest
 from landmarks.store.descriptors import Descriptors, check_descriptors, read_descriptors, read_user_descriptors
-from landmarks.store.distractors import Distractors
 from landmarks.store.files import read_array
 from landmarks.store.tables import Tables
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from landmarks.datasets.benchmark import CROP, DISTRACTORS
 from landmarks.errors import UserError
 from landmarks.progress import progress
-from landmarks.store.benchmark import CROP, DISTRACTORS
 from landmarks.store.tables import read_csv, read_csv_header
 
 _BLOCK = 65536  # paths in memory at once

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from landmarks.datasets.benchmark import Benchmark, as_id, require_folder
 from landmarks.errors import UserError
-from landmarks.store.benchmark import Benchmark, as_id, require_folder
 from landmarks.store.tables import read_csv
 
 LAYOUT = (

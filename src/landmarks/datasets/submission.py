@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from landmarks.datasets.image_lists import ImageLists, read_image_lists, refuse_unknown
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
 from landmarks.store.files import written_whole
-from landmarks.store.image_lists import ImageLists, read_image_lists, refuse_unknown
 from landmarks.store.tables import positions
 
 MOST_IMAGES = 100

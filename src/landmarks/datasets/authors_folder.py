@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from landmarks.config import Config
+from landmarks.datasets.benchmark import Benchmark, as_id, picture_names, require_folder
+from landmarks.datasets.msls import read_msls
+from landmarks.datasets.places import read_places_folder
+from landmarks.datasets.revisited import read_revisited
 from landmarks.errors import UserError
-from landmarks.store.benchmark import Benchmark, as_id, picture_names, require_folder
-from landmarks.store.msls import read_msls
-from landmarks.store.places import read_places_folder
-from landmarks.store.revisited import read_revisited
 
 
 def read_authors_folder(config: Config) -> Benchmark:

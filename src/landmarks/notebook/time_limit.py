@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from landmarks.config import Config
 from landmarks.device import choose_device, resolve_precision
-from landmarks.extraction.budget import Budget
 from landmarks.extraction.describe import describe_shards, open_model
 from landmarks.extraction.outputs import Described
 from landmarks.extraction.work import Work, descriptors_work
 from landmarks.models.global_model import GlobalModel
+from landmarks.notebook.budget import Budget
 from landmarks.progress import progress, say
 from landmarks.store.artefact import fingerprint_of_file
 from landmarks.store.tables import Tables

@@ -9,10 +9,10 @@ import pytest
 from landmarks.cli import main
 from landmarks.config import load_config
 from landmarks.errors import UserError
-from landmarks.store import distractors as module
-from landmarks.store import spaces
-from landmarks.store.distractors import Distractors
-from landmarks.store.rankings import read_ranking
+from landmarks.search import distractors as module
+from landmarks.search import spaces
+from landmarks.search.distractors import Distractors
+from landmarks.search.rankings import read_ranking
 
 DIMENSIONS = 16
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from landmarks import notebook
 from landmarks.cli import main
 from landmarks.config import load_config
+from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.extraction import within
-from landmarks.store.images import image_path
-from landmarks.store.rankings import read_ranking
+from landmarks.notebook import run as notebook
+from landmarks.notebook import time_limit
+from landmarks.search.rankings import read_ranking
 from landmarks.store.tables import read_tables
 
 CONFIG = """
@@ -143,15 +143,15 @@ class Clock:
     """Seconds that pass as a test says: each shard takes as long as its pixels cost."""
 
     def __init__(self, monkeypatch, seconds_an_image):
-        self.now, describe = 0.0, within.describe_shards
+        self.now, describe = 0.0, time_limit.describe_shards
 
         def slow(work, shards, model, config, *more):
             self.now += seconds_an_image * sum(map(len, shards)) * sum(scale**2 for scale in config.extract.scales)
             self.scales = config.extract.scales
             yield from describe(work, shards, model, config, *more)
 
-        monkeypatch.setattr(within, "describe_shards", slow)
-        monkeypatch.setattr(within.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(time_limit, "describe_shards", slow)
+        monkeypatch.setattr(time_limit.time, "perf_counter", lambda: self.now)
         monkeypatch.setattr(notebook.time, "time", lambda: self.now)
 
 
@@ -181,7 +181,7 @@ def test_at_the_very_end_index_images_are_left_out_and_every_query_gets_its_row(
     config.write_text(config.read_text().replace("hours: 9.0", f"hours: {hours}").replace("reserve_minutes: 30.0", "reserve_minutes: 0"))
     notebook.make_submission(input / "my-bundle", input, working, 0.0)
     skipped = json.loads((working / "run/descriptors/tiny/index/manifest.json").read_text())["skipped"]
-    assert 0 < len(skipped) < len(read_tables(made[0] / "world").index_ids) and set(skipped.values()) == {within.NO_TIME}
+    assert 0 < len(skipped) < len(read_tables(made[0] / "world").index_ids) and set(skipped.values()) == {time_limit.NO_TIME}
     found = rows(working / "submission.csv")
     assert len(found) == queries and not set(" ".join(found).split()) & set(skipped)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from landmarks.extraction.budget import Budget, area
+from landmarks.notebook.budget import Budget, area
 
 
 def test_pixels_over_all_scales():

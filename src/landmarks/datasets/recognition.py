@@ -6,17 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config
+from landmarks.datasets.solution import refuse_unknown_queries, refuse_unknown_usages
 from landmarks.errors import UserError
-from landmarks.store.artefact import read_manifest
 from landmarks.store.files import written_whole
-from landmarks.store.rankings import read_chain_manifests
-from landmarks.store.solution import refuse_unknown_queries, refuse_unknown_usages
 from landmarks.store.tables import positions, read_csv, refuse_repeated, write_csv
 
 
@@ -51,21 +47,6 @@ class Predictions:
         """Those for `ids`, in that order; an id that is not here has no prediction."""
         rows = positions(ids, self.ids)
         return Predictions(ids, np.append(self.landmark_ids, 0)[rows], np.append(self.confidences, -np.inf)[rows])
-
-
-def recognition_settings(config: Config) -> dict[str, Any]:
-    """What shapes the predictions beside the ranking and the local features, as their manifest has it."""
-    return {"recognize": config.recognize.model_dump(mode="json", exclude={"solution"})}
-
-
-def read_recognition_manifest(config: Config) -> dict[str, Any]:
-    """The manifest of <run>/recognition. Raises UserError where no predictions are, or those of other settings."""
-    folder = config.run.folder / "recognition"
-    manifest, ranking = read_manifest(folder), list(read_chain_manifests(config, config.rerank).values())[-1]
-    settings = {name: manifest["settings"][name] for name in recognition_settings(config)}
-    if settings != recognition_settings(config) or manifest["inputs"]["ranking"] != ranking["fingerprint"]:
-        raise UserError("these predictions were made with other settings", where=folder, next="./run.sh recognize with these settings")
-    return manifest
 
 
 def write_recognition_solution(path: Path, ids: Sequence[str], landmarks: Sequence[str], usages: Sequence[str]) -> None:

@@ -1,1 +1,0 @@
-"""What a notebook without network takes with it."""
