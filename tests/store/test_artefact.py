@@ -2,7 +2,7 @@ import pytest
 
 from landmarks.errors import UserError
 from landmarks.store.artefact import Artefact, read_manifest
-from landmarks.store.files import read_array, write_json, written_whole
+from landmarks.store.files import atomic_write, read_array, write_json
 
 
 def artefact(folder, **settings):
@@ -63,7 +63,7 @@ def test_killed_while_it_began_or_cleared_it_can_begin_again(tmp_path):
 
 def test_a_file_that_was_not_finished_leaves_the_old_one_and_no_trace(tmp_path):
     write_json(tmp_path / "x.json", 1)
-    with pytest.raises(RuntimeError), written_whole(tmp_path / "x.json") as aside:
+    with pytest.raises(RuntimeError), atomic_write(tmp_path / "x.json") as aside:
         aside.write_text("half")
         raise RuntimeError
     assert (tmp_path / "x.json").read_text() == "1\n" and [p.name for p in tmp_path.iterdir()] == ["x.json"]

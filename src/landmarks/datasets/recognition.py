@@ -12,7 +12,7 @@ import pandas as pd
 
 from landmarks.datasets.solution import refuse_unknown_queries, refuse_unknown_usages
 from landmarks.errors import UserError
-from landmarks.store.files import written_whole
+from landmarks.store.files import atomic_write
 from landmarks.store.tables import positions, read_csv, refuse_repeated, write_csv
 
 
@@ -72,7 +72,7 @@ def read_recognition_solution(path: Path, test_ids: np.ndarray) -> RecognitionSo
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write id,landmarks with "label confidence", or nothing where there is no prediction; the digits bring float32 back exactly."""
-    with written_whole(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
         file.write("id,landmarks\n")
         for id, landmark, confidence in zip(predictions.ids, predictions.landmark_ids, predictions.confidences, strict=True):
             file.write(f"{id},{landmark} {confidence!s}\n" if confidence > -np.inf else f"{id},\n")

@@ -9,7 +9,7 @@ import numpy as np
 from landmarks.datasets.image_lists import ImageLists, read_image_lists, refuse_unknown
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
-from landmarks.store.files import written_whole
+from landmarks.store.files import atomic_write
 from landmarks.store.tables import positions
 
 MOST_IMAGES = 100
@@ -18,7 +18,7 @@ MOST_IMAGES = 100
 def write_submission(path: Path, test_ids: np.ndarray, ranking: Ranking) -> None:
     """One row for each of `test_ids`, in that order; a query that the ranking lacks gets no images."""
     rows = positions(test_ids, ranking.query_ids)
-    with written_whole(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
         file.write("id,images\n")
         for id, row in zip(test_ids, rows, strict=True):
             indices = ranking.indices[row, :MOST_IMAGES] if row >= 0 else ranking.indices[:0, 0]

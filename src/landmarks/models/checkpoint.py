@@ -14,7 +14,7 @@ from landmarks.config import ModelSettings
 from landmarks.errors import UserError
 from landmarks.models.build import build_model
 from landmarks.models.global_model import GlobalModel
-from landmarks.store.files import write_text, written_whole
+from landmarks.store.files import atomic_write, write_text
 
 WEIGHTS, SETTINGS = "model.safetensors", "model.json"
 
@@ -23,7 +23,7 @@ def save_model(folder: Path, model: GlobalModel, settings: ModelSettings) -> Non
     """Write model.json and model.safetensors, the weights last."""
     write_text(folder / SETTINGS, settings.model_dump_json(indent=2) + "\n")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with written_whole(folder / WEIGHTS) as aside:
+    with atomic_write(folder / WEIGHTS) as aside:
         aside.write_bytes(save(tensors))  # save_file would make it readable by its owner only
 
 
@@ -42,7 +42,7 @@ def take_over_model(source: Path, folder: Path, settings: ModelSettings) -> None
             "the checkpoint is another model than the configuration describes", where=source, next=f"in models.NAME: {', '.join(different)}"
         )
     for name in (WEIGHTS, SETTINGS):
-        with written_whole(folder / name) as aside:
+        with atomic_write(folder / name) as aside:
             shutil.copyfile(source / name, aside)
 
 

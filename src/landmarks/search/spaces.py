@@ -14,7 +14,7 @@ from landmarks.ops.knn_graph import nearest_others
 from landmarks.progress import progress
 from landmarks.ranking import Space
 from landmarks.store.artefact import Artefact, read_manifest
-from landmarks.store.files import read_array, write_array, written_whole
+from landmarks.store.files import atomic_write, read_array, write_array
 from landmarks.store.tables import SPLITS, read_ids
 
 _FEW_QUERIES = 4096  # their lists are kept while the index goes by
@@ -50,7 +50,7 @@ def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> 
     """As `write_vectors`, block by block, so that the whole need not fit in memory; `rows` in all. Returns the dimensions."""
     done, dimensions = 0, 0
     narrow = np.empty((0, 0), np.float16)  # the same memory for all blocks
-    with written_whole(path) as aside, open(aside, "wb") as file:
+    with atomic_write(path) as aside, open(aside, "wb") as file:
         for block in blocks:
             if done == 0:
                 dimensions = block.shape[1]

@@ -25,7 +25,7 @@ from landmarks.errors import UserError
 from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
 from landmarks.store.artefact import Artefact
-from landmarks.store.files import written_whole
+from landmarks.store.files import atomic_write
 from landmarks.store.tables import write_csv
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -211,7 +211,7 @@ def _place(source: Path, target: Path) -> None:
             return os.link(os.path.realpath(source), target)
         except OSError:
             pass
-    with written_whole(target) as aside:
+    with atomic_write(target) as aside:
         if is_jpeg:
             shutil.copyfile(source, aside)
         else:

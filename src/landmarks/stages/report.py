@@ -21,7 +21,7 @@ from landmarks.protocols import JUDGES, Judge
 from landmarks.ranking import Ranking
 from landmarks.search.rankings import read_chain_manifests, read_ranking
 from landmarks.store.artefact import Artefact, fingerprint_of_file
-from landmarks.store.files import write_text, written_whole
+from landmarks.store.files import atomic_write, write_text
 from landmarks.store.tables import positions, read_csv_header
 
 TOP = 10  # images shown of each ranking
@@ -189,6 +189,6 @@ class _Thumbnails:
             return False
         shrink = min(1.0, SIDE / max(image.shape[:2]))
         image = resize(image, *(max(1, round(side * shrink)) for side in image.shape[:2]))
-        with written_whole(target) as aside:
+        with atomic_write(target) as aside:
             Image.fromarray(np.ascontiguousarray(image)).save(aside, "JPEG", quality=80)
         return True

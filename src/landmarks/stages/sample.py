@@ -17,7 +17,7 @@ from landmarks.datasets.images import image_path
 from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact
-from landmarks.store.files import written_whole
+from landmarks.store.files import atomic_write
 from landmarks.store.tables import write_csv
 from sample_world.plan import Shot, plan_world
 from sample_world.render import render_shot
@@ -46,7 +46,7 @@ def sample(config: Config) -> Path:
 
 
 def _render(shot: Shot, folder: Path, longest_side: int) -> None:
-    with written_whole(image_path(folder, shot.split, shot.id)) as aside:
+    with atomic_write(image_path(folder, shot.split, shot.id)) as aside:
         Image.fromarray(render_shot(shot, longest_side)).save(aside, "JPEG", quality=QUALITY)
 
 

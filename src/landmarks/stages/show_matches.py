@@ -14,7 +14,7 @@ from landmarks.extraction.run import extract_features
 from landmarks.gallery.matches import draw_matches
 from landmarks.ops.verification import match_pair, pair_seed
 from landmarks.progress import say
-from landmarks.store.files import written_whole
+from landmarks.store.files import atomic_write
 from landmarks.store.local_features import LocalStore, local_folder, local_model
 from landmarks.store.tables import SPLITS, Tables, read_tables
 
@@ -39,7 +39,7 @@ def show_matches(config: Config, query: str, index: str) -> Path:
     captions = [f"{id}: {len(one.keypoints)} features" for one, (_, id) in zip(features, places, strict=True)]
     picture = draw_matches(*photos, *points, (captions[0], f"{captions[1]}; {counts}"))
     path = config.run.folder / "matches" / f"{query}_{index}.jpg"
-    with written_whole(path) as aside:
+    with atomic_write(path) as aside:
         picture.save(aside, format="JPEG", quality=90)
     say(f"{query} ({places[0][0]}) and {index} ({places[1][0]}): {counts}")
     say(f"picture: {path}")

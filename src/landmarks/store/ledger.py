@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from landmarks.errors import UserError
-from landmarks.store.files import written_whole
+from landmarks.store.files import atomic_write
 from landmarks.store.tables import read_csv
 
 COLUMNS = ("date", "model", "chain", "protocol", "dataset", "choices", "numbers", "fingerprint")
@@ -36,7 +36,7 @@ def add_to_ledger(path: Path, lines: list[dict[str, str]]) -> None:
             elif wanted[place]["numbers"] != line["numbers"]:
                 wanted[place] = line
         if wanted != there:
-            with written_whole(path) as aside:
+            with atomic_write(path) as aside:
                 pd.DataFrame(wanted, columns=COLUMNS).to_csv(aside, index=False, lineterminator="\n")
 
 

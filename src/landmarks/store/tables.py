@@ -14,7 +14,7 @@ import pyarrow.compute
 import pyarrow.csv
 
 from landmarks.errors import UserError
-from landmarks.store.files import written_whole
+from landmarks.store.files import atomic_write
 
 SPLITS = ("train", "index", "test")
 USAGES = ("Public", "Private", "Ignored")
@@ -121,7 +121,7 @@ def read_csv(path: Path, columns: list[str]) -> pa.Table:
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    with written_whole(path) as aside:
+    with atomic_write(path) as aside:
         frame.to_csv(aside, index=False, lineterminator="\n")
 
 

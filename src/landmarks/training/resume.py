@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import nn
 
 from landmarks.errors import UserError
-from landmarks.store.files import written_whole
+from landmarks.store.files import atomic_write
 from landmarks.training.optimizer import load_state_tensors, state_tensors
 
 RESUME = "resume.safetensors"
@@ -22,7 +22,7 @@ def write_resume(folder: Path, step: int, learner: nn.Module, optimizer: torch.o
     """Write the state after `step` finished steps; `scaler` is float16's gradient scaler, where there is one."""
     tensors = learner.state_dict() | state_tensors(optimizer, learner)
     header = {"step": str(step), "scaler": json.dumps(scaler.state_dict() if scaler is not None else None)}
-    with written_whole(folder / RESUME) as aside:
+    with atomic_write(folder / RESUME) as aside:
         aside.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, header))
 
 
