@@ -8,7 +8,7 @@ from landmarks.doctor import probes
 from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_torch, memory
 from landmarks.doctor.probes import Broken, probe
 
-CARD = {"name": "H200", "gigabytes": 141.0, "capability": "9.0"}
+CARD = {"name": "H200", "memory": 141e9, "capability": "9.0"}
 
 
 def broken():

@@ -139,7 +139,7 @@ def test_a_bomb_that_declares_little_is_stopped_there(tmp_path):
 def test_what_does_not_fit_the_disk_is_refused(tmp_path, monkeypatch):
     path = make_zip(tmp_path / "a.zip", FILES)
     monkeypatch.setattr("landmarks.store.disk.shutil.disk_usage", lambda folder: type("usage", (), {"free": 2_000_000}))
-    with pytest.raises(UserError, match="the files in a.zip take up to 0.00 GB of disk, 0.0 GB are free"):
+    with pytest.raises(UserError, match="the files in a.zip take up to 3 MB of disk, 2 MB are free"):
         run(path, tmp_path / "out")
 
 

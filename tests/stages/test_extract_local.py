@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,8 @@ def test_all_images_of_the_splits_are_described_in_the_pass_of_their_descriptors
     manifest = read_manifest(local / "index")
     assert manifest["images"] == 9 and manifest["features"] == len(features.keypoints) and manifest["skipped"] == {}
     said = capsys.readouterr().out
-    assert "local features: up to 0.00 GB of disk, " in said and f"local/tiny/index: {len(features.keypoints)} features of 9 images" in said
+    assert re.search(r"local features: up to [\d.]+ kB of disk, ", said)
+    assert f"local/tiny/index: {len(features.keypoints)} features of 9 images" in said
     all_of(overrides)
     assert "descriptors/tiny/index and local/tiny/index: up to date" in capsys.readouterr().out
 
@@ -204,7 +206,7 @@ def test_damaged_pictures_stop_the_run_or_are_listed(overrides, tmp_path):
 def test_a_disk_that_is_too_small_is_refused_before_the_work(overrides, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1000, 0, 1000))
-    with pytest.raises(UserError, match="local features take up to 0.00 GB of disk") as caught:
+    with pytest.raises(UserError, match="local features take up to [\\d.]+ kB of disk, 1 kB are free") as caught:
         all_of(overrides)
     for setting in ("extract.local.storage=int8", "extract.local.max_features=10", "extract.local.images=returned"):
         assert setting in caught.value.next

@@ -20,8 +20,3 @@ class Check:
     state: State
     found: str
     next: str | None = None
-
-
-def gigabytes(size: float) -> str:
-    """A number of bytes in words: "0.02 GB", "12 GB"."""
-    return f"{size / 1e9:.2f} GB" if size < 1e9 else f"{size / 1e9:.1f} GB" if size < 1e10 else f"{size / 1e9:,.0f} GB"

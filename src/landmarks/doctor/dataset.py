@@ -6,8 +6,9 @@ from landmarks.config import BENCHMARKS, Config
 from landmarks.datasets.authors_folder import read_authors_folder
 from landmarks.datasets.images import missing_images
 from landmarks.datasets.solution import find_solution
-from landmarks.doctor.check import Check, gigabytes
+from landmarks.doctor.check import Check
 from landmarks.errors import UserError
+from landmarks.quantities import format_bytes
 from landmarks.remote.gldv2 import IMAGES, gldv2_items
 from landmarks.remote.kaggle_items import kaggle_items
 from landmarks.remote.plan import disk_at_worst
@@ -73,7 +74,7 @@ def _absent(config: Config, error: UserError, download: str | None) -> Check:
     free = free_bytes(config.dataset.folder)
     if needed == 0:
         return Check("dataset", "missing", _in_a_line(error), download or error.next)
-    found = f"not in {config.dataset.folder}; it takes about {gigabytes(needed)} (estimate), {gigabytes(free)} free there"
+    found = f"not in {config.dataset.folder}; it takes about {format_bytes(needed)} (estimate), {format_bytes(free)} free there"
     return Check("dataset", "missing", found, download if needed < free else "dataset.folder=FOLDER on a larger disk")
 
 

@@ -8,8 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from landmarks.doctor.check import Check, gigabytes
+from landmarks.doctor.check import Check
 from landmarks.doctor.probes import Broken
+from landmarks.quantities import format_bytes
 
 INSTALL = "rm -f .venv/installed; ./run.sh config  (installs requirements.txt)"
 LEAST_PYTHON = (3, 11)
@@ -53,7 +54,7 @@ def check_torch(ask: Callable[[], dict[str, Any]], device: str) -> list[Check]:
         return [Check("torch", "missing", f"cannot be used: {error}", INSTALL)]
     checks = [Check("torch", "ok", facts["version"])]
     if facts["gpus"]:
-        cards = ", ".join(f"{card['name']} ({card['gigabytes']:.0f} GB)" for card in facts["gpus"])
+        cards = ", ".join(f"{card['name']} ({format_bytes(card['memory'])})" for card in facts["gpus"])
         return [*checks, Check("CUDA", "ok", f"{facts['cuda']}: {cards}" + (", not used (run.device=cpu)" if device == "cpu" else ""))]
     why = "this torch is built without CUDA" if facts["cuda"] is None else f"built for CUDA {facts['cuda']}, no GPU found"
     if device == "cuda":
@@ -86,13 +87,13 @@ def _is_installed(name: str) -> bool:
 def check_memory(needed: float, total: float | None = None) -> Check:
     """needed and total in bytes; total None: of this machine, or of the container it shows itself as."""
     total = memory() if total is None else total
-    estimate = f"about {gigabytes(needed)} needed (estimate)"
+    estimate = f"about {format_bytes(needed)} needed (estimate)"
     if total is None:
         return Check("memory", "note", f"cannot be told here; {estimate}")
     if needed > total:
         smaller = "a machine with more, a smaller dataset.train_table, or fewer models"
-        return Check("memory", "missing", f"{gigabytes(total)}, {estimate}", smaller)
-    return Check("memory", "ok", f"{gigabytes(total)}, {estimate}")
+        return Check("memory", "missing", f"{format_bytes(total)}, {estimate}", smaller)
+    return Check("memory", "ok", f"{format_bytes(total)}, {estimate}")
 
 
 def memory(root: Path = Path("/")) -> int | None:

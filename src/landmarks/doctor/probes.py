@@ -38,11 +38,11 @@ def probe(what: str, argument: str = "") -> dict[str, Any]:
 
 
 def torch_facts() -> dict[str, Any]:
-    """version, cuda (the version torch is built with, or None), gpus [{name, gigabytes, capability}]."""
+    """version, cuda (the version torch is built with, or None), gpus [{name, memory in bytes, capability}]."""
     import torch
 
     cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
-    gpus = [{"name": card.name, "gigabytes": card.total_memory / 1e9, "capability": f"{card.major}.{card.minor}"} for card in cards]
+    gpus = [{"name": card.name, "memory": card.total_memory, "capability": f"{card.major}.{card.minor}"} for card in cards]
     if gpus:  # a driver that is too old shows its cards and fails at the first product
         square = torch.ones(8, 8, device="cuda")
         float((square @ square).sum())

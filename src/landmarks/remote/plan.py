@@ -11,6 +11,7 @@ import requests
 
 from landmarks.errors import UserError
 from landmarks.progress import progress
+from landmarks.quantities import format_bytes
 from landmarks.remote.archives import DamagedArchive, missing_bytes, opened
 from landmarks.remote.faults import explain, is_offline, patiently
 from landmarks.remote.items import Item
@@ -90,18 +91,18 @@ class Plan:
         ]
         known = all(one.size is not None for one in self.missing)
         fits = "does not fit" if self.disk > self.free else "fits" if known else "fits, as far as sizes are known"
-        needed = f"{'' if known else 'at least '}{in_words(self.disk)} needed"
+        needed = f"{'' if known else 'at least '}{format_bytes(self.disk)} needed"
         return [
             f"download into {self.folder}",
             *table,
             f"  to fetch: {_size(self.to_fetch, self.missing)}",
-            f"  disk: {needed} (unpacked, and {self.parallel} archives at a time), {in_words(self.free)} free: {fits}",
+            f"  disk: {needed} (unpacked, and {self.parallel} archives at a time), {format_bytes(self.free)} free: {fits}",
         ]
 
     def require_space(self) -> None:
         if self.disk > self.free:
             raise UserError(
-                f"it does not fit: {in_words(self.disk)} needed, {in_words(self.free)} free",
+                f"it does not fit: {format_bytes(self.disk)} needed, {format_bytes(self.free)} free",
                 where=self.folder,
                 next="dataset.folder=ANOTHER disk, or fewer splits in download.gldv2",
             )
@@ -155,12 +156,5 @@ def _size(count: int | None, members: list[Planned]) -> str:
     if count is None:
         count = sum(one.size or 0 for one in members)
     if any(one.size is None for one in members):
-        return f"{in_words(count)} + ?" if count else "?"
-    return in_words(count) if all(one.exact for one in members) else f"about {in_words(count)}"
-
-
-def in_words(count: float) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.0f} B"
+        return f"{format_bytes(count)} + ?" if count else "?"
+    return format_bytes(count) if all(one.exact for one in members) else f"about {format_bytes(count)}"

@@ -9,11 +9,11 @@ import yaml
 
 import landmarks
 from landmarks.config import Config, matched_splits
-from landmarks.doctor.check import gigabytes
 from landmarks.errors import UserError
 from landmarks.notebook.document import notebook_text
 from landmarks.notebook.wheels import fetch_wheels
 from landmarks.progress import progress, say
+from landmarks.quantities import format_bytes
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.disk import require_space
 from landmarks.store.files import write_json, write_text
@@ -61,7 +61,7 @@ def bundle(config: Config) -> Path:
     write_json(folder / CONTENTS, {"models": list(config.models), "wheels": wheels, "version": landmarks.__version__})
     artefact.finish(wheels=wheels)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    say(f"bundle: {folder}, {gigabytes(size)}")
+    say(f"bundle: {folder}, {format_bytes(size)}")
     say("next: upload it as a dataset (kaggle.com/datasets, New Dataset), and notebook.ipynb in it as a notebook of the competition")
     return folder
 

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from landmarks.config import Config
-from landmarks.doctor.check import Check, gigabytes
+from landmarks.doctor.check import Check
 from landmarks.doctor.dataset import check_dataset
 from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_torch
 from landmarks.doctor.needs import disk_needs, memory_need
 from landmarks.doctor.probes import Broken, probe
+from landmarks.quantities import format_bytes
 from landmarks.remote.credentials import HOW_TO, find_credential
 from landmarks.store.artefact import MANIFEST
 from landmarks.store.disk import free_bytes
@@ -113,15 +114,15 @@ def _check_disk(config: Config, needs: dict[str, float]) -> Check:
     there = sum(path.stat().st_size for path in config.run.folder.rglob("*") if path.is_file())
     needed = sum(needs.values())
     what, size = max(needs.items(), key=lambda need: need[1])
-    estimate = f"about {gigabytes(needed)} needed (estimate), most for {what} ({gigabytes(size)})"
-    found = f"{_free(config.run.folder)}; {estimate}; {gigabytes(there)} are there"
+    estimate = f"about {format_bytes(needed)} needed (estimate), most for {what} ({format_bytes(size)})"
+    found = f"{_free(config.run.folder)}; {estimate}; {format_bytes(there)} are there"
     if needed - there > free_bytes(config.run.folder):
         return Check("disk", "missing", found, "run.folder=FOLDER on a larger disk")
     return Check("disk", "ok", found)
 
 
 def _free(folder: Path) -> str:
-    return f"{gigabytes(free_bytes(folder))} free for {folder}"
+    return f"{format_bytes(free_bytes(folder))} free for {folder}"
 
 
 def _check_credential(config: Config, complete: bool) -> Check:

@@ -12,6 +12,7 @@ from landmarks.datasets.submission import read_submission
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.protocols.evaluation import Evaluation, choices, enter, model_name
+from landmarks.quantities import format_bytes
 from landmarks.remote.kaggle_client import Kaggle, Submission, competition, connect
 from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.tables import read_tables
@@ -35,7 +36,7 @@ def upload(
     kaggle = connect(wait)
     earlier = _find(kaggle, name, digest)
     counts = lists.starts[1:] - lists.starts[:-1]
-    say(f"  file         {path}, {path.stat().st_size / 1e6:.1f} MB, digest {digest}")
+    say(f"  file         {path}, {format_bytes(path.stat().st_size)}, digest {digest}")
     say(f"  holds        {len(lists.ids)} queries, {counts.mean():.1f} images each, {(counts == 0).sum()} without any")
     say(f"  made by      {model_name(config)}, {chain}")
     say(f"  competition  {name}, {competition(name).where}")

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from landmarks.errors import UserError
+from landmarks.quantities import format_bytes
 
 
 def free_bytes(folder: Path) -> int:
@@ -17,7 +18,7 @@ def free_bytes(folder: Path) -> int:
 def require_space(folder: Path, what: str, needed: int, remedy: str) -> str:
     """How much of how much, in words. Raises UserError where `needed` bytes are not free on the disk of `folder`."""
     free = free_bytes(folder)
-    words = f"up to {needed / 1e9:.2f} GB of disk, {free / 1e9:.1f} GB are free"
+    words = f"up to {format_bytes(needed)} of disk, {format_bytes(free)} are free"
     if needed > free:
         raise UserError(f"{what} take {words}", where=folder, next=remedy)
     return words
