@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from landmarks.cli import main
-from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.search import distractors as module
 from landmarks.search import spaces
@@ -91,7 +90,7 @@ def test_other_shards_are_another_search(benchmark, tmp_path, capsys):
     assert len(read_ranking(out / "rankings" / "knn").index_ids) == 125
 
 
-def test_what_is_wrong_with_distractors_is_said(benchmark, tmp_path, capsys):
+def test_faulty_distractors_are_refused_by_name(benchmark, tmp_path, capsys):
     folder, far, *_ = benchmark
 
     def refusal():
@@ -117,6 +116,5 @@ def test_what_is_wrong_with_distractors_is_said(benchmark, tmp_path, capsys):
 
 
 def test_a_run_that_has_not_extracted_is_refused(tmp_path):
-    config = load_config(None, [f"dataset.distractors={tmp_path}", "models.tiny={backbone: test_resnet}"])
     with pytest.raises(UserError, match="not there, or not finished"):
-        Distractors(config).ids  # noqa: B018 - the reading is what fails
+        Distractors(tmp_path, {"tiny": 1.0}).ids  # noqa: B018 - reading them fails

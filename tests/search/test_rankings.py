@@ -8,7 +8,7 @@ def strings(*ids):
     return np.array(ids, dtype=object)
 
 
-def test_lists_are_told_in_the_numbers_of_another_table_and_a_query_that_is_not_there_has_none():
+def test_lists_as_numbers_into_another_table_where_an_unknown_query_has_an_empty_list():
     indices = np.array([[2, 0, -1], [1, 2, 0]], np.int32)
     scores = np.where(indices >= 0, np.array([3, 2, 1], np.float32), np.float32(-np.inf)).astype(np.float32)
     ranking = Ranking(strings("q1", "q2"), strings("a", "b", "c"), indices, scores)

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from landmarks.search.spaces import write_vector_blocks, write_vectors
+from landmarks.errors import UserError
+from landmarks.ranking import Space
+from landmarks.search import spaces
+from landmarks.search.spaces import nearest, read_space, search, search_on_gpu, write_space, write_vector_blocks, write_vectors
 from landmarks.store.files import read_array
 
 
@@ -23,3 +26,47 @@ def test_other_rows_than_announced_leave_no_file(tmp_path):
     with pytest.raises(ValueError, match="2 rows instead of 3"):
         write_vector_blocks(tmp_path / "short.npy", 3, [np.ones((2, 4))])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def space(tmp_path):
+    """Three queries, eight index and two training images on disk."""
+    rng = np.random.default_rng(1)
+    write_space(tmp_path / "space", Space(*(rng.standard_normal((rows, 4)).astype(np.float32) for rows in (3, 8, 2))))
+    return read_space(tmp_path / "space", {"ranking": "abc"})
+
+
+def test_neighbours_are_kept_beside_their_space_and_serve_smaller_requests(space, monkeypatch):
+    indices, similarities = nearest(space, "test", "index", 5)
+    products = space.test.astype(np.float32) @ space.index.astype(np.float32).T
+    np.testing.assert_array_equal(indices, np.argsort(-products, axis=1)[:, :5])
+    np.testing.assert_allclose(similarities, -np.sort(-products, axis=1)[:, :5], rtol=1e-5)
+    monkeypatch.setattr(spaces, "search", None)
+    np.testing.assert_array_equal(nearest(space, "test", "index", 2)[0], indices[:, :2])
+    with pytest.raises(TypeError):
+        nearest(space, "test", "index", 6)
+    with pytest.raises(TypeError):
+        nearest(read_space(space.folder, {"ranking": "of other settings"}), "test", "index", 2)
+
+
+def test_an_image_is_not_its_own_neighbour(space):
+    indices, similarities = nearest(space, "index", "index", 9)
+    assert all(sorted(row) == [-1, -1, *sorted(set(range(8)) - {image})] for image, row in enumerate(indices.tolist()))
+    assert np.isneginf(similarities[:, 7:]).all() and np.isfinite(similarities[:, :7]).all()
+
+
+def test_a_large_index_is_searched_in_blocks_with_the_same_result(space, monkeypatch):
+    whole = search(space.test, space.index, 4, "test")
+    monkeypatch.setattr(spaces, "_LARGE_INDEX", 0)
+    monkeypatch.setattr(spaces, "knn_blocks", None)
+    for array, streamed in zip(whole, search(space.test, space.index, 4, "test"), strict=True):
+        np.testing.assert_array_equal(streamed, array)
+
+
+def test_a_gpu_that_is_asked_for_and_missing_is_an_error(monkeypatch):
+    monkeypatch.setattr(spaces, "graphics_cards", lambda: 0)
+    assert search_on_gpu("cpu")[0] is False and search_on_gpu("auto") == (False, "FAISS sees no GPU")
+    with pytest.raises(UserError, match="FAISS sees no GPU"):
+        search_on_gpu("cuda")
+    monkeypatch.setattr(spaces, "graphics_cards", lambda: 2)
+    assert search_on_gpu("auto") == (True, "2 GPUs found") and search_on_gpu("cpu")[0] is False

@@ -18,7 +18,7 @@ from landmarks.rerank import LEARNING, SEARCHING, STEPS
 from landmarks.rerank.context import Context
 from landmarks.rerank.cost import measured
 from landmarks.rerank.verified_pairs import VerifiedPairs
-from landmarks.search.descriptor_source import SearchSpace
+from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.rankings import SPACE, ranking_settings, read_ranking, write_ranking
 from landmarks.search.spaces import read_base_space, read_space, search_on_gpu
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
@@ -35,7 +35,7 @@ def open_context(config: Config) -> Context:
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     base, ids = read_base_space(config.run.folder / "space")
     landmark_ids = tables.train.landmark_ids[positions(ids["train"], tables.train.ids)]
-    descriptors = SearchSpace(config, tables)
+    descriptors = DescriptorSource(config, tables)
     return Context(
         base,
         landmark_ids,

@@ -1,14 +1,13 @@
-"""Distractors: the descriptors of images that no query is after, read shard by shard."""
+"""Distractors: descriptors of images that show no query's landmark, read shard by shard."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.ops.vectors import BLOCK, ensemble
 from landmarks.store.artefact import fingerprint_of_file, read_manifest
@@ -18,42 +17,43 @@ from landmarks.store.tables import read_ids
 
 
 class Distractors:
-    """The index images of another run (config.dataset.distractors); without models, a folder of .npy shards and perhaps ids.csv.
+    """The index images of another run; without models, a folder of .npy shards and, optionally, ids.csv.
 
+    folder   the run, or the folder of shards
+    weights  model -> weight in the ensemble
     Raises UserError where they are missing, and where a shard is not (images, dimensions) of floating point.
     """
 
-    def __init__(self, config: Config):
-        self._root = root = config.dataset.distractors
-        self._weights = [model.weight for model in config.models.values()] or [1.0]
-        self._named = bool(config.models)
-        self._folders = [root / "descriptors" / model / "index" for model in config.models] or [root]
+    def __init__(self, folder: Path, weights: Mapping[str, float]):
+        self.folder, self._weights = folder, weights
+        self._folders = [folder / "descriptors" / model / "index" for model in weights] or [folder]
 
-    def refuse_other_descriptions(self, run: Path) -> None:
-        """Raise UserError where they were not described as the index of `run` was: by other weights, or at other sizes."""
-        for folder in self._folders if self._named else []:
-            model = folder.parent.name
-            own, theirs = (read_manifest(one)["settings"] for one in (run / "descriptors" / model / "index", folder))
-            different = [f"{key} {theirs[key]} and not {own[key]}" for key in ("longest_side", "scales") if own[key] != theirs[key]]
-            weights = [one / "models" / model / "model.safetensors" for one in (run, self._root)]
+    def refuse_other_descriptions(self, run_folder: Path) -> None:
+        """Raise UserError where the index of that run was described by other weights, or at other sizes."""
+        for model in self._weights:
+            own, theirs = run_folder / "descriptors" / model / "index", self.folder / "descriptors" / model / "index"
+            own_settings, settings = (read_manifest(one)["settings"] for one in (own, theirs))
+            keys = ("longest_side", "scales")
+            different = [f"{key} {settings[key]} and not {own_settings[key]}" for key in keys if own_settings[key] != settings[key]]
+            weights = [run / "models" / model / "model.safetensors" for run in (run_folder, self.folder)]
             if all(path.is_file() for path in weights) and len({fingerprint_of_file(path) for path in weights}) > 1:
                 different.append("other weights")
             if different:
                 raise UserError(
                     f"the distractors were described otherwise than the index: {', '.join(different)}",
-                    where=folder,
+                    where=theirs,
                     next=f"the same extract settings in both runs, and models.{model}.checkpoint naming the same model",
                 )
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        if self._named:
+        if self._weights:
             return {f"distractors {folder.parent.name}": read_manifest(folder)["fingerprint"] for folder in self._folders}
         return {f"distractors {path.name}": fingerprint_of_file(path) for path in self._paths(self._folders[0])}
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """(n,) strings; of shards without ids.csv the row numbers, from distractor-0 on."""
+        """(n,) strings; without ids.csv the row numbers: distractor-0, distractor-1, ..."""
         first, *others = self._folders
         count = sum(len(shard) for shard in self._shards[0])
         ids = read_ids(first / "ids.csv") if (first / "ids.csv").is_file() else np.array([f"distractor-{n}" for n in range(count)], object)
@@ -61,7 +61,7 @@ class Distractors:
             raise UserError(f"{count} descriptors for {len(ids)} ids", where=first, next="extract the distractors again")
         for folder in others:
             if not np.array_equal(read_ids(folder / "ids.csv"), ids):
-                raise UserError("other distractors than the first model's", where=folder, next="extract them again with all models")
+                raise UserError("the ids differ from those of the first model", where=folder, next="extract them again with all models")
         return ids
 
     @property
@@ -69,7 +69,7 @@ class Distractors:
         return sum(shards[0].shape[1] for shards in self._shards)
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """The descriptors, every model's as one vector (at most 65536, dimensions) float32, in the order of `ids`.
+        """The descriptors of all models as one vector per image, in the order of `ids`: blocks (at most 65536, dimensions) float32.
 
         Raises UserError for one that is zero or not finite.
         """
@@ -77,11 +77,11 @@ class Distractors:
             parts = [_rows(shards, start, min(start + BLOCK, len(self.ids))) for shards in self._shards]
             for folder, part in zip(self._folders, parts, strict=True):
                 check_descriptors(self.ids[start : start + BLOCK], part, folder)
-            yield ensemble(parts, self._weights)
+            yield ensemble(parts, list(self._weights.values()) or [1.0])
 
     @cached_property
     def _shards(self) -> list[list[np.ndarray]]:
-        """For each model its shards, mapped."""
+        """The shards of each model, memory-mapped."""
         found = []
         for folder in self._folders:
             shards = [read_array(path, mapped=True) for path in self._paths(folder)]
@@ -96,8 +96,8 @@ class Distractors:
         return found
 
     def _paths(self, folder: Path) -> list[Path]:
-        if self._named:
-            read_manifest(folder)  # a run that is not finished has not all of them
+        if self._weights:
+            read_manifest(folder)  # refuses a run that is not finished
         paths = sorted(folder.glob("*.npy"))
         if not paths:
             raise UserError(

@@ -1,7 +1,8 @@
-"""Rankings on disk: four arrays in a folder, and the space of those that were searched for anew."""
+"""Rankings on disk: four arrays in a folder and, of a step that searched again, its space."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ SPACE = "space"
 
 
 def write_ranking(folder: Path, ranking: Ranking) -> None:
-    """Write query_ids.csv, index_ids.csv, indices.npy (n_query, k) int32 and scores.npy (n_query, k) float32; a new space too."""
+    """Write query_ids.csv, index_ids.csv, indices.npy and scores.npy (n_query, k) int32 and float32; its space where that is new."""
     write_csv(folder / "query_ids.csv", pd.DataFrame({"id": ranking.query_ids}))
     write_csv(folder / "index_ids.csv", pd.DataFrame({"id": ranking.index_ids}))
     write_array(folder / "indices.npy", ranking.indices)
@@ -41,9 +42,9 @@ def read_ranking(folder: Path) -> Ranking:
 
 
 def ranking_settings(config: Config, chain: Chain) -> dict[str, Any]:
-    """What shapes the ranking at the end of `chain`, as its manifest has it; () = the search itself."""
+    """The settings that shape the ranking after `chain`, as in its manifest; () = the search itself."""
     if not chain:
-        return space_settings(config) | {"neighbours": config.search.neighbours}
+        return space_settings(config.models, config.whiten) | {"neighbours": config.search.neighbours}
     settings: dict[str, Any] = {"chain": [step.model_dump() for step in chain]}
     if verifies(chain):
         settings["verification"] = config.verification.model_dump(mode="json")
@@ -69,23 +70,23 @@ def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, An
 
 
 def read_chain_ranking(config: Config, chain: Chain) -> Ranking:
-    """The ranking at the end of `chain`. Raises UserError as `read_chain_manifests` does."""
+    """The ranking after `chain`. Raises UserError as `read_chain_manifests` does."""
     read_chain_manifests(config, chain)
     return read_ranking(config.run.folder / "rankings" / chain_names(chain)[-1])
 
 
-def listed_numbers(ranking: Ranking, query_ids: np.ndarray, index_ids: np.ndarray, most: int | None = None) -> np.ndarray:
-    """The lists of `query_ids` as numbers into `index_ids`, (len(query_ids), k, or `most`), -1 = none.
+def listed_numbers(ranking: Ranking, query_ids: np.ndarray, index_ids: np.ndarray, top: int | None = None) -> np.ndarray:
+    """The lists of `query_ids` as numbers into `index_ids`: (len(query_ids), k, or `top` where given), -1 = none.
 
-    A query that the ranking does not hold has an empty list.
+    A query that is not in the ranking has an empty list.
     """
-    none = np.full((1, ranking.indices.shape[1]), -1, np.int32)  # where a row or a place of -1 points to: the last
-    lists = np.concatenate([ranking.indices, none])[positions(query_ids, ranking.query_ids), :most]
+    none = np.full((1, ranking.indices.shape[1]), -1, np.int32)  # row -1, for queries that are not in the ranking
+    lists = np.concatenate([ranking.indices, none])[positions(query_ids, ranking.query_ids), :top]
     return np.append(positions(ranking.index_ids, index_ids), -1)[lists]
 
 
 class Cost(NamedTuple):
-    """What a chain cost: of its last step, and with everything before it, the search included; megabytes None of the search alone."""
+    """Time and peak memory of the last step of a chain, and of the whole chain with the search; megabytes None of the search alone."""
 
     seconds: float
     peak_megabytes: float | None
@@ -94,9 +95,18 @@ class Cost(NamedTuple):
 
 
 def read_cost(config: Config, chain: Chain) -> Cost:
-    """The highest of the chains that `chain` is carried out as. Raises UserError as `read_chain_manifests` does."""
+    """The highest costs of the chains that `chain` is run as. Raises UserError as `read_chain_manifests` does."""
     costs = [_cost(list(read_chain_manifests(config, own).values())) for own in config.carried_out(chain)]
-    return Cost(*(max((value for value in values if value is not None), default=None) for values in zip(*costs, strict=True)))
+    return Cost(
+        max(cost.seconds for cost in costs),
+        _highest(cost.peak_megabytes for cost in costs),
+        max(cost.total_seconds for cost in costs),
+        _highest(cost.highest_megabytes for cost in costs),
+    )
+
+
+def _highest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _cost(manifests: list[dict[str, Any]]) -> Cost:

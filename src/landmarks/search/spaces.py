@@ -1,4 +1,4 @@
-"""Spaces on disk: the vectors that are searched, and the nearest neighbours within them, each searched for once."""
+"""Spaces on disk: the vectors that are searched, and the nearest neighbours within them, each computed once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.files import atomic_write, read_array, write_array
 from landmarks.store.tables import SPLITS, read_ids
 
-_FEW_QUERIES = 4096  # their lists are kept while the index goes by
-_LARGE_INDEX = 1 << 27  # numbers: as float32, 0.5 GB
+_FEW_QUERIES = 4096  # the lists of so many are kept in memory while the index is read block by block
+_LARGE_INDEX = 1 << 27  # numbers; 0.5 GB as float32
 
 
 def search_on_gpu(requested: str) -> tuple[bool, str]:
@@ -42,14 +42,17 @@ def read_base_space(folder: Path) -> tuple[Space, dict[str, np.ndarray]]:
 
 
 def write_vectors(path: Path, vectors: np.ndarray) -> None:
-    """(n, d) as float16: with unit vectors the similarities lose their fourth decimal."""
+    """Write (n, d) as float16: similarities of unit vectors are exact to three decimals."""
     write_array(path, vectors if vectors.dtype == np.float16 else to_float16(vectors))
 
 
 def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> int:
-    """As `write_vectors`, block by block, so that the whole need not fit in memory; `rows` in all. Returns the dimensions."""
+    """As `write_vectors`, block by block, so that the whole need not fit in memory. Returns the dimensions.
+
+    rows  of all blocks together; raises ValueError where they have more or fewer
+    """
     done, dimensions = 0, 0
-    narrow = np.empty((0, 0), np.float16)  # the same memory for all blocks
+    narrow = np.empty((0, 0), np.float16)  # memory that all blocks share
     with atomic_write(path) as aside, open(aside, "wb") as file:
         for block in blocks:
             if done == 0:
@@ -59,7 +62,7 @@ def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> 
             if len(narrow) < len(block) or narrow.shape[1] != block.shape[1]:
                 narrow = np.empty(block.shape, np.float16)
             to_float16(block, narrow[: len(block)])
-            file.write(narrow[: len(block)])
+            file.write(narrow[: len(block)].data)
             done += len(block)
         if done != rows:
             raise ValueError(f"{done} rows instead of {rows}")
@@ -72,15 +75,15 @@ def write_space(folder: Path, space: Space) -> None:
 
 
 def read_space(folder: Path, made: dict[str, str]) -> Space:
-    """The space in `folder`, memory-mapped; `made`: the fingerprints of what made it."""
-    return Space(*(read_array(folder / f"{split}.npy", mapped=True) for split in ("test", "index", "train")), folder=folder, made=made)
+    """The space in `folder`, memory-mapped. made: the fingerprints of what made it."""
+    return Space(**{split: read_array(folder / f"{split}.npy", mapped=True) for split in SPLITS}, folder=folder, made=made)
 
 
 def nearest(space: Space, of: str, among: str, neighbours: int, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """For every image of the split `of` its nearest images in the split `among`, never itself.
 
     Returns indices (n, neighbours) int32, -1 = none, and similarities (n, neighbours) float32, -inf = none, most similar
-    first. A space on disk keeps them beside it, so they are searched for once and for all.
+    first. They are kept beside a space on disk, and searched for only once.
     """
     if space.folder is None:
         return _search(space, of, among, neighbours, use_gpu)
@@ -96,15 +99,15 @@ def nearest(space: Space, of: str, among: str, neighbours: int, use_gpu: bool = 
 
 
 def _known(folder: Path, neighbours: int, made: dict[str, str]) -> tuple[np.ndarray, np.ndarray] | None:
-    """The first `neighbours` of a search that asked for as many or more."""
+    """The first `neighbours` of an earlier search for as many or more; None = there was none."""
     try:
         manifest = read_manifest(folder)
     except UserError:
         return None
     if manifest["inputs"] != made or manifest["settings"]["neighbours"] < neighbours:
         return None
-    arrays = (read_array(folder / f"{name}.npy", mapped=True) for name in ("indices", "similarities"))
-    return tuple(np.ascontiguousarray(array[:, :neighbours]) for array in arrays)
+    indices, similarities = (read_array(folder / f"{name}.npy", mapped=True) for name in ("indices", "similarities"))
+    return np.ascontiguousarray(indices[:, :neighbours]), np.ascontiguousarray(similarities[:, :neighbours])
 
 
 def _search(space: Space, of: str, among: str, neighbours: int, use_gpu: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -115,9 +118,9 @@ def _search(space: Space, of: str, among: str, neighbours: int, use_gpu: bool) -
 
 
 def search(queries: np.ndarray, index: np.ndarray, neighbours: int, what: str, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest rows of `index`, as ops.knn.exact_knn has them, with progress.
+    """The nearest rows of `index`, as ops.knn.exact_knn returns them, with progress.
 
-    A large index that few queries search goes by in blocks: mapped from disk, it never lies in memory as a whole.
+    For few queries a large index is read in blocks: mapped from disk, it is never in memory as a whole.
     """
     if len(queries) <= _FEW_QUERIES and index.size > _LARGE_INDEX:
         with progress(None, what, "image", total=len(index)) as bar:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config
+from landmarks.config import CleanSettings, Config
 from landmarks.extraction.run import extract_features
 from landmarks.extraction.work import local_recipe
 from landmarks.gallery.chart import bar_chart
@@ -16,29 +16,29 @@ from landmarks.ops.cleaning import images_to_keep, same_label_neighbours
 from landmarks.ops.knn import graphics_cards, knn_blocks
 from landmarks.progress import progress, say
 from landmarks.rerank.verified_pairs import VerifiedPairs
-from landmarks.search.descriptor_source import SearchSpace, space_settings
+from landmarks.search.descriptor_source import DescriptorSource, space_settings
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.files import read_array, write_array, write_text
 from landmarks.store.local_features import bytes_an_image, local_model
-from landmarks.store.tables import Tables, TrainTable, positions, read_tables, write_clean_train, write_csv
+from landmarks.store.tables import TrainTable, positions, read_tables, write_clean_train, write_csv
 
 GLDV2 = 4_132_914  # images of train.csv of Google Landmarks v2
-BLOCK = 4096  # training images searched for together: what a run that is cut off loses at most
-BINS = np.array([0, 1, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200])  # inliers at which the bars of the histogram begin
+BLOCK = 4096  # training images searched for together: an interrupted run loses at most one block
+BINS = np.array([0, 1, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200])  # lower ends of the bars of the histogram
 
 
 def clean(config: Config) -> Path:
     """Make clean/train_clean.csv (landmark_id,images), per_label.csv and inliers.svg in the run folder; returns the first.
 
     Needs `extract` of train. The nearest images of the same label are found by the global descriptors (same_label/), local
-    features extracted where they are not there, the pairs verified and kept (pairs/): each of the three goes on where it
-    stopped. Raises UserError as these do, and where no model has a local branch.
+    features extracted where they are missing, the pairs verified and kept (pairs/): each of the three continues where it was
+    interrupted. Raises UserError as these do, and where no model has a local branch.
     """
     model = local_model(config)
     tables = read_tables(config.tables_folder, config.dataset.train_table)
-    space = SearchSpace(config, tables)
-    inputs = space.inputs("train") | {"labels": fingerprint_of_file(tables.path("train"))}
-    settings = space_settings(config) | config.clean.model_dump(include={"neighbours", "pairs"})
+    source = DescriptorSource(config, tables)
+    inputs = source.inputs("train") | {"labels": fingerprint_of_file(tables.path("train"))}
+    settings = space_settings(config.models, config.whiten) | config.clean.model_dump(include={"neighbours", "pairs"})
     nearest = Artefact(config.run.folder / "same_label", "clean", settings, inputs)
     settings = {name: getattr(config, name).model_dump(mode="json") for name in ("clean", "verification")}
     settings |= {"local": local_recipe(config), "model": model}
@@ -48,7 +48,10 @@ def clean(config: Config) -> Path:
         say("clean: up to date")
         return artefact.folder / "train_clean.csv"
 
-    ids, labels, pairs = _same_label_pairs(config, tables, space, nearest)
+    descriptors = source.vectors("train")
+    ids, labels = descriptors.ids, tables.train.landmark_ids[positions(descriptors.ids, tables.train.ids)]
+    use_gpu = graphics_cards() > 0 and config.run.device != "cpu"
+    pairs = _same_label_pairs(descriptors.matrix, labels, nearest, config.clean, use_gpu)
     with_pairs = ids[np.unique(pairs)]
     extract_features(config, "clean", model, {"train": with_pairs})
     inliers, rate = _inliers(VerifiedPairs(config, model, ("train", "train"), ids, ids), labels, pairs)
@@ -61,33 +64,33 @@ def clean(config: Config) -> Path:
     say(f"clean: {counts['kept']} of {len(ids)} images and {counts['labels_kept']} of {counts['labels']} labels stay")
     say(f"to train on them: dataset.train_table={(artefact.folder / 'train_clean.csv').resolve()} and another run.folder")
     if rate is not None:
-        _say_cost(config, model, len(ids), _count_once(pairs, len(ids)), read_manifest(nearest.folder)["seconds_a_comparison"], rate)
+        pairs_per_image = _count_once(pairs, len(ids)) / max(1, len(ids)), config.clean.pairs
+        comparison = read_manifest(nearest.folder)["seconds_a_comparison"]
+        local = config.extract.local
+        bytes_per_image = bytes_an_image(local.max_features, config.models[model].local.dimensions, local.storage)
+        say(_cost(bytes_per_image, pairs_per_image, comparison, rate))
     return artefact.folder / "train_clean.csv"
 
 
-def _same_label_pairs(config: Config, tables: Tables, space: SearchSpace, artefact: Artefact) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ids (n,) of the described training images, their landmarks (n,), pairs (p, 2) of an image and a neighbour of its label."""
-    descriptors = space.descriptors("train")
-    ids, matrix = descriptors.ids, descriptors.matrix
-    labels = tables.train.landmark_ids[positions(ids, tables.train.ids)]
+def _same_label_pairs(matrix: np.ndarray, labels: np.ndarray, artefact: Artefact, settings: CleanSettings, use_gpu: bool) -> np.ndarray:
+    """Pairs (p, 2) int32 of an image and one of its nearest images of the same label. matrix (n, dimensions), labels (n,)."""
+    blocks = range(0, len(labels), BLOCK)
     if not artefact.is_complete():
         artefact.begin()
-        blocks = range(0, len(ids), BLOCK)
-        there = next((number for number in range(len(blocks)) if not _block_path(artefact, number).exists()), len(blocks))
-        start, began = there * BLOCK, time.perf_counter()
-        use_gpu = graphics_cards() > 0 and config.run.device != "cpu"
-        with progress(None, "nearest training images", "image", total=len(ids), done=min(start, len(ids))) as bar:
-            found = knn_blocks(matrix[start:], matrix, config.clean.neighbours + 1, use_gpu=use_gpu, block=BLOCK)  # itself among them
-            for number, (neighbours, _) in enumerate(found, start=there):
+        done = next((number for number in range(len(blocks)) if not _block_path(artefact, number).exists()), len(blocks))
+        start, began = done * BLOCK, time.perf_counter()
+        with progress(None, "nearest training images", "image", total=len(labels), done=min(start, len(labels))) as bar:
+            found = knn_blocks(matrix[start:], matrix, settings.neighbours + 1, use_gpu=use_gpu, block=BLOCK)  # itself among them
+            for number, (neighbours, _) in enumerate(found, start=done):
                 images = np.arange(number * BLOCK, number * BLOCK + len(neighbours))
-                block = same_label_neighbours(neighbours, images, labels, config.clean.pairs)
+                block = same_label_neighbours(neighbours, images, labels, settings.pairs)
                 write_array(_block_path(artefact, number), block.astype(np.int32))
                 bar.update(len(neighbours))
         seconds = time.perf_counter() - began
-        comparison = seconds / ((len(ids) - start) * len(ids)) if seconds > 1 else None  # in less, mostly the start is timed
-        artefact.finish(images=len(ids), seconds_a_comparison=comparison)
-    parts = [read_array(_block_path(artefact, number)) for number in range(-(-len(ids) // BLOCK))]
-    return ids, labels, np.concatenate([np.empty((0, 2), np.int32), *parts])
+        comparison = seconds / ((len(labels) - start) * len(labels)) if seconds > 1 else None  # less is mostly the time to start
+        artefact.finish(images=len(labels), seconds_a_comparison=comparison)
+    parts = [read_array(_block_path(artefact, number)) for number in range(len(blocks))]
+    return np.concatenate([np.empty((0, 2), np.int32), *parts])
 
 
 def _block_path(artefact: Artefact, number: int) -> Path:
@@ -95,7 +98,7 @@ def _block_path(artefact: Artefact, number: int) -> Path:
 
 
 def _inliers(verified: VerifiedPairs, labels: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, float | None]:
-    """Inliers (p,) of each pair, and how many pairs a second were verified (None: there are no pairs)."""
+    """Inliers (p,) of each pair, and the verified pairs per second (None: there are no pairs)."""
     # One verification serves both images. Label by label, so that features are read once for many pairs.
     order = np.argsort(labels[pairs[:, 0]], kind="stable")
     inliers = np.empty(len(pairs), np.int64)
@@ -104,7 +107,7 @@ def _inliers(verified: VerifiedPairs, labels: np.ndarray, pairs: np.ndarray) -> 
 
 
 def _count_once(pairs: np.ndarray, images: int) -> int:
-    """How many pairs there are when (a, b) and (b, a) are one."""
+    """The number of pairs where (a, b) and (b, a) count as one."""
     return len(np.unique(pairs.min(axis=1).astype(np.int64) * images + pairs.max(axis=1)))
 
 
@@ -122,14 +125,17 @@ def _write_report(folder: Path, ids: np.ndarray, labels: np.ndarray, kept: np.nd
     return {"kept": int(kept.sum()), "labels": len(per_label), "labels_kept": int((per_label["kept"] > 0).sum())}
 
 
-def _say_cost(config: Config, model: str, images: int, pairs: int, comparison: float | None, rate: float) -> None:
-    """What the same would take on Google Landmarks v2, at the rates measured here."""
-    local = config.extract.local
-    disk = GLDV2 * bytes_an_image(local.max_features, config.models[model].local.dimensions, local.storage)
-    likely, most = GLDV2 * pairs / max(1, images), GLDV2 * config.clean.pairs
+def _cost(bytes_per_image: int, pairs_per_image: tuple[float, float], comparison: float | None, rate: float) -> str:
+    """The cost of the same on Google Landmarks v2, in words, at the rates measured here.
+
+    pairs_per_image  as counted here, and at most
+    comparison       seconds for the comparison of two descriptors, None = not measured
+    rate             verified pairs per second
+    """
+    likely, most = (GLDV2 * pairs for pairs in pairs_per_image)
     search = "" if comparison is None else f"nearest images {GLDV2**2 * comparison / 3600:.1f} h; "
-    say(
+    return (
         f"at the {GLDV2:,} images of Google Landmarks v2, at these rates: {search}{likely / 1e6:.0f} M pairs (at most "
         f"{most / 1e6:.0f} M) at {rate:,.0f} a second {likely / rate / 3600:.1f} h (at most {most / rate / 3600:.1f} h); "
-        f"local features up to {disk / 1e12:.2f} TB"
+        f"local features up to {GLDV2 * bytes_per_image / 1e12:.2f} TB"
     )

@@ -17,7 +17,7 @@ from landmarks.protocols.evaluation import enter
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.rerank.fewer_landmarks import carry_out_with
 from landmarks.rerank.verified_pairs import VerifiedPairs
-from landmarks.search.descriptor_source import SearchSpace
+from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.spaces import search, search_on_gpu
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file
 from landmarks.store.descriptors import Descriptors
@@ -36,7 +36,7 @@ def overlap(config: Config) -> Path:
     Raises UserError where descriptors are missing.
     """
     tables = read_tables(config.tables_folder, config.dataset.train_table)
-    evaluated, trained = SearchSpace(_over(config, config.dataset), tables), _training_space(config, tables)
+    evaluated, trained = DescriptorSource(_over(config, config.dataset), tables), _training_space(config, tables)
     table = _train_table(config, tables)
     settings = config.overlap.model_dump(mode="json", exclude={"score", "train", "train_table"})
     settings |= {"verification": config.verification.model_dump(mode="json")} if config.overlap.verify else {}
@@ -64,17 +64,17 @@ def overlap(config: Config) -> Path:
     return artefact.folder
 
 
-def _training_space(config: Config, tables: Tables) -> SearchSpace:
+def _training_space(config: Config, tables: Tables) -> DescriptorSource:
     """The training set's descriptors, this run's or another's: a model's lie in the run folder, arrays beside their table."""
     elsewhere = config.overlap.train
     if elsewhere is None:
-        return SearchSpace(_over(config, config.dataset), tables)
+        return DescriptorSource(_over(config, config.dataset), tables)
     first = next(iter(config.models), None)
     ids = read_ids(elsewhere / "descriptors" / first / "train" / "ids.csv") if first else read_train(elsewhere / "train.csv").ids
     nothing = np.empty(0, object)
     table = TrainTable(ids, np.zeros(len(ids), np.int64))
     there = _over(config.at(elsewhere), DatasetSettings(folder=elsewhere))
-    return SearchSpace(there, Tables(elsewhere, "train.csv", table, nothing, nothing))
+    return DescriptorSource(there, Tables(elsewhere, "train.csv", table, nothing, nothing))
 
 
 def _over(config: Config, dataset: DatasetSettings) -> Config:

@@ -1,4 +1,4 @@
-"""search: descriptors -> the space that is searched, and the first ranking."""
+"""search: descriptors -> the vectors that are searched, and the first ranking."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from landmarks.errors import UserError
 from landmarks.ops.vectors import BLOCK
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
-from landmarks.search.descriptor_source import SearchSpace, space_settings
+from landmarks.search.descriptor_source import DescriptorSource, space_settings
 from landmarks.search.rankings import ranking_settings, write_ranking
 from landmarks.search.spaces import search as search_vectors
 from landmarks.search.spaces import search_on_gpu, write_vector_blocks
 from landmarks.store.artefact import Artefact
+from landmarks.store.descriptors import Descriptors
 from landmarks.store.files import read_array
 from landmarks.store.tables import positions, read_ids, read_tables, write_csv
 
@@ -25,44 +26,47 @@ from landmarks.store.tables import positions, read_ids, read_tables, write_csv
 def search(config: Config) -> Path:
     """Make space/{test,index,train} and rankings/knn (test over index); returns the latter.
 
-    The vectors of train are made only where a step of the chain, or recognition, may ask for them.
+    The vectors of train are made only where a step of the chain, or recognition, may need them.
     """
-    descriptors = SearchSpace(config, read_tables(config.tables_folder, config.dataset.train_table))
+    source = DescriptorSource(config, read_tables(config.tables_folder, config.dataset.train_table))
     splits = ("test", "index", "train") if config.rerank or config.protocol == "recognition" else ("test", "index")
-    vectors = {
-        split: Artefact(config.run.folder / "space" / split, "search", space_settings(config), descriptors.inputs(split))
-        for split in splits
-    }
-    inputs = {split: vectors[split].fingerprint for split in ("test", "index")}
+    settings = space_settings(config.models, config.whiten)
+    artefacts = {split: Artefact(config.run.folder / "space" / split, "search", settings, source.inputs(split)) for split in splits}
+    inputs = {split: artefacts[split].fingerprint for split in ("test", "index")}
     knn = Artefact(config.run.folder / "rankings" / "knn", "search", ranking_settings(config, ()), inputs)
-    missing = [split for split in splits if not vectors[split].is_complete()]
+    missing = [split for split in splits if not artefacts[split].is_complete()]
     if not missing and knn.is_complete():
         say("search: up to date")
         return knn.folder
-    made_now = {split: descriptors.descriptors(split) for split in missing}  # all are read before the first is written
-    _refuse_other_dimensions({split: made.matrix.shape[1] for split, made in made_now.items()})
-    for split, made in made_now.items():
-        ids, blocks = made.ids, [made.matrix]
-        if split == "index" and descriptors.distractors is not None:
-            ids = _together(made.ids, descriptors.distractors.ids)
-            bar = progress(descriptors.whitened_distractors(), "distractors", "block", total=-(-(len(ids) - len(made.ids)) // BLOCK))
-            blocks = chain(blocks, bar)
-        vectors[split].begin()
-        write_csv(vectors[split].folder / "ids.csv", pd.DataFrame({"id": ids}))
-        dimensions = write_vector_blocks(vectors[split].folder / "vectors.npy", len(ids), blocks)
-        vectors[split].finish(images=len(ids), dimensions=dimensions)
+    vectors = {split: source.vectors(split) for split in missing}  # all are read before the first is written
+    _refuse_other_dimensions({split: one.matrix.shape[1] for split, one in vectors.items()})
+    for split, one in vectors.items():
+        _write_vectors(artefacts[split], one, source if split == "index" else None)
     if not knn.is_complete():
-        _rank(config, knn, vectors)
+        _rank(knn, config.run.folder / "space", config.search.neighbours, config.run.device)
     return knn.folder
 
 
-def _rank(config: Config, knn: Artefact, vectors: dict[str, Artefact]) -> None:
-    use_gpu, reason = search_on_gpu(config.run.device)
+def _write_vectors(artefact: Artefact, vectors: Descriptors, source: DescriptorSource | None) -> None:
+    """Write ids.csv and vectors.npy; with those of the distractors of `source` behind them."""
+    ids, blocks = vectors.ids, iter([vectors.matrix])
+    if source is not None and source.distractors is not None:
+        others = source.distractors.ids
+        ids = _together(ids, others)
+        blocks = chain(blocks, progress(source.distractor_vectors(), "distractors", "block", total=-(-len(others) // BLOCK)))
+    artefact.begin()
+    write_csv(artefact.folder / "ids.csv", pd.DataFrame({"id": ids}))
+    dimensions = write_vector_blocks(artefact.folder / "vectors.npy", len(ids), blocks)
+    artefact.finish(images=len(ids), dimensions=dimensions)
+
+
+def _rank(knn: Artefact, space: Path, neighbours: int, device: str) -> None:
+    use_gpu, reason = search_on_gpu(device)
     say(f"search on {'GPU' if use_gpu else 'CPU'}: {reason}")
-    queries, index = (read_array(vectors[split].folder / "vectors.npy", mapped=True) for split in ("test", "index"))
+    queries, index = (read_array(space / split / "vectors.npy", mapped=True) for split in ("test", "index"))
     knn.begin()
-    indices, scores = search_vectors(queries, index, config.search.neighbours, "search test in index", use_gpu)
-    query_ids, index_ids = (read_ids(vectors[split].folder / "ids.csv") for split in ("test", "index"))
+    indices, scores = search_vectors(queries, index, neighbours, "search test in index", use_gpu)
+    query_ids, index_ids = (read_ids(space / split / "ids.csv") for split in ("test", "index"))
     write_ranking(knn.folder, Ranking(query_ids, index_ids, indices, scores))
     knn.finish(queries=len(query_ids), index=len(index_ids), dimensions=index.shape[1])
 
@@ -80,5 +84,5 @@ def _together(ids: np.ndarray, distractors: np.ndarray) -> np.ndarray:
 
 def _refuse_other_dimensions(dimensions: dict[str, int]) -> None:
     if len(set(dimensions.values())) > 1:
-        told = ", ".join(f"{split} {count}" for split, count in dimensions.items())
-        raise UserError(f"descriptors of different dimensions: {told}", next="extract all splits with the same model")
+        found = ", ".join(f"{split} {count}" for split, count in dimensions.items())
+        raise UserError(f"descriptors of different dimensions: {found}", next="extract all splits with the same model")
