@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from landmarks.ops.half import dot, readable
+from landmarks.ops.half import dot, kernel_rows
 from landmarks.progress import say
 from landmarks.ranking import Space
 from landmarks.rerank.context import Context
@@ -41,7 +41,7 @@ class GivenNeighbours(Context):
         self._near = world.near
 
     def nearest(self, space, of, among, neighbours):
-        return tuple(np.ascontiguousarray(part[: len(space.of(of)), :neighbours]) for part in self._near[of, among])
+        return tuple(np.ascontiguousarray(part[: len(space.vectors(of)), :neighbours]) for part in self._near[of, among])
 
     def search(self, ranking, space):
         return space
@@ -90,7 +90,7 @@ def _same_label(own, own_labels, others, other_labels, width, itself):
         places[order] = np.arange(len(order))
     else:
         places[:] = starts + np.random.default_rng(0).integers(0, np.maximum(ends - starts, 1))
-    return _beside(readable(own), readable(others), order, starts, ends, places, width, itself)
+    return _beside(kernel_rows(own), kernel_rows(others), order, starts, ends, places, width, itself)
 
 
 @numba.njit(cache=True, parallel=True)

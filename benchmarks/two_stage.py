@@ -34,7 +34,7 @@ def main() -> None:
     ranked = _ranked_lists(rng, truth[:QUERIES], truth[QUERIES:])
 
     votes, vote_seconds = _timed(lambda: label_votes(neighbour_labels, similarities))
-    query, index = votes.of(slice(0, QUERIES)), votes.of(slice(QUERIES, None))
+    query, index = votes.rows(slice(0, QUERIES)), votes.rows(slice(QUERIES, None))
     result, step_seconds = _timed(lambda: insert_step(sort_step(ranked, query, index), query, index, THRESHOLD))
 
     rows = np.arange(int(share * len(truth)))

@@ -19,9 +19,10 @@ import cv2
 import numpy as np
 import torch
 
+from landmarks.config.verification import VerificationSettings
 from landmarks.ops.local_features import LocalFeatures, quantise
 from landmarks.ops.vectors import l2_normalise
-from landmarks.ops.verification import Verification, pair_seed, verify_pairs
+from landmarks.ops.verification import pair_seed, verify_pairs
 
 try:
     from scipy.spatial import cKDTree
@@ -34,7 +35,7 @@ FEATURES, DIMENSIONS, WIDTH, HEIGHT = 1000, 128, 1024, 768
 CANDIDATES, OFFICIAL_CANDIDATES = 100, 3
 SHARES = (0.02, 0.03, 0.05, 0.1)  # of a related pair's features that truly match
 WINDOWS = 0.25  # share of the features that are windows where structure repeats
-SETTINGS = Verification()
+SETTINGS = VerificationSettings()
 
 
 class World:

@@ -1,4 +1,4 @@
-"""Which processor does the work, and why: said once, for training and extraction alike."""
+"""Which device computes, and why: one choice for training and extraction."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def choose_device(requested: str) -> tuple[torch.device, str]:
     """The device of this process and the reason in words, for config.run.device ("auto", "cpu" or "cuda").
 
     With several processes each takes the GPU of its LOCAL_RANK (set by `accelerate launch`).
-    Raises UserError where CUDA is asked for and absent, or has fewer GPUs than there are processes.
+    Raises UserError where CUDA is requested and absent, or has fewer GPUs than there are processes.
     """
     if requested == "cpu":
         return torch.device("cpu"), "run.device=cpu"
     if not torch.cuda.is_available():
         why = "this torch is built without CUDA" if torch.version.cuda is None else "no CUDA device found"
         if requested == "cuda":
-            raise UserError(f"run.device=cuda, but {why}", where="run.device", next="run.device=auto, or mend the driver")
+            raise UserError(f"run.device=cuda, but {why}", where="run.device", next="run.device=auto, or fix the driver")
         return torch.device("cpu"), why
     number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if number >= count:
@@ -45,7 +45,7 @@ def resolve_precision(requested: str, device: torch.device) -> str:
 
 @contextmanager
 def computing(precision: str, device: torch.device) -> Iterator[None]:
-    """Inference in `precision` ("float32" or "bfloat16"), repeatably: float32 is not rounded to TF32, cuDNN tries no faster kernels."""
+    """Inference in `precision` ("float32" or "bfloat16"), repeatably: float32 is not rounded to TF32, cuDNN does not benchmark kernels."""
     with (
         torch.inference_mode(),
         torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),

@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend."""
+"""The error for what the user can fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees while a stage works."""
+"""Messages and progress bars while a stage runs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def progress(
 ) -> tqdm:
     """A progress bar with rate and time left, on standard error; in a log file it prints one line every 10 s.
 
-    items   what to iterate over, or None to move the bar by hand with `.update(n)`
+    items   what to iterate over, or None to advance the bar with `.update(n)`
     done    how many of `total` an earlier run had finished
     hidden  no bar: for all processes but the first
-    scaled  thousands and millions are written k and M
+    scaled  numbers are shown with k and M
     """
     interactive = sys.stderr.isatty()
     return tqdm(

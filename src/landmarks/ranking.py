@@ -10,10 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """The vectors of the three splits, compared by inner product: the more alike two images, the larger.
+    """The vectors of the three splits, compared by inner product: the more similar two images, the larger.
 
     test (n_query, d), index (n_index, d), train (n_train, d): floating point, nearly always of length 1
-    folder  where they lie and where their neighbours are kept; None while they are only in memory
+    folder  where they and their neighbours are stored; None while they are only in memory
     made    fingerprints of what they were made from
     """
 
@@ -28,7 +28,8 @@ class Space:
         if any(len(shape) != 2 or shape[1] != shapes[0][1] for shape in shapes):
             raise ValueError(f"vectors of different dimensions: {shapes}")
 
-    def of(self, split: str) -> np.ndarray:
+    def vectors(self, split: str) -> np.ndarray:
+        """Those of "test", "index" or "train"."""
         return {"test": self.test, "index": self.index, "train": self.train}[split]
 
 
@@ -72,8 +73,8 @@ class Ranking:
     def with_order(self, indices: np.ndarray) -> Ranking:
         """The same queries with re-ordered `indices` (n_query, k) int32.
 
-        The new scores say the place only: k for the first, 1 for the last, -inf for none. A re-ordering by
-        labels or inliers has no similarity of its own to offer.
+        The new scores only encode the place: k for the first, 1 for the last, -inf for none. A re-ordering by
+        labels or inliers has no similarity of its own.
         """
         places = np.arange(indices.shape[1], 0, -1, dtype=np.float32)
         scores = np.where(indices >= 0, places, np.float32(-np.inf)).astype(np.float32, copy=False)

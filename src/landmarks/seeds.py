@@ -1,4 +1,4 @@
-"""Seeds derived from what is being done, so that no result depends on order, process or batch."""
+"""Seeds derived from what they are for, so that no result depends on order, process or batch."""
 
 from __future__ import annotations
 

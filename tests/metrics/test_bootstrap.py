@@ -25,7 +25,7 @@ def one_by_one(differences, samples, seed, level):
 
 @pytest.mark.parametrize("together", [1, 100, 4_000_000])
 def test_it_equals_resamples_taken_one_by_one_however_many_are_counted_together(monkeypatch, together):
-    monkeypatch.setattr(bootstrap, "COUNTED_TOGETHER", together)
+    monkeypatch.setattr(bootstrap, "COUNTS_IN_MEMORY", together)
     differences = np.random.default_rng(1).normal(0.2, 1, (37, 3))
     np.testing.assert_allclose(mean_interval(differences, 200, 5, 0.9), one_by_one(differences, 200, 5, 0.9), rtol=1e-12)
 

@@ -52,6 +52,11 @@ def test_random_places_equal_the_definition(seed, monkeypatch):
     assert as_rows(*near_places(queries, index, 10, headings, 40)) == near_by_hand(queries, index, 10, headings, 40)
 
 
+def test_a_limit_in_degrees_needs_headings():
+    with pytest.raises(ValueError, match="needs headings"):
+        near_places(np.zeros((1, 2)), np.zeros((1, 2)), degrees=40)
+
+
 def test_recall_by_hand():
     truth, offsets = np.array([3, 4, 5], np.int32), np.array([0, 2, 2, 3])  # the second query has none
     predicted = np.array([[1, 4, 3], [1, 2, 3], [-1, -1, -1]], np.int32)

@@ -12,16 +12,16 @@ def neighbours_one_by_one(neighbours, images, labels, most):
     return pairs
 
 
-def keep_one_by_one(labels, pairs, inliers, least_inliers, least_pairs, least_images):
+def keep_one_by_one(labels, pairs, inliers, min_inliers, min_pairs, min_images):
     """The rules of the paper, one image after the other."""
     kept = []
     for image in range(len(labels)):
         counts = [count for (one, _), count in zip(pairs.tolist(), inliers.tolist(), strict=True) if one == image]
-        kept.append(sum(count >= least_inliers for count in counts) >= least_pairs)
+        kept.append(sum(count >= min_inliers for count in counts) >= min_pairs)
     sizes = {}
     for label, stays in zip(labels.tolist(), kept, strict=True):
         sizes[label] = sizes.get(label, 0) + stays
-    return [stays and sizes[label] >= least_images for label, stays in zip(labels.tolist(), kept, strict=True)]
+    return [stays and sizes[label] >= min_images for label, stays in zip(labels.tolist(), kept, strict=True)]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -34,7 +34,7 @@ def test_neighbours_and_kept_images_equal_the_rules_one_by_one(seed):
     pairs = same_label_neighbours(neighbours, images, labels, 4)
     assert list(map(tuple, pairs.tolist())) == neighbours_one_by_one(neighbours, images, labels, 4)
     inliers = rng.integers(25, 36, len(pairs))
-    kept = images_to_keep(labels, pairs, inliers, least_inliers=30, least_pairs=2, least_images=3)
+    kept = images_to_keep(labels, pairs, inliers, min_inliers=30, min_pairs=2, min_images=3)
     assert kept.tolist() == keep_one_by_one(labels, pairs, inliers, 30, 2, 3) and 0 < kept.sum() < 60
 
 
@@ -48,15 +48,15 @@ def test_the_last_pair_counts_and_a_pair_counts_for_its_image_only():
     labels = np.array([5, 5, 5])
     pairs = np.array([[0, 1], [0, 2], [1, 0], [1, 2], [2, 0]])
     inliers = np.array([30, 31, 30, 29, 200])
-    keep = dict(least_inliers=30, least_images=1)
-    assert images_to_keep(labels, pairs, inliers, least_pairs=1, **keep).tolist() == [True, True, True]
-    assert images_to_keep(labels, pairs, inliers, least_pairs=2, **keep).tolist() == [True, False, False]
+    keep = dict(min_inliers=30, min_images=1)
+    assert images_to_keep(labels, pairs, inliers, min_pairs=1, **keep).tolist() == [True, True, True]
+    assert images_to_keep(labels, pairs, inliers, min_pairs=2, **keep).tolist() == [True, False, False]
 
 
 def test_a_label_with_one_image_left_is_dropped_as_a_whole():
     labels = np.array([7, 7, -3, -3])
     pairs = np.array([[0, 1], [1, 0], [2, 3]])
-    assert images_to_keep(labels, pairs, np.array([40, 40, 40]), least_inliers=30, least_pairs=1, least_images=2).tolist() == [
+    assert images_to_keep(labels, pairs, np.array([40, 40, 40]), min_inliers=30, min_pairs=1, min_images=2).tolist() == [
         True,
         True,
         False,
@@ -66,7 +66,7 @@ def test_a_label_with_one_image_left_is_dropped_as_a_whole():
 
 def test_no_pairs_no_images():
     none = np.empty((0, 2), np.int64)
-    settings = dict(least_inliers=30, least_pairs=3, least_images=2)
+    settings = dict(min_inliers=30, min_pairs=3, min_images=2)
     assert images_to_keep(np.array([1, 1]), none, np.empty(0, np.int32), **settings).tolist() == [False, False]
     assert images_to_keep(np.empty(0, np.int64), none, np.empty(0, np.int32), **settings).shape == (0,)
     assert same_label_neighbours(np.full((2, 3), -1), np.arange(2), np.array([1, 1]), 5).shape == (0, 2)

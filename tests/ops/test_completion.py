@@ -22,7 +22,7 @@ def test_the_whole_list_by_hand_with_ties(seed, monkeypatch):
     indices = np.stack([rng.permutation(31)[:9] for _ in range(5)]).astype(np.int32)
     indices[seed % 5, 4:] = -1
     wanted = [rng.permutation(31)[: rng.integers(0, 31)] for _ in range(5)]
-    found = complete_ranks(indices, queries, index, wanted, at_once=2)
+    found = complete_ranks(indices, queries, index, wanted, batch=2)
     for row, query, images, ranks in zip(indices, queries, wanted, found, strict=True):
         assert ranks.tolist() == by_hand(row.tolist(), query, index, images.tolist())
 

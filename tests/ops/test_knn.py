@@ -40,7 +40,7 @@ def test_an_index_that_goes_by_in_blocks_finds_the_same(index, k, block):
     a, b = rng.integers(-2, 3, (9, 4)).astype(np.float32), rng.integers(-2, 3, (index, 4)).astype(np.float16)
     product = a @ b.astype(np.float32).T  # small whole numbers: exact, with many ties
     seen = []
-    indices, similarities = streamed_knn(a, b, k, block=block, done=seen.append)
+    indices, similarities = streamed_knn(a, b, k, block=block, on_block=seen.append)
     assert sum(seen) == index
     np.testing.assert_array_equal(similarities[:, :index], -np.sort(-product, axis=1)[:, :k])
     for row, values, products in zip(indices, similarities, product, strict=True):

@@ -52,16 +52,16 @@ def as_votes(labels, scores):
 
 def test_labels_predicted_too_often_stand_behind_all_others_in_their_own_order():
     votes = as_votes([7, 7, 7, 8, 8, -1], [0.9, 0.5, 0.7, 0.8, -0.2, 0.0])
-    confidences = demote_frequent(votes, most=2)
+    confidences = demote_frequent(votes, max_queries=2)
     assert np.argsort(-confidences).tolist() == [3, 5, 4, 0, 2, 1]
     assert confidences[3:].tolist() == votes.scores[3:].tolist()
 
 
 def test_as_often_as_allowed_is_not_too_often_and_no_label_is_none():
     votes = as_votes([7, 7, -1, -1, -1], [0.5, 0.4, 0.0, 0.0, 0.0])
-    assert demote_frequent(votes, most=2) is votes.scores
-    assert demote_frequent(as_votes([], []), most=2).shape == (0,)
+    assert demote_frequent(votes, max_queries=2) is votes.scores
+    assert demote_frequent(as_votes([], []), max_queries=2).shape == (0,)
 
 
 def test_equal_scores_of_one_label_alone_still_fall():
-    assert demote_frequent(as_votes([1, 1], [0.5, 0.5]), most=1).tolist() == [-0.5, -0.5]
+    assert demote_frequent(as_votes([1, 1], [0.5, 0.5]), max_queries=1).tolist() == [-0.5, -0.5]

@@ -62,7 +62,7 @@ def test_a_permutation_of_the_queries_permutes_the_result():
     index, query = votes(rng.integers(0, 4, 50), rng.random(50)), votes(rng.integers(0, 4, 20), rng.random(20))
     ranked = np.stack([rng.permutation(50)[:10] for _ in range(20)]).astype(np.int32)
     order = rng.permutation(20)
-    np.testing.assert_array_equal(insert_step(ranked[order], query.of(order), index, 0.6), insert_step(ranked, query, index, 0.6)[order])
+    np.testing.assert_array_equal(insert_step(ranked[order], query.rows(order), index, 0.6), insert_step(ranked, query, index, 0.6)[order])
 
 
 def test_the_threshold_is_exceeded_not_reached():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landmarks.ops.vectors import CACHED, ensemble, join_rows, l2_normalise, learn_whitening, unusable_rows
+from landmarks.ops.vectors import CACHE_ROWS, ensemble, join_rows, l2_normalise, learn_whitening, unusable_rows
 
 
 def correlated(rng, rows, columns):
@@ -25,24 +25,24 @@ def test_unit_rows_equal_those_in_double_precision():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
 def test_unusable_rows_are_zero_or_not_finite(dtype):
-    rows = np.random.default_rng(7).standard_normal((CACHED + 40, 9)).astype(dtype)
-    rows[[3, CACHED + 7]] = 0
+    rows = np.random.default_rng(7).standard_normal((CACHE_ROWS + 40, 9)).astype(dtype)
+    rows[[3, CACHE_ROWS + 7]] = 0
     rows[5] = -0.0
-    rows[11, 8], rows[12, 0], rows[CACHED + 1, 4], rows[14, 2] = np.nan, np.inf, -np.inf, -np.nan
+    rows[11, 8], rows[12, 0], rows[CACHE_ROWS + 1, 4], rows[14, 2] = np.nan, np.inf, -np.inf, -np.nan
     rows[20], rows[21], rows[21, 3] = np.finfo(dtype).max, 0, -np.finfo(dtype).smallest_subnormal  # finite, and not zero throughout
     by_definition = [not np.isfinite(row).all() or not (row != 0).any() for row in rows]
     np.testing.assert_array_equal(unusable_rows(rows), by_definition)
-    assert np.flatnonzero(by_definition).tolist() == [3, 5, 11, 12, 14, CACHED + 1, CACHED + 7]
+    assert np.flatnonzero(by_definition).tolist() == [3, 5, 11, 12, 14, CACHE_ROWS + 1, CACHE_ROWS + 7]
     np.testing.assert_array_equal(unusable_rows(rows[::2, ::-1]), by_definition[::2])
     assert unusable_rows(rows[:, :0]).all() and unusable_rows(rows[:0]).shape == (0,)
 
 
 def test_joined_rows_stand_side_by_side_at_length_one():
     random = np.random.default_rng(8)
-    parts = [random.standard_normal((CACHED + 3, 5)).astype(np.float16), random.standard_normal((CACHED + 3, 4)).astype(np.float32)]
+    parts = [random.standard_normal((CACHE_ROWS + 3, 5)).astype(np.float16), random.standard_normal((CACHE_ROWS + 3, 4)).astype(np.float32)]
     parts[0][7], parts[1][7] = 0, 0
-    out = np.ones((CACHED + 5, 9), np.float16)
-    join_rows(parts, out[: CACHED + 3])
+    out = np.ones((CACHE_ROWS + 5, 9), np.float16)
+    join_rows(parts, out[: CACHE_ROWS + 3])
     np.testing.assert_array_equal(out[:-2], l2_normalise(np.concatenate(parts, axis=1)).astype(np.float16))
     assert (out[-2:] == 1).all() and not out[7].any()
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from landmarks.config.verification import VerificationSettings
 from landmarks.ops.geometry import project
 from landmarks.ops.local_features import LocalFeatures, quantise
 from landmarks.ops.vectors import l2_normalise
-from landmarks.ops.verification import Verification, match_pair, pair_seed, verify_pairs
+from landmarks.ops.verification import match_pair, pair_seed, verify_pairs
 
 PHOTOS = Path(os.environ.get("LANDMARKS_PHOTOS", Path(__file__).parents[2].parent / "shared" / "photos"))
 TRUE = np.array([[1.1, 0.2, -60.0], [-0.1, 0.9, 40.0], [0, 0, 1]])
-SETTINGS = Verification()
+SETTINGS = VerificationSettings()
 COUNTS = [80, 50, 0, 3, 90]  # features of each image
 
 
@@ -99,11 +100,12 @@ def test_int8_agrees_with_float32(images):
 
 def test_settings_are_heeded(images):
     pair, seed = np.array([[4, 4]]), SEEDS[-1:]
-    fewest = verify_pairs(*images, pair, seed, SETTINGS._replace(least_matches=1000))
+    fewest = verify_pairs(*images, pair, seed, SETTINGS.model_copy(update=dict(least_matches=1000)))
     assert fewest.matches[0] > 50 and fewest.inliers[0] == 0 and not fewest.models.any()
-    assert verify_pairs(*images, pair, seed, SETTINGS._replace(max_distance=0.01)).matches[0] == 0
-    assert verify_pairs(*images, pair, seed, SETTINGS._replace(ratio=0.01)).matches[0] == 0
-    assert verify_pairs(*images, pair, seed, SETTINGS._replace(most_anisotropy=1.01)).inliers[0] < 30  # TRUE stretches 1.36 times
+    assert verify_pairs(*images, pair, seed, SETTINGS.model_copy(update=dict(max_distance=0.01))).matches[0] == 0
+    assert verify_pairs(*images, pair, seed, SETTINGS.model_copy(update=dict(ratio=0.01))).matches[0] == 0
+    narrow = SETTINGS.model_copy(update=dict(most_anisotropy=1.01))  # TRUE stretches 1.36 times
+    assert verify_pairs(*images, pair, seed, narrow).inliers[0] < 30
 
 
 def test_the_seed_of_a_pair_is_its_own_and_lasts():
@@ -122,7 +124,7 @@ def test_a_warped_photo_s_transform_is_recovered_within_two_pixels(transform):
     for path in sorted(PHOTOS.glob("*/*.jpg"))[::400]:
         photo = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         sides = [_sift(photo), _sift(cv2.warpPerspective(photo, true, (photo.shape[1] + 100, photo.shape[0] + 100)))]
-        verified = verify_pairs(*sides, np.array([[0, 0]]), np.array([1]), SETTINGS._replace(transform=transform))
+        verified = verify_pairs(*sides, np.array([[0, 0]]), np.array([1]), SETTINGS.model_copy(update=dict(transform=transform)))
         corners = np.array([[x, y] for x in (0, photo.shape[1]) for y in (0, photo.shape[0])], float)
         error = np.linalg.norm(project(verified.models[0], corners) - project(true, corners), axis=1)
         assert verified.inliers[0] > 50 and error.max() < 2, path

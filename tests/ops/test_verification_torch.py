@@ -2,15 +2,16 @@ import numpy as np
 import pytest
 import torch
 
+from landmarks.config.verification import VerificationSettings
 from landmarks.ops.geometry import SAMPLE, project
 from landmarks.ops.local_features import LocalFeatures, quantise
 from landmarks.ops.ransac import _draw
 from landmarks.ops.vectors import l2_normalise
-from landmarks.ops.verification import Verification, pair_seed, verify_pairs
+from landmarks.ops.verification import pair_seed, verify_pairs
 from landmarks.ops.verification_torch import _bits, verify_pairs_torch
 
 TRUE = np.array([[1.1, 0.2, -60.0], [-0.1, 0.9, 40.0], [0, 0, 1]])
-SETTINGS = Verification()
+SETTINGS = VerificationSettings()
 COUNTS = [80, 50, 0, 3, 90]  # features of each image
 
 
@@ -36,7 +37,7 @@ SEEDS = np.array([pair_seed(f"q{query}", f"i{image}") for query, image in EVERY_
 
 @pytest.mark.parametrize("transform", SAMPLE)
 def test_batched_tensors_find_the_same_matches_and_nearly_the_same_inliers(images, transform):
-    settings = SETTINGS._replace(transform=transform, trials=300)
+    settings = SETTINGS.model_copy(update=dict(transform=transform, trials=300))
     expected = verify_pairs(*images, EVERY_PAIR, SEEDS, settings)
     found = verify_pairs_torch(*images, EVERY_PAIR, SEEDS, settings, "cpu", batch=7)
     assert found.matches.tolist() == expected.matches.tolist()

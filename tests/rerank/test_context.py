@@ -23,7 +23,7 @@ def context(base=None):
     return Context(
         base,
         LANDMARKS,
-        lambda split: base.of(split),
+        lambda split: base.vectors(split),
         count_inliers=lambda of, among, query, index: 10 * (index == 1) + (query == 1),
         junk=lambda difficulty: [np.array([0])] * len(base.test),
     )

@@ -25,7 +25,7 @@ def world(noise=0.5, seed=0):
     random = np.random.default_rng(seed)
     (test, asked), (index, owners), (train, labels) = (images(random, count, noise) for count in (2, 12, 30))
     base = Space(test, index, train)
-    context = Context(base, labels * 10 - 5, lambda split: base.of(split))
+    context = Context(base, labels * 10 - 5, lambda split: base.vectors(split))
     found, scores = context.nearest(base, "test", "index", 40)
     ranking = Ranking(np.arange(len(test)).astype(str), np.arange(len(index)).astype(str), found, scores)
     truth = np.concatenate([np.flatnonzero(owners == label) for label in asked]), np.arange(len(asked) + 1) * 12
@@ -55,7 +55,7 @@ def test_it_beats_the_search_and_leaves_the_model_that_did(capsys, classifier):
 
 def test_without_a_gain_on_the_pseudo_queries_the_order_stays(capsys):
     ranking, context, _ = world()
-    context = Context(context.base, np.random.default_rng(0).permutation(context.landmark_ids), lambda split: context.base.of(split))
+    context = Context(context.base, np.random.default_rng(0).permutation(context.landmark_ids), lambda split: context.base.vectors(split))
     after = STEPS["fuse"](ranking, context, settings(classifier=False, trees=1, learning_rate=1e-6, leaves=2))
     assert after is ranking and not context.left
     assert "the order stays" in capsys.readouterr().out
@@ -67,7 +67,7 @@ def test_from_training_images_that_are_known_by_heart_nothing_is_learned(capsys)
     known = np.eye(LANDMARKS, dtype=np.float32)[labels] + 0.01 * np.random.default_rng(4).standard_normal((len(labels), LANDMARKS))
     known = (known / np.linalg.norm(known, axis=1, keepdims=True)).astype(np.float32)
     base = Space(known[::7], known[1::3], known)
-    context = Context(base, labels, lambda split: base.of(split))
+    context = Context(base, labels, lambda split: base.vectors(split))
     found, scores = context.nearest(base, "test", "index", 40)
     ranking = Ranking(np.arange(len(base.test)).astype(str), np.arange(len(base.index)).astype(str), found, scores)
     assert STEPS["fuse"](ranking, context, settings()) is ranking and not context.left
@@ -78,7 +78,7 @@ def test_no_queries_or_too_few_landmarks_leave_the_ranking_as_it_is(capsys):
     ranking, context, _ = world()
     none = Ranking(ranking.query_ids[:0], ranking.index_ids, ranking.indices[:0], ranking.scores[:0])
     assert STEPS["fuse"](none, context, settings(classifier=False)) is none
-    few = Context(context.base, context.labels // 6, lambda split: context.base.of(split))
+    few = Context(context.base, context.labels // 6, lambda split: context.base.vectors(split))
     assert STEPS["fuse"](ranking, few, settings()) is ranking
     assert "4 landmarks" in capsys.readouterr().out
 

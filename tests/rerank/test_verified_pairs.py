@@ -6,7 +6,6 @@ import landmarks.rerank.verified_pairs as module
 from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.ops.local_features import LocalFeatures
-from landmarks.ops.verification import Verification
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.store.artefact import Artefact
 from landmarks.store.local_features import local_folder, part_path, write_part
@@ -115,10 +114,6 @@ def test_no_pairs_and_images_without_features(config):
         VerifiedPairs(config, "m", ("test", "index"), QUERY_IDS, np.append(INDEX_IDS, "new")).of(np.array([0, 0]), np.array([0, 9]))
     with pytest.raises(UserError, match="not there, or not finished"):
         VerifiedPairs(config, "m", ("train", "train"), QUERY_IDS, QUERY_IDS)
-
-
-def test_the_settings_are_those_that_verification_knows_with_its_defaults():
-    assert load_config(None).verification.model_dump(exclude={"model"}) == Verification()._asdict()
 
 
 def test_on_a_gpu_tensors_verify_and_keep_a_table_of_their_own(config, monkeypatch):

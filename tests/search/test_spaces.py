@@ -64,9 +64,9 @@ def test_a_large_index_is_searched_in_blocks_with_the_same_result(space, monkeyp
 
 
 def test_a_gpu_that_is_asked_for_and_missing_is_an_error(monkeypatch):
-    monkeypatch.setattr(spaces, "graphics_cards", lambda: 0)
+    monkeypatch.setattr(spaces, "gpu_count", lambda: 0)
     assert search_on_gpu("cpu")[0] is False and search_on_gpu("auto") == (False, "FAISS sees no GPU")
     with pytest.raises(UserError, match="FAISS sees no GPU"):
         search_on_gpu("cuda")
-    monkeypatch.setattr(spaces, "graphics_cards", lambda: 2)
+    monkeypatch.setattr(spaces, "gpu_count", lambda: 2)
     assert search_on_gpu("auto") == (True, "2 GPUs found") and search_on_gpu("cpu")[0] is False

@@ -53,10 +53,10 @@ def faiss_facts() -> dict[str, Any]:
     """gpus (those that FAISS can use), works (a small search gave the right answer)."""
     import numpy as np
 
-    from landmarks.ops.knn import exact_knn, graphics_cards
+    from landmarks.ops.knn import exact_knn, gpu_count
 
     unit = np.eye(4, dtype=np.float32)
-    return {"gpus": graphics_cards(), "works": exact_knn(unit, unit, 1)[0].ravel().tolist() == [0, 1, 2, 3]}
+    return {"gpus": gpu_count(), "works": exact_knn(unit, unit, 1)[0].ravel().tolist() == [0, 1, 2, 3]}
 
 
 def models_facts(architectures: dict[str, str]) -> dict[str, Any]:

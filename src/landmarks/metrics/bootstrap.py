@@ -1,20 +1,20 @@
-"""How sure a change of the mean is: the paired bootstrap over queries (Efron and Tibshirani, 1993, chapter 13)."""
+"""Confidence intervals of a change of the mean: the paired bootstrap over queries (Efron and Tibshirani, 1993, chapter 13)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-COUNTED_TOGETHER = 4_000_000  # counts in memory at once, 8 bytes each
+COUNTS_IN_MEMORY = 4_000_000  # at once, 8 bytes each
 
 
 def mean_interval(differences: np.ndarray, samples: int = 10_000, seed: int = 0, level: float = 0.95) -> np.ndarray:
-    """The percentile interval of each column's mean when the rows are drawn anew, with replacement.
+    """The percentile interval of each column's mean when the rows are resampled with replacement.
 
     differences  (n, columns): a row a query, a column a pair of systems, each value one system's score less the other's;
                  pairs stay pairs because a query is drawn with all its differences
 
-    Returns (2, columns) float64, the lower and the upper end; NaN without rows. All columns see the same draws, and the
-    result depends on nothing but the arguments.
+    Returns (2, columns) float64, the lower and the upper end; NaN without rows. All columns use the same samples, and the
+    result depends only on the arguments.
     """
     n, columns = differences.shape
     if n == 0:
@@ -22,7 +22,7 @@ def mean_interval(differences: np.ndarray, samples: int = 10_000, seed: int = 0,
     rng = np.random.default_rng(seed)
     values = np.asarray(differences, np.float64)
     means = np.empty((samples, columns))
-    block = max(1, COUNTED_TOGETHER // n)
+    block = max(1, COUNTS_IN_MEMORY // n)
     for start in range(0, samples, block):
         counts = np.empty((min(block, samples - start), n))
         for row in counts:

@@ -13,7 +13,7 @@ def average_precision(predicted: np.ndarray, truth: np.ndarray, truth_offsets: n
     truth          (sum of m,) integers: the true images' numbers, query after query, none twice for one query
     truth_offsets  (n_query + 1,) int64: query q's true images are truth[offsets[q]:offsets[q + 1]]
 
-    A repeated image earns nothing the second time but uses up its rank. Returns (n_query,) float64, 0 for a query
+    A repeated image counts only the first time, but its repetition takes up a rank. Returns (n_query,) float64, 0 for a query
     with no prediction, NaN for one with no true image. Source: the challenge's definition of mAP@100.
     """
     hits = relevant_places(predicted[:, :at], truth, truth_offsets)
@@ -37,7 +37,7 @@ def first_positions(predicted: np.ndarray, truth: np.ndarray, truth_offsets: np.
 
 
 def relevant_places(predicted: np.ndarray, truth: np.ndarray, truth_offsets: np.ndarray) -> np.ndarray:
-    """(n_query, n) bool: where a true image stands for the first time in its row. Shapes as in `average_precision`."""
+    """(n_query, n) bool: where a true image occurs for the first time in its row. Shapes as in `average_precision`."""
     images = 1 + max(int(predicted.max(initial=-1)), int(truth.max(initial=-1)))
     return _relevant(predicted, truth, truth_offsets, images, numba.get_num_threads())
 
@@ -47,7 +47,7 @@ def _relevant(predicted, truth, truth_offsets, images, workers):
     queries, n = predicted.shape
     hits = np.zeros((queries, n), np.bool_)
     for worker in numba.prange(workers):
-        wanted_by = np.full(images, -1, np.int32)  # "still wanted by query number": a found image is struck off
+        wanted_by = np.full(images, -1, np.int32)  # "still wanted by query number": -1 once it is found
         for query in range(worker, queries, workers):
             for image in truth[truth_offsets[query] : truth_offsets[query + 1]]:
                 wanted_by[image] = query

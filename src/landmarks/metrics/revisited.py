@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Difficulty -> kinds of images that are to be found, and kinds that are taken out of the ranking (section 3.3).
+# Difficulty -> kinds of images that count as positive, and kinds that are removed from the ranking (section 3.3).
 DIFFICULTIES = {
     "easy": (("easy",), ("junk", "hard")),
     "medium": (("easy", "hard"), ("junk",)),
@@ -13,7 +13,7 @@ DIFFICULTIES = {
 
 
 def without_junk(positive_ranks: np.ndarray, junk_ranks: np.ndarray) -> np.ndarray:
-    """The ranks that the positives have once the junk is taken out of the list.
+    """The ranks of the positives once the junk is removed from the list.
 
     positive_ranks (p,), junk_ranks (j,) integers in any order, 0 = first; returns (p,) int64, ascending.
     """
@@ -24,7 +24,7 @@ def without_junk(positive_ranks: np.ndarray, junk_ranks: np.ndarray) -> np.ndarr
 def average_precision(ranks: np.ndarray, positives: int) -> float:
     """The trapezoidal area under the precision-recall curve: each hit counts with the mean of the precision before and after it.
 
-    ranks      (p,) int64, ascending, 0 = first: where positives stand in a list without junk
+    ranks      (p,) int64, ascending, 0 = first: of the positives found in a list without junk
     positives  how many there are, found or not
 
     Returns 0 to 1; NaN without positives, so that the query is left out of the mean.
@@ -38,7 +38,7 @@ def average_precision(ranks: np.ndarray, positives: int) -> float:
 
 
 def precision_at(ranks: np.ndarray, positives: int, at: int) -> float:
-    """The share of positives among the first `at` images, or among those up to the last positive found where it stands further ahead.
+    """The share of positives among the first `at` images, or among those up to the last positive found if that comes earlier.
 
     Arguments as in `average_precision`. Returns 0 to 1; 0 where none is found, NaN without positives.
     """

@@ -1,4 +1,4 @@
-"""Diffusion: a query's likeness spread along the index's mutual nearest-neighbour graph, among its candidates."""
+"""Diffusion: a query's similarity spread along the index's mutual nearest-neighbour graph, among its candidates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from landmarks.ops.ordering import best_first
 
-TOLERANCE = 1e-6  # of the residual's length, beside that of the right-hand side
+TOLERANCE = 1e-6  # residual length / length of the right-hand side, at which the system counts as solved
 
 
 def diffusion(
@@ -25,13 +25,13 @@ def diffusion(
         A_ij = max(cos(i, j), 0)^power where i and j each list the other, else 0;  S = D^-1/2 A D^-1/2, D = the row sums of A
         y_i  = max(cos(q, i), 0)^power for the query's `seeds` best candidates, else 0
 
-    A, D and S are those of the candidates, as if the index held nothing else: the truncation that Iscen et al. describe, and what
-    makes it one small system a query. Conjugate gradient, from zero, `iterations` steps or until solved.
+    A, D and S are computed as if the index held only the candidates: the truncation that Iscen et al. describe, which makes it one
+    small system per query. Conjugate gradient from zero, `iterations` steps or until solved.
 
     indices, scores           (n_query, k) int32 and float32: the candidates and their cosines, -1 = none
     neighbours, similarities  (n_index, width) int32 and float32: each index image's nearest others, the nearest first, -1 = none; the
-                              width is the k of the mutual kNN graph (50 in the source). An image's edge to itself is none
-    Returns (indices, scores = f), the best first; a candidate that no path leads to has 0, and keeps its place among its like.
+                              width is the k of the mutual kNN graph (50 in the source). An image's edge to itself is ignored
+    Returns (indices, scores = f), the best first; a candidate that no path leads to has 0, and keeps its order among those.
     Source: Iscen et al., "Efficient diffusion on region manifolds", CVPR 2017 (power 3, alpha 0.99, 20 iterations, 10 seeds).
     """
     if neighbours.shape != similarities.shape or indices.shape != scores.shape:
@@ -68,7 +68,7 @@ def _diffuse(indices, scores, neighbours, similarities, seeds, power, alpha, ite
 
 @numba.njit(cache=True)
 def _mutual_graph(images, neighbours, similarities, power, place_of, listed):
-    """S of these images as rows: row i's entries are starts[i]:starts[i + 1] of (ends, weights). `listed` is left as it came, zero."""
+    """S of these images as rows: row i's entries are starts[i]:starts[i + 1] of (ends, weights). `listed` is all zero before and after."""
     count = len(images)
     for own in range(count):
         for position in range(neighbours.shape[1]):

@@ -1,4 +1,4 @@
-"""A projection learned from labels: what tells landmarks apart is kept, what varies within them is taken out."""
+"""A projection learned from labels: keeps what distinguishes landmarks, removes what varies within them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ PRIOR_LANDMARKS = 16  # measured from 17 to 305 landmarks (EXPERIMENTS.md)
 
 
 def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, within: float | None = None) -> Whitening:
-    """The projection of a linear discriminant analysis that holds for unseen landmarks too: x -> L2((x - mean) @ projection).
+    """The projection of a linear discriminant analysis that generalises to unseen landmarks: x -> L2((x - mean) @ projection).
 
     matrix      (n, d) unit rows of the training images; labels (n,) int64, 0, 1, ...
-    dimensions  kept, the most telling first
+    dimensions  kept, the most discriminative first
     within      shrinkage of the covariance within landmarks towards a multiple of the identity, 0-1; None = `auto_shrinkage`
 
         A whitens the covariance within landmarks; along the principal axes E of the covariance between them, so whitened,
         with variances b:  projection = A E diag(sqrt(b / (1 + b)))
 
-    b / (1 + b) is the share of an axis that the landmark accounts for, so that the inner product of two projected images is
-    the term of their log-likelihood ratio (same landmark or not) that tells candidates apart (Ioffe, Probabilistic Linear
+    b / (1 + b) is the share of an axis' variance that the landmark explains, so that the inner product of two projected images is
+    the term of their log-likelihood ratio (same landmark or not) that ranks candidates (Ioffe, Probabilistic Linear
     Discriminant Analysis, ECCV 2006). A few landmarks do not span the axes along which others differ: the covariance of their
     centres is averaged with that of all images, which counts as much as PRIOR_LANDMARKS landmarks (ours).
     Raises ValueError for fewer than two images.
@@ -40,7 +40,7 @@ def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, 
     if size <= 0:  # copies of one image: nothing to learn
         return Whitening(np.zeros(columns, np.float32), np.eye(columns, min(dimensions, columns), dtype=np.float32))
     if within is None:
-        within = auto_shrinkage(_fourth_moment(matrix, mean, labels, sums / counts[:, None]), inside, rows)
+        within = auto_shrinkage(_fourth_moment(matrix, mean, (labels, sums / counts[:, None])), inside, rows)
     whiten = _whitener((1 - within) * inside + within * max(size_inside, 1e-6 * size) / columns * np.eye(columns))
     landmarks = np.count_nonzero(np.bincount(labels))
     prior = PRIOR_LANDMARKS / (PRIOR_LANDMARKS + landmarks)
@@ -54,7 +54,7 @@ def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, 
 def learn_shrunk_whitening(matrix: np.ndarray) -> Whitening:
     """Whitening with all dimensions kept and the covariance of the images (n, d) shrunk by `auto_shrinkage`.
 
-    Axes along which a few images happen not to differ are not blown up. Raises ValueError for fewer than two images.
+    Axes along which a few images happen not to differ are not amplified. Raises ValueError for fewer than two images.
     """
     rows, columns = matrix.shape
     mean, covariance = _mean(matrix), np.zeros((columns, columns))
@@ -69,7 +69,7 @@ def learn_shrunk_whitening(matrix: np.ndarray) -> Whitening:
 
 
 def auto_shrinkage(fourth_moment: float, covariance: np.ndarray, rows: int) -> float:
-    """How far a covariance that few images made is to be trusted: 0 = wholly, 1 = not at all.
+    """The shrinkage of a covariance estimated from few images: 0 = use it as it is, 1 = replace it by a multiple of the identity.
 
     fourth_moment  mean of |x|^4 over the `rows` centred images x of which `covariance` (d, d) is the mean of x x^T
     Twice the square root of the shrinkage that brings the estimate nearest to the truth (Ledoit and Wolf, 2004): an inverse
@@ -96,12 +96,13 @@ def _whitener(covariance: np.ndarray) -> np.ndarray:
     return axes / np.sqrt(np.maximum(values, 1e-7 * values[-1]))
 
 
-def _fourth_moment(matrix: np.ndarray, mean: np.ndarray, labels: np.ndarray | None = None, centres: np.ndarray | None = None) -> float:
-    """Mean of |x|^4, x the image's descriptor seen from the mean, or from the centre of its landmark."""
+def _fourth_moment(matrix: np.ndarray, mean: np.ndarray, landmarks: tuple[np.ndarray, np.ndarray] | None = None) -> float:
+    """Mean of |x|^4, x the image's descriptor less the mean; less its landmark's centre too, given (labels (n,), centres)."""
     total = 0.0
     for start in range(0, len(matrix), BLOCK):
         x = matrix[start : start + BLOCK] - mean
-        if labels is not None:
+        if landmarks is not None:
+            labels, centres = landmarks
             x -= centres[labels[start : start + BLOCK]]
         total += float(((x**2).sum(axis=1) ** 2).sum())
     return total / len(matrix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from landmarks.ops.half import readable, widened
+from landmarks.ops.half import float32_value, kernel_rows
 
 
 def expand(
@@ -25,7 +25,7 @@ def expand(
     neighbours    (n, k) int32 into `vectors`, -1 = none; similarities (n, k) float32, the cosines to them
     power         0 = plain average (Chum et al., ICCV 2007), 3 = alpha query expansion (Radenovic et al., TPAMI 2019)
     itself        (n,) integers: the row of `vectors` that own[i] is, -1 = none of them (None: none of them). It counts once, with
-                  weight 1, whether or not it stands among its own neighbours; a copy of it under another number is a neighbour
+                  weight 1, whether or not it is among its own neighbours; a copy of it under another number is a neighbour
     Queries are expanded by index images (itself=None), and so is the index itself (Arandjelovic and Zisserman, CVPR 2012;
     a part at a time, itself=np.arange(start, stop)). Returns (n, d) float32. A row without neighbours stays as it is.
     """
@@ -35,7 +35,7 @@ def expand(
     if itself.shape != (len(own),):
         raise ValueError(f"itself {itself.shape} for {len(own)} rows")
     arrays = np.ascontiguousarray(neighbours), np.ascontiguousarray(similarities), itself.astype(np.int64)
-    return _expand(readable(own), readable(vectors), *arrays, float(power))
+    return _expand(kernel_rows(own), kernel_rows(vectors), *arrays, float(power))
 
 
 @numba.njit(cache=True, parallel=True)
@@ -44,14 +44,14 @@ def _expand(own, vectors, neighbours, similarities, itself, power):
     result = np.empty((rows, columns), np.float32)
     for row in numba.prange(rows):
         for column in range(columns):
-            result[row, column] = widened(own[row, column])
+            result[row, column] = float32_value(own[row, column])
         for place in range(neighbours.shape[1]):
             image = neighbours[row, place]
             if image < 0 or image == itself[row]:
                 continue
             weight = np.float32(max(float(similarities[row, place]), 0.0) ** power)  # 0^0 = 1: an average is of all
             for column in range(columns):
-                result[row, column] += weight * widened(vectors[image, column])
+                result[row, column] += weight * float32_value(vectors[image, column])
         square = 0.0
         for column in range(columns):
             square += float(result[row, column]) ** 2

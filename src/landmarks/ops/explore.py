@@ -15,13 +15,13 @@ def explore(
 
     The walk keeps a heap of edges, the strongest on top (equal: the one seen first). Explore: the edges of the images reached last go
     into the heap, those of the query first. Exploit: the top edge's image is reached, and the next, as long as the top is stronger
-    than `threshold`; then explore again. It ends with `length` images, or with no edge left. So an image comes in on its likeness to
-    another result, and may be one that the search had not found. threshold = inf is Prim's spanning tree; at -inf nothing is explored
-    before all edges at hand are used up.
+    than `threshold`; then explore again. It ends with `length` images, or with no edge left. So an image is ranked by its similarity
+    to another result, and may be one that the search did not find. threshold = inf is Prim's spanning tree; at -inf nothing is explored
+    before the heap is empty.
 
     indices, scores           (n_query, k) int32 and float32: the query's edges, -1 = none
     neighbours, similarities  (n_index, width) int32 and float32: each index image's edges, nearest first, -1 = none; its edge to
-                              itself does no harm
+                              itself has no effect
     length                    how many images to reach (p in the paper); None = k
     Returns (indices, scores), (n_query, length); a score is the weakest edge that the walk had needed so far.
     Source: Chang et al., "Explore-Exploit Graph Traversal for Image Retrieval", CVPR 2019, algorithm 1.
@@ -42,10 +42,10 @@ def _explore(indices, scores, neighbours, similarities, threshold, length, worke
         # The strongest edge to an image that query number `seen_by` has in its heap; +inf once the image is reached.
         strongest, seen_by = np.empty(len(neighbours), np.float32), np.full(len(neighbours), -1, np.int32)
         for query in range(worker, queries, workers):
-            heap = [(np.float32(0), 0, 0)][:0]
+            heap = [(np.float32(0), 0, np.int64(0))][:0]  # empty, but typed
             pushed, count, explored, weakest = 0, 0, -1, np.float32(np.inf)
             while count < length:
-                while explored < count:  # -1 stands for the query itself
+                while explored < count:  # -1 is the query itself
                     source_images = indices[query] if explored < 0 else neighbours[reached[query, explored]]
                     source_values = scores[query] if explored < 0 else similarities[reached[query, explored]]
                     for place in range(len(source_images)):

@@ -1,11 +1,11 @@
-"""What tells a query's candidates apart: one kernel a kind of evidence, (n_query, k) in and out."""
+"""Features that distinguish the candidates of a query: one function for each kind of evidence, (n_query, k) in and out."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-from landmarks.ops.half import dot, readable
+from landmarks.ops.half import dot, kernel_rows
 from landmarks.ops.label_spread import LabelDistributions
 
 
@@ -14,7 +14,7 @@ def pair_similarities(queries: np.ndarray, images: np.ndarray, indices: np.ndarr
 
     queries (n_query, d), images (n_index, d): float16 or float32; indices (n_query, k) int32 into `images`, -1 = none
     """
-    return _pair_similarities(readable(queries), readable(images), indices)
+    return _pair_similarities(kernel_rows(queries), kernel_rows(images), indices)
 
 
 def similarities_to_first(images: np.ndarray, indices: np.ndarray, first: int) -> np.ndarray:
@@ -23,28 +23,29 @@ def similarities_to_first(images: np.ndarray, indices: np.ndarray, first: int) -
     images (n_index, d) float16 or float32; indices (n_query, k) int32, -1 = none
     Returns (n_query, k) float32, NaN where there is no candidate or nothing but itself to compare it with.
     """
-    return _similarities_to_first(readable(images), indices, first)
+    return _similarities_to_first(kernel_rows(images), indices, first)
 
 
-def common_neighbours(of_queries: np.ndarray, of_images: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def common_neighbours(query_neighbours: np.ndarray, image_neighbours: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """The share of a query's neighbours that are the candidate or among the candidate's neighbours.
 
-    of_queries  (n_query, a) int32: the query's nearest images; of_images (n_index, b) int32: the image's nearest images; -1 = none
-    indices     (n_query, k) int32, -1 = none
+    query_neighbours  (n_query, a) int32: the query's nearest images, -1 = none
+    image_neighbours  (n_index, b) int32: the image's nearest images, -1 = none
+    indices           (n_query, k) int32, -1 = none
     Returns (n_query, k) float32, 0-1, NaN where there is no candidate or no neighbour.
     """
-    return _common_neighbours(of_queries, of_images, indices)
+    return _common_neighbours(query_neighbours, image_neighbours, indices)
 
 
-def reciprocal_places(similarities: np.ndarray, of_images: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def reciprocal_places(similarities: np.ndarray, image_similarities: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """1 / (1 + how many of the candidate's nearest images are nearer to it than the query is).
 
-    similarities  (n_query, k) float32, of queries and candidates; of_images (n_index, b) float32: those of the image's nearest
-                  images, -inf = none; all of one space
-    indices       (n_query, k) int32, -1 = none
+    similarities        (n_query, k) float32: between queries and candidates
+    image_similarities  (n_index, b) float32: between the image and its nearest images, -inf = none; of the same descriptors
+    indices             (n_query, k) int32, -1 = none
     Returns (n_query, k) float32, 1 / (1 + b) to 1, NaN where there is no candidate.
     """
-    return _reciprocal_places(similarities, of_images, indices)
+    return _reciprocal_places(similarities, image_similarities, indices)
 
 
 def label_agreements(queries: LabelDistributions, images: LabelDistributions, indices: np.ndarray) -> np.ndarray:
@@ -64,7 +65,7 @@ def below_best(values: np.ndarray) -> np.ndarray:
 def standard_scores(values: np.ndarray) -> np.ndarray:
     """Each value less the mean of its row, in standard deviations: (n_query, k); 0 where a row does not vary, NaN stays NaN.
 
-    What a world of another size or with other labels shifts or stretches is the same again.
+    Makes a feature comparable between datasets of different size and labels, which shift and scale it.
     """
     present = ~np.isnan(values)
     count = np.maximum(present.sum(axis=1, keepdims=True), 1)
@@ -101,19 +102,19 @@ def _similarities_to_first(images, indices, first):
 
 
 @numba.njit(cache=True, parallel=True)
-def _common_neighbours(of_queries, of_images, indices):
+def _common_neighbours(query_neighbours, image_neighbours, indices):
     result = np.full(indices.shape, np.nan, np.float32)
     for query in numba.prange(len(indices)):
         neighbours = 0
-        for own in of_queries[query]:
+        for own in query_neighbours[query]:
             neighbours += own >= 0
         for place in range(indices.shape[1]):
             image, common = indices[query, place], 0
             if image < 0 or neighbours == 0:
                 continue
-            for own in of_queries[query]:
+            for own in query_neighbours[query]:
                 found = own == image
-                for other in of_images[image]:
+                for other in image_neighbours[image]:
                     found |= own == other
                 common += found and own >= 0
             result[query, place] = np.float32(common) / np.float32(neighbours)
@@ -121,14 +122,14 @@ def _common_neighbours(of_queries, of_images, indices):
 
 
 @numba.njit(cache=True, parallel=True)
-def _reciprocal_places(similarities, of_images, indices):
+def _reciprocal_places(similarities, image_similarities, indices):
     result = np.full(indices.shape, np.nan, np.float32)
     for query in numba.prange(len(indices)):
         for place in range(indices.shape[1]):
             image, nearer = indices[query, place], 0
             if image < 0:
                 continue
-            for similarity in of_images[image]:
+            for similarity in image_similarities[image]:
                 nearer += similarity > similarities[query, place]
             result[query, place] = np.float32(1) / np.float32(1 + nearer)
     return result

@@ -1,4 +1,4 @@
-"""Plane transforms between two photos: from a minimal sample, by least squares, and whether a camera could have made them."""
+"""Plane transforms between two photos: from a minimal sample, by least squares, and whether a camera could produce them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import math
 import numba
 import numpy as np
 
-# name -> points that determine it; a transform is a model of 9 numbers, row by row, the last one 1:
-# w (u, v, 1) = model (x, y, 1) takes a point of the query to the index image
+# name -> number of points that determine it. A transform is a model of 9 numbers, row by row, the last one 1:
+# w (u, v, 1) = model (x, y, 1) maps a point of the query to the index image
 SAMPLE = {"similarity": 2, "affine": 3, "homography": 4}
 
 
 def project(model: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points (m, 2) of the query where the model (3, 3) puts them in the index image: (m, 2) float64."""
+    """Points (m, 2) of the query mapped to the index image by the model (3, 3): (m, 2) float64."""
     mapped = np.column_stack([points, np.ones(len(points))]) @ np.asarray(model, np.float64).T
     return mapped[:, :2] / mapped[:, 2:]
 
 
 @numba.njit(cache=True, nogil=True)
-def fit_sample(points, sample, least_area, model):
+def fit_sample(points, sample, min_area, model):
     """The model through 2, 3 or 4 of the points (4, m), rows x, y, u, v. False where they are too close together, or in a line."""
     i, j = sample[0], sample[1]
     x1, y1, u1, v1 = _step(points, i, j)
@@ -27,7 +27,7 @@ def fit_sample(points, sample, least_area, model):
     model[8] = 1
     if len(sample) == 2:
         length = x1 * x1 + y1 * y1
-        if not length > least_area:
+        if not length > min_area:
             return False
         model[0] = model[4] = (x1 * u1 + y1 * v1) / length
         model[3] = (x1 * v1 - y1 * u1) / length
@@ -35,7 +35,7 @@ def fit_sample(points, sample, least_area, model):
     else:
         x2, y2, u2, v2 = _step(points, i, sample[2])
         area = x1 * y2 - x2 * y1
-        if not abs(area) > least_area:
+        if not abs(area) > min_area:
             return False
         if len(sample) == 4:
             return fit(points, sample, 4, model)
@@ -117,22 +117,22 @@ def _solve(matrix, target):
 
 
 @numba.njit(cache=True, nogil=True)
-def is_plausible(model, most_zoom, most_anisotropy):
-    """Whether the model's linear part, at the origin, keeps the handedness, zooms by at most most_zoom either way (the square root
-    of its determinant) and stretches one direction at most most_anisotropy times as much as another."""
+def is_plausible(model, max_zoom, max_anisotropy):
+    """Whether the model's linear part, at the origin, keeps the handedness, zooms by at most max_zoom either way (the square root
+    of its determinant) and stretches one direction at most max_anisotropy times as much as another."""
     # of w = 1 + g x + h y at the origin: the derivative of (a x + b y + c) / w is (a - c g, b - c h)
     a, b = model[0] - model[2] * model[6], model[1] - model[2] * model[7]
     d, e = model[3] - model[5] * model[6], model[4] - model[5] * model[7]
     determinant = a * e - b * d
-    if not (determinant >= 1 / most_zoom**2 and determinant <= most_zoom**2):
+    if not (determinant >= 1 / max_zoom**2 and determinant <= max_zoom**2):
         return False
     # singular values s, t: (s^2 + t^2) / (s t) = s/t + t/s, which grows with the anisotropy s/t
-    return a * a + b * b + d * d + e * e <= determinant * (most_anisotropy + 1 / most_anisotropy)
+    return a * a + b * b + d * d + e * e <= determinant * (max_anisotropy + 1 / max_anisotropy)
 
 
 def centred(query: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
     """Points (m, 2) and (m, 2) around the origin, in a unit of about the spread of the index points, so that sums of products keep
-    their digits: (4, m) float32 rows x, y, u, v, the unit in pixels, and both centres (2,)."""
+    their precision: (4, m) float32 rows x, y, u, v, the unit in pixels, and both centres (2,)."""
     query, index = query.astype(np.float64), index.astype(np.float64)
     query_centre, index_centre = query.mean(axis=0), index.mean(axis=0)
     query, index = query - query_centre, index - index_centre

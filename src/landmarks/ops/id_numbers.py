@@ -1,11 +1,11 @@
-"""Lists of image ids in text -> lists of image numbers, at the speed of reading: scoring a submission is mostly this."""
+"""Lists of image ids in text -> lists of image numbers. Scoring a submission spends most of its time here."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-SPACE = 32  # and everything below it: tab, carriage return
+SPACE = 32  # this byte and all below it (tab, carriage return) separate ids
 
 
 class IdNumbers:
@@ -17,8 +17,8 @@ class IdNumbers:
 
     def __init__(self, text: np.ndarray, offsets: np.ndarray):
         self._text, self._offsets = text, offsets.astype(np.int64)
-        size = 1 << max(4, int(2 * len(offsets) - 1).bit_length())  # at most half full: a miss ends after a probe or two
-        self._table = np.full((size, 2), -1, np.int64)  # (number, digest) side by side: one cache line a look
+        size = 1 << max(4, int(2 * len(offsets) - 1).bit_length())  # at most half full: a miss takes one or two probes
+        self._table = np.full((size, 2), -1, np.int64)  # (number, digest) side by side: one cache line per probe
         _fill(self._text, self._offsets, self._table)
 
     def parse(self, text: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,12 +54,12 @@ def _fill(text, offsets, table):
 
 
 @numba.njit(cache=True, inline="always")
-def _is(number, text, start, end, known, known_offsets):
+def _equal(number, text, start, end, known, known_offsets):
     first, length = np.uint64(known_offsets[number]), np.uint64(end - start)
     if np.uint64(known_offsets[number + 1]) - first != length:
         return False
-    # Unsigned places and no early way out: six times faster than the obvious loop, which checks for negative
-    # places and branches at every byte.
+    # Unsigned positions and no early exit: six times as fast as the obvious loop, which checks for negative
+    # positions and branches at every byte.
     different, begin = np.uint8(0), np.uint64(start)
     for place in range(length):
         different |= text[begin + place] ^ known[first + place]
@@ -85,8 +85,8 @@ def _parse(text, offsets, starts, known, known_offsets, table):
     for row in numba.prange(len(offsets) - 1):
         ids = starts[row + 1] - starts[row]
         spans, digests, slots = np.empty((ids, 2), np.int64), np.empty(ids, np.int64), np.empty(ids, np.int64)
-        # Three loops rather than one: the looks of one loop do not wait for each other, so that the processor
-        # has many cache misses under way at once.
+        # Three loops rather than one: the probes of one loop do not depend on each other, so that the processor
+        # handles many cache misses at once.
         position, place = offsets[row], 0
         while place < ids:
             while text[position] <= SPACE:
@@ -104,8 +104,10 @@ def _parse(text, offsets, starts, known, known_offsets, table):
             slots[place] = slot
         for place in range(ids):
             slot = slots[place]
-            while table[slot, 0] >= 0:  # equal digests are not yet equal ids: the bytes decide
-                if table[slot, 1] == digests[place] and _is(table[slot, 0], text, spans[place, 0], spans[place, 1], known, known_offsets):
+            while table[slot, 0] >= 0:  # different ids may have equal digests: compare the bytes
+                if table[slot, 1] == digests[place] and _equal(
+                    table[slot, 0], text, spans[place, 0], spans[place, 1], known, known_offsets
+                ):
                     numbers[starts[row] + place] = table[slot, 0]
                     break
                 slot = (slot + 1) & last

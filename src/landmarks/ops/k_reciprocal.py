@@ -1,11 +1,11 @@
-"""k-reciprocal re-ranking: two images are alike when the same images are their mutual neighbours."""
+"""k-reciprocal re-ranking: two images are similar when they have the same mutual neighbours."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-from landmarks.ops.half import dot, readable
+from landmarks.ops.half import dot, kernel_rows
 from landmarks.ops.ordering import best_first
 from landmarks.ops.sparse_rows import SparseRows, mean_rows, overlaps
 
@@ -31,11 +31,11 @@ def encode(
     The paper's distance, squared Euclidean over the largest one from that image, is 1 - cos where the farthest image is at a right
     angle: so far images need not be known. k1 / 2 is rounded to the even number, as in the authors' code. A query is encoded as if it
     alone joined an index that does not change by it: it is in N(g, k) when its cosine to g is at least that of g's k-th nearest, and no
-    index image's encoding shows it; its own weight in V(q) is no index image's, so it counts in the sum and is not stored.
+    index image's encoding contains it; its own weight in V(q) is no index image's, so it counts in the sum and is not stored.
 
     queries (n_query, d) and vectors (n_index, d)  float16 or float32, unit rows
-    indices, scores           (n_query, k) int32 and float32: nearest index images and their cosines, the nearest first, -1 = none; of a
-                              list shorter than k1 there is nothing more to use
+    indices, scores           (n_query, k) int32 and float32: nearest index images and their cosines, the nearest first, -1 = none; a
+                              list shorter than k1 is used as far as it goes
     neighbours, similarities  (n_index, k1 or more) int32 and float32: each image's nearest others, the nearest first, -1 = none
     Source: Zhong et al., "Re-ranking person re-identification with k-reciprocal encoding", CVPR 2017.
     """
@@ -46,10 +46,10 @@ def encode(
     if indices.shape != scores.shape or len(indices) != len(queries):
         raise ValueError(f"queries {queries.shape}, indices {indices.shape} and scores {scores.shape} disagree")
     itself, nobody, workers = np.arange(len(vectors)), np.full(len(queries), -1), numba.get_num_threads()
-    stored, near = readable(vectors), _mutual(neighbours, int(np.around(k1 / 2)))
+    stored, near = kernel_rows(vectors), _mutual(neighbours, int(np.around(k1 / 2)))
     index = SparseRows(*_encode(stored, itself, _mutual(neighbours, k1), stored, near, workers))
     mutual = _mutual_to_queries(indices[:, :k1], scores[:, :k1], neighbours, similarities, k1)
-    query = SparseRows(*_encode(readable(queries), nobody, mutual, stored, near, workers))
+    query = SparseRows(*_encode(kernel_rows(queries), nobody, mutual, stored, near, workers))
     return mean_rows(query, index, indices[:, : k2 - 1]), mean_rows(index, index, neighbours[:, : k2 - 1])
 
 
@@ -79,7 +79,7 @@ def _mutual(neighbours, k):
         for other in neighbours[image, :k]:
             known = False
             for back in neighbours[max(other, 0), :k]:
-                known |= back == image  # no early way out: comparing a short row whole is faster
+                known |= back == image  # no early exit: comparing the whole short row is faster
             if other >= 0 and known:
                 result[image, place] = other
                 place += 1

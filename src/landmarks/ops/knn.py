@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by inner product. The only door to FAISS."""
+"""Exact nearest neighbours by inner product. The only module that imports FAISS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from landmarks.ops.half import to_float32
 
 
-def graphics_cards() -> int:
+def gpu_count() -> int:
     """How many GPUs FAISS can use."""
     import faiss
 
@@ -32,7 +32,7 @@ def exact_knn(queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gp
 def knn_blocks(
     queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gpu: bool = False, block: int = 4096
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """As `exact_knn`, a block of queries at a time, so that the caller can show how far it is."""
+    """As `exact_knn`, a block of queries at a time, so that the caller can show its progress."""
     if queries.ndim != 2 or index.ndim != 2 or queries.shape[1] != index.shape[1]:
         raise ValueError(f"queries {queries.shape} and index {index.shape} have different dimensions")
     found = min(neighbours, len(index))
@@ -54,11 +54,11 @@ def streamed_knn(
     *,
     use_gpu: bool = False,
     block: int = 65536,
-    done: Callable[[int], object] = lambda rows: None,
+    on_block: Callable[[int], object] = lambda rows: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `exact_knn`, a block of index rows at a time: only that block is in memory as float32, whatever `index` is mapped from.
+    """As `exact_knn`, a block of index rows at a time: only that block is in memory as float32; `index` may be mapped from disk.
 
-    done  is called with the number of index rows after each block
+    on_block  called after each block with its number of index rows
     """
     if queries.ndim != 2 or index.ndim != 2 or queries.shape[1] != index.shape[1]:
         raise ValueError(f"queries {queries.shape} and index {index.shape} have different dimensions")
@@ -69,16 +69,16 @@ def streamed_knn(
         part = wide[: min(block, len(index) - start)]
         to_float32(index[start : start + block], part)
         found, scores = exact_knn(queries, part, min(neighbours, len(part)), use_gpu=use_gpu)
-        # Those of earlier blocks stand first, so that a stable order leaves equal similarities in index order.
+        # Earlier blocks come first, so that a stable sort keeps equal similarities in index order.
         both = np.concatenate([similarities, scores], axis=1)
         order = np.argsort(-both, axis=1, kind="stable")[:, :neighbours]
         similarities = np.take_along_axis(both, order, axis=1)
         indices = np.take_along_axis(np.concatenate([indices, found + np.int32(start)], axis=1), order, axis=1)
-        done(len(part))
+        on_block(len(part))
     return indices, similarities
 
 
-def _searcher(index: np.ndarray, use_gpu: bool):
+def _searcher(index: np.ndarray, use_gpu: bool) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]:
     import faiss
 
     index = np.ascontiguousarray(index) if index.dtype == np.float32 else to_float32(index)
@@ -92,7 +92,7 @@ def _searcher(index: np.ndarray, use_gpu: bool):
 
 
 def _order_ties(indices: np.ndarray, similarities: np.ndarray) -> None:
-    """Order equal similarities by index, in place: FAISS leaves their order open."""
+    """Order equal similarities by index, in place: FAISS returns them in any order."""
     rows = (similarities[:, 1:] == similarities[:, :-1]).any(axis=1)
     if rows.any():
         order = np.lexsort((indices[rows], -similarities[rows]), axis=1)

@@ -1,4 +1,4 @@
-"""The nearest-neighbour graph of the index, as the search leaves it."""
+"""The nearest-neighbour graph of the index, from the lists that the search found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def nearest_others(neighbours: np.ndarray, similarities: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `count` neighbours of every image that are not the image itself, wherever among its copies it was found.
+    """The first `count` neighbours of every image that are not the image itself (which need not be the first: copies are as near).
 
     neighbours    (n, width) int32: row i lists images most similar to image i, most similar first; -1 = none
     similarities  (n, width) float32

@@ -1,4 +1,4 @@
-"""Label distributions: what the labels of the training images say of every other image, through its neighbours."""
+"""Label distributions: the labels of the training images spread to every other image, through its neighbours."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def spread_labels(
     """One step of spreading: an image's label distribution is the weighted mean of its neighbours'.
 
     numbers, weights  (n, k), as from `joint_neighbours`
-    train_labels      (n_train,) int64: a training image stands for its own label
-    index             the distributions of the index images so far; None = they know nothing yet
+    train_labels      (n_train,) int64: a training image has its own label
+    index             the distributions of the index images so far; None = they have no labels yet
     kept              the largest shares that are kept
-    An image whose neighbours are index images that know nothing keeps a small sum: nobody vouches for its label.
+    An image whose neighbours are index images without labels has a small sum: its label is uncertain.
     Source: label propagation (Zhu and Ghahramani, 2002), the training images clamped.
     """
     if index is None:
@@ -96,7 +96,7 @@ def class_axes(classes: int, dimensions: int) -> np.ndarray:
     """A unit vector a class, (classes, at most `dimensions`) float32, so that label distributions become dense vectors.
 
     With no more classes than dimensions each has an axis of its own and nothing is lost; else the vectors are random ones,
-    always the same, and two different classes seem alike by about 1 / sqrt(dimensions).
+    always the same, and two different classes have a similarity of about 1 / sqrt(dimensions).
     Source: random projection (Johnson and Lindenstrauss, 1984).
     """
     if classes <= dimensions:

@@ -1,4 +1,4 @@
-"""Local features of many images in flat arrays, and their descriptors in a quarter of the bytes."""
+"""Local features of many images in flat arrays, and descriptors quantised to int8."""
 
 from __future__ import annotations
 

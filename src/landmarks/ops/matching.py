@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-ROWS = 256  # of the product at a time: it then stays in the cache until it is scanned, however many features an image has
+ROWS = 256  # of the product at a time, so that it stays in the cache until it is scanned
 
 
 def mutual_matches(
@@ -33,10 +33,10 @@ def mutual_matches(
     index_factors = np.ones(n, np.float32) if index_factors is None else index_factors
     best, second, nearest = np.zeros(m, np.float32), np.zeros(m, np.float32), np.full(m, -1, np.int32)
     best_of_index, nearest_of_index = np.zeros(n, np.float32), np.full(n, -1, np.int32)
-    least_cosine = np.float32(max(1 - max_distance**2 / 2, np.finfo(np.float32).tiny))
+    min_cosine = np.float32(max(1 - max_distance**2 / 2, float(np.finfo(np.float32).tiny)))
     if m and n:
         for start, product in _products(query, index):
-            _scan(product, query_factors, index_factors, start, least_cosine, best, second, nearest, best_of_index, nearest_of_index)
+            _scan(product, query_factors, index_factors, start, min_cosine, best, second, nearest, best_of_index, nearest_of_index)
     rows = np.flatnonzero(nearest >= 0)
     rows = rows[nearest_of_index[nearest[rows]] == rows]
     apart, second_apart = (np.maximum(1 - cosines[rows], np.float32(1e-7)) for cosines in (best, second))
@@ -51,7 +51,7 @@ def _products(query: np.ndarray, index: np.ndarray):
 
     rows, columns = (torch.from_numpy(np.ascontiguousarray(array)) for array in (query, index))
     integer = query.dtype == np.int8
-    if not integer:  # copies: products of aligned arrays are the same wherever the features lay before
+    if not integer:  # copies are aligned: the product is the same wherever the features were in memory
         rows, columns = (array.to(torch.float32, copy=True) for array in (rows, columns))
     product = torch.empty((min(ROWS, len(rows)), len(columns)), dtype=torch.int32 if integer else torch.float32)
     multiply = torch._int_mm if integer else torch.mm
@@ -61,11 +61,11 @@ def _products(query: np.ndarray, index: np.ndarray):
 
 
 @numba.njit(cache=True, nogil=True)
-def _scan(product, query_factors, index_factors, start, least_cosine, best, second, nearest, best_of_index, nearest_of_index):
+def _scan(product, query_factors, index_factors, start, min_cosine, best, second, nearest, best_of_index, nearest_of_index):
     # Positive floats order as their bits do, and LLVM vectorises the maximum of integers, not that of floats: 5 times faster.
     n = np.int32(product.shape[1])
     values = np.empty(n, np.float32)
-    bits, index_bits, least_bits = values.view(np.int32), best_of_index.view(np.int32), np.array([least_cosine]).view(np.int32)[0]
+    bits, index_bits, min_bits = values.view(np.int32), best_of_index.view(np.int32), np.array([min_cosine]).view(np.int32)[0]
     for block_row in range(product.shape[0]):
         row = np.int32(start + block_row)
         factor, line = query_factors[row], product[block_row]
@@ -78,7 +78,7 @@ def _scan(product, query_factors, index_factors, start, least_cosine, best, seco
             if bits[j] > index_bits[j]:
                 index_bits[j] = bits[j]
                 nearest_of_index[j] = row
-        if top < least_bits:
+        if top < min_bits:
             continue
         place = n
         for j in range(n):

@@ -1,4 +1,4 @@
-"""The penalty for looking like what is no landmark."""
+"""The penalty for similarity to images that show no landmark."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def non_landmark_penalty(
     Source: the winning entry of Google Landmark Recognition 2020 (Henkel and Singer, "Supporting large-scale image recognition with
     out-of-domain samples").
     """
-    penalty = weight * likeness(non_landmark_similarities)
+    penalty = weight * mean_similarity(non_landmark_similarities)
     if len(penalty) == 0:
         return best_first(indices, scores)
     return best_first(indices, scores - penalty[indices].astype(np.float32))
 
 
-def likeness(similarities: np.ndarray) -> np.ndarray:
+def mean_similarity(similarities: np.ndarray) -> np.ndarray:
     """The mean of each row's similarities (n, m) floating point, -inf = none: (n,) float32, 0 of nothing."""
     found = np.isfinite(similarities)
     total = np.where(found, similarities, 0).sum(axis=1, dtype=np.float32)

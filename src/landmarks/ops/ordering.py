@@ -27,8 +27,8 @@ def union_of_lists(lists: Sequence[np.ndarray]) -> np.ndarray:
     joined = np.concatenate(lists, axis=1)
     order = np.argsort(joined, axis=1, kind="stable")
     ordered = np.take_along_axis(joined, order, axis=1)
-    again = np.zeros(joined.shape, bool)
-    np.put_along_axis(again, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
-    joined[again] = -1
+    repeated = np.zeros(joined.shape, bool)
+    np.put_along_axis(repeated, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+    joined[repeated] = -1
     joined = np.take_along_axis(joined, np.argsort(joined < 0, axis=1, kind="stable"), axis=1)
     return joined[:, : int((joined >= 0).sum(axis=1).max(initial=0))]

@@ -1,4 +1,4 @@
-"""RANSAC: the transform that most matches agree with.
+"""RANSAC: the transform that the most matches agree with.
 
 Samples come from the most distinctive matches first (after Chum and Matas, "Matching with PROSAC", 2005), and each best model is
 refined on its inliers (Chum et al., "Locally optimized RANSAC", 2003).
@@ -11,10 +11,10 @@ import numpy as np
 
 from landmarks.ops.geometry import SAMPLE, centred, fit, fit_sample, in_pixels, is_plausible
 
-FIRST = 10  # matches that the first samples are drawn from
+FIRST = 10  # the first samples are drawn from this many matches
 REFINEMENTS = 4  # rounds of least squares at most, on the inliers of a model that is the best so far
-STRICT = 0.5  # of the residual: what is within it determines the final model, since wrong matches are inliers as often at the rim
-KEPT = 0.9  # of the inliers: the least that the final model keeps, or it is not taken
+STRICT = 0.5  # of the residual: only matches within it determine the final model, since near the limit many inliers are wrong matches
+KEPT = 0.9  # of the inliers: a final model that keeps fewer is rejected
 
 
 def ransac(
@@ -24,31 +24,31 @@ def ransac(
     transform: str = "affine",
     residual: float = 20.0,
     trials: int = 1000,
-    most_zoom: float = 8.0,
-    most_anisotropy: float = 4.0,
+    max_zoom: float = 8.0,
+    max_anisotropy: float = 4.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The transform query -> index with the most inliers among `trials` random minimal samples, each best one refined.
 
-    query, index     (m, 2) x, y in pixels: row i of one matches row i of the other; the most trusted match first, since trial t
+    query, index     (m, 2) x, y in pixels: row i of one matches row i of the other; the most distinctive match first, since trial t
                      draws from the first m t / trials of them
-    seed             the result depends on it and the points alone
+    seed             the result depends only on it and the points
     transform        "similarity" from 2 points, "affine" from 3, "homography" from 4
     residual         an inlier lands at most this many pixels from its match
-    most_zoom, most_anisotropy  as `geometry.is_plausible` says: a model that collapses the query agrees with any match
+    max_zoom, max_anisotropy  see `geometry.is_plausible`; a model that collapses the query would agree with any match
     Returns the model (3, 3) float64, zeros where there is none, and (m,) bool, which matches are its inliers.
     """
     inside, matrix = np.zeros(len(query), bool), np.zeros((3, 3))
     if len(query) >= SAMPLE[transform]:
         points, unit, *centres = centred(query, index)
         squared = np.float32((residual / unit) ** 2)
-        model = _ransac(points, np.uint64(seed), SAMPLE[transform], squared, trials, most_zoom, most_anisotropy, REFINEMENTS, inside)
+        model = _ransac(points, np.uint64(seed), SAMPLE[transform], squared, trials, max_zoom, max_anisotropy, REFINEMENTS, inside)
         if inside.any():
             matrix = in_pixels(model, unit, *centres)
     return matrix, inside
 
 
 @numba.njit(cache=True, nogil=True)
-def _ransac(points, seed, sample_size, squared_residual, trials, most_zoom, most_anisotropy, refinements, best_inside):
+def _ransac(points, seed, sample_size, squared_residual, trials, max_zoom, max_anisotropy, refinements, best_inside):
     best, best_model, model = 0, np.zeros(9), np.zeros(9)
     inside, sample = np.zeros_like(best_inside), np.zeros(sample_size, np.int64)
     state = seed
@@ -58,7 +58,7 @@ def _ransac(points, seed, sample_size, squared_residual, trials, most_zoom, most
         if _repeats(sample) or not fit_sample(points, sample, squared_residual, model):
             continue
         for refinement in range(refinements + 1):
-            if not is_plausible(model, most_zoom, most_anisotropy):
+            if not is_plausible(model, max_zoom, max_anisotropy):
                 break
             count = _mark_inliers(points, model, squared_residual, inside)
             if count < best or (count == best and refinement == 0):  # of equal counts least squares is the better model
@@ -73,7 +73,7 @@ def _ransac(points, seed, sample_size, squared_residual, trials, most_zoom, most
         model[:] = best_model
         if best <= sample_size or not fit(points, np.flatnonzero(inside), sample_size, model):
             break
-        if not is_plausible(model, most_zoom, most_anisotropy) or _mark_inliers(points, model, squared_residual, inside) < KEPT * best:
+        if not is_plausible(model, max_zoom, max_anisotropy) or _mark_inliers(points, model, squared_residual, inside) < KEPT * best:
             break
         best_model[:] = model
         best_inside[:] = inside

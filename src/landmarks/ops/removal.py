@@ -8,7 +8,7 @@ import numpy as np
 
 
 def remove_images(indices: np.ndarray, scores: np.ndarray, unwanted: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The lists without each query's unwanted images; what stands behind them moves up.
+    """The lists without each query's unwanted images; the images behind them move up.
 
     indices (n_query, k) int32, -1 = none; scores (n_query, k) float32; unwanted: for each query (m,) integers
     Returns both in the same shape, filled up with -1 and -inf.

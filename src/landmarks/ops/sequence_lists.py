@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-_DAMPING = 60  # places further down count less, gently (reciprocal rank fusion: Cormack et al., SIGIR 2009)
+_DAMPING = 60  # the constant of reciprocal rank fusion (Cormack et al., SIGIR 2009): the larger, the less the first places dominate
 
 
 def consecutive(sequences: np.ndarray, frames: np.ndarray, length: int) -> np.ndarray:
     """Every run of `length` consecutive frames of one sequence: (m, length) int64 rows of the pictures, in order.
 
-    sequences  (n,) which drive a picture is from; frames (n,) int64: its number there
+    sequences  (n,) the drive that a picture is from; frames (n,) int64: its number in that drive
     """
     order = np.lexsort((frames, np.unique(sequences, return_inverse=True)[1]))
     windows = np.lib.stride_tricks.sliding_window_view(order, length) if len(order) >= length else np.empty((0, length), np.int64)
@@ -26,7 +26,7 @@ def fuse_lists(indices: np.ndarray, queries: np.ndarray, entries: np.ndarray, in
     indices  (n_query, k) int32, -1 = none: the lists of single pictures
     queries  (m_query, frames) and entries (m_index, frames): rows of the pictures that make a sequence
 
-    For every frame of a query an entry stands where the best of its own frames stands; it scores the sum of 1 / (60 + place).
+    For every frame of a query an entry has the place of the best of its own frames; its score is the sum of 1 / (60 + place).
     Returns (m_query, kept) int32 into entries, -1 = none; equal scores by the entry's number.
     """
     result = np.full((len(queries), kept), -1, np.int32)
@@ -34,9 +34,9 @@ def fuse_lists(indices: np.ndarray, queries: np.ndarray, entries: np.ndarray, in
         scores = np.zeros(len(entries))
         for row in indices[rows]:
             listed = row[row >= 0]
-            worth = np.zeros(index_size)
-            worth[listed] = 1 / (_DAMPING + 1 + np.arange(len(listed)))
-            scores += worth[entries].max(axis=1)
+            contribution = np.zeros(index_size)
+            contribution[listed] = 1 / (_DAMPING + 1 + np.arange(len(listed)))
+            scores += contribution[entries].max(axis=1)
         order = np.argsort(-scores, kind="stable")[:kept]
         order = order[scores[order] > 0]
         result[number, : len(order)] = order

@@ -11,7 +11,7 @@ from landmarks.ops.voting import Votes
 def soft_labels(
     indices: np.ndarray, scores: np.ndarray, query_votes: Votes, index_votes: Votes, reward: float = 1.0, penalty: float = 0.1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An image of the query's label gains its own likeness to that label, another loses a part of its.
+    """An image of the query's label is rewarded by its similarity to its label, an image of another label is penalised by a part of it.
 
         score(q, i) = cos(q, i) + reward * s(i)     where l(i) = l(q)
                       cos(q, i) - penalty * s(i)    where l(i) != l(q)

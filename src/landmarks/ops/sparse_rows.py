@@ -1,4 +1,4 @@
-"""Sparse rows over the index images: their means, and what two of them share."""
+"""Sparse rows over the index images: their means, and the overlap of two of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SparseRows(NamedTuple):
 def mean_rows(own: SparseRows, others: SparseRows, lists: np.ndarray) -> SparseRows:
     """The mean of each row of `own` (n rows) and the rows of `others` (n_index rows) that `lists` names for it.
 
-    lists (n, k) int32, -1 = none, which lessens the number that the sum is divided by
+    lists (n, k) int32, -1 = none; the sum is divided by the number of rows that there are
     """
     return SparseRows(*_mean_rows(*own, *others, lists, len(others.starts) - 1, numba.get_num_threads()))
 
@@ -75,7 +75,7 @@ def _count_new(row, images, seen_by):
 
 @numba.njit(cache=True)
 def _add(row, starts, images, weights, start, end, place_of, new_images, new_weights):
-    """Add a sparse row to the new one, which stands at start:end so far; returns its end. A place before `start` is of an earlier row."""
+    """Add a sparse row to the new one, which is at start:end so far; returns its end. A place before `start` belongs to an earlier row."""
     for entry in range(starts[row], starts[row + 1]):
         place = place_of[images[entry]]
         if place < start:

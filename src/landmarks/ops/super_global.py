@@ -5,14 +5,14 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from landmarks.ops.half import dot, readable, widened
+from landmarks.ops.half import dot, float32_value, kernel_rows
 from landmarks.ops.ordering import best_first
 
 
 def super_global(
     queries: np.ndarray, vectors: np.ndarray, indices: np.ndarray, neighbours: int = 9, beta: float = 0.15, pooling: str = "max"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Every candidate drawn towards its like among the candidates, the query replaced by a pool of the best of them.
+    """Every candidate refined by its nearest candidates, the query replaced by a pool of the best of them.
 
         refined(i) = (x_i + beta * sum over n of w_in x_n) / (1 + beta * sum of w_in)
                      n: the `neighbours` candidates nearest to i, w_in = max(cos(i, n), 0)
@@ -21,8 +21,8 @@ def super_global(
                      their largest ("max", as published for CVNet's descriptors) or their mean ("mean")
         score(i)   = (first(i) + pooled . refined(i)) / 2
 
-    As in the authors' code nothing is scaled to length one again, the query is not in its pool, and the image itself has weight 1.
-    There a negative cosine is a negative weight; here it is none, since in a short list the nearest may point away.
+    As in the authors' code nothing is normalised again, the query is not in its pool, and the image itself has weight 1.
+    There a negative cosine is a negative weight; here it is zero, since in a short list even the nearest may have a negative cosine.
 
     queries (n_query, d) and vectors (n_index, d) float16 or float32, unit rows
     indices (n_query, k) int32: the candidates (400 in the paper), best first, -1 = none. Equal cosines: the earlier candidate is nearer
@@ -32,7 +32,7 @@ def super_global(
         raise ValueError(f"pooling is 'max' or 'mean', not {pooling!r}")
     if queries.shape[1:] != vectors.shape[1:] or len(queries) != len(indices):
         raise ValueError(f"queries {queries.shape}, vectors {vectors.shape} and indices {indices.shape} disagree")
-    arrays = readable(queries), readable(vectors), indices
+    arrays = kernel_rows(queries), kernel_rows(vectors), indices
     return best_first(indices, _scores(*arrays, neighbours, np.float32(beta), pooling == "max", numba.get_num_threads()))
 
 
@@ -48,9 +48,9 @@ def _scores(queries, vectors, indices, neighbours, beta, largest, workers):
             count = 0
             while count < k and indices[query, count] >= 0:
                 for column in range(columns):
-                    candidates[count, column] = widened(vectors[indices[query, count], column])
+                    candidates[count, column] = float32_value(vectors[indices[query, count], column])
                 count += 1
-            # Small products in this very thread: a threaded matrix product inside many threads waits more than it works.
+            # Small products in this thread: a threaded matrix product inside many threads mostly waits.
             for one in range(count):
                 to_query[one] = dot(queries[query], candidates[one])
                 for other in range(one):

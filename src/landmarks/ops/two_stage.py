@@ -23,7 +23,7 @@ def insert_step(indices: np.ndarray, query_votes: Votes, index_votes: Votes, thr
 
     Taken where query score + image score > threshold, the highest image score first (equal scores: index order),
     placed behind the row's images of that label and before all others; the row is cut at its length k.
-    A row that the sort-step did not order is partitioned here too, since "behind those that were" needs it.
+    A row that the sort-step did not order is partitioned here too, since the images inserted go behind those of the label.
 
     Shapes as in `sort_step`; scores are compared in float32.
     """
@@ -67,7 +67,7 @@ def _insert(indices, query_labels, query_scores, index_labels, index_scores, ord
     queries, k = indices.shape
     result = np.full_like(indices, -1)
     for worker in numba.prange(workers):
-        # One mark an index image, "retrieved by query number": asking costs one look, forgetting costs nothing.
+        # One mark per index image, "retrieved by query number": one read to check, and no reset between queries.
         retrieved_by = np.full(len(index_labels), -1, np.int32)
         for query in range(worker, queries, workers):
             label, place = query_labels[query], 0

@@ -1,4 +1,4 @@
-"""Descriptors as vectors: length one, several models in one, whitened."""
+"""Descriptors as vectors: normalised, concatenated from several models, whitened."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from landmarks.ops.half import readable, to_float16, to_float32, widened
+from landmarks.ops.half import float32_value, kernel_rows, to_float16, to_float32
 
-BLOCK = 65536  # rows turned into float32 at a time, so that a float16 matrix is never held twice
-CACHED = 4096  # rows at a time where what is made of them should stay in the cache
-_BITS = {2: (np.uint16, 0x7C00), 4: (np.uint32, 0x7F800000), 8: (np.uint64, 0x7FF0 << 48)}  # bytes of a float -> its bits, infinity's
+BLOCK = 65536  # rows converted to float32 at a time, so that no second copy of a float16 matrix is in memory
+CACHE_ROWS = 4096  # rows at a time where intermediate results should stay in the processor's cache
+# bytes of a float -> (type of its bits, the bits of infinity)
+_BITS: dict[int, tuple[type[np.unsignedinteger], int]] = {
+    2: (np.uint16, 0x7C00),
+    4: (np.uint32, 0x7F800000),
+    8: (np.uint64, 0x7FF0 << 48),
+}
 
 
 def l2_normalise(matrix: np.ndarray) -> np.ndarray:
@@ -26,37 +31,37 @@ def l2_normalise(matrix: np.ndarray) -> np.ndarray:
 def unusable_rows(matrix: np.ndarray) -> np.ndarray:
     """(n,) bool: which rows of a floating-point matrix (n, dimensions) hold NaN or infinity, or are zero throughout."""
     bad = np.empty(len(matrix), bool)
-    for start in range(0, len(matrix), CACHED):
-        block = matrix[start : start + CACHED]
-        if block.dtype.itemsize in _BITS:  # without the sign a float's bits order as its magnitude does; infinity and NaN are the largest
+    for start in range(0, len(matrix), CACHE_ROWS):
+        block = matrix[start : start + CACHE_ROWS]
+        if block.dtype.itemsize in _BITS:  # without the sign, bits order as magnitudes do; infinity and NaN are the largest
             bits, infinity = _BITS[block.dtype.itemsize]
             largest = (np.ascontiguousarray(block).view(bits) & np.iinfo(bits).max // 2).max(axis=1, initial=0)
-            bad[start : start + CACHED] = (largest >= infinity) | (largest == 0)
+            bad[start : start + CACHE_ROWS] = (largest >= infinity) | (largest == 0)
         else:
-            bad[start : start + CACHED] = ~np.isfinite(block).all(axis=1) | ~block.any(axis=1)
+            bad[start : start + CACHE_ROWS] = ~np.isfinite(block).all(axis=1) | ~block.any(axis=1)
     return bad
 
 
 def _write_rows(matrix: np.ndarray, length: float, out: np.ndarray, column: int) -> None:
-    """Rows of this length into the columns of `out` from `column` on; `out` may be the matrix itself."""
+    """Write the rows, scaled to this length, into the columns of `out` from `column` on; `out` may be the matrix itself."""
     for start in range(0, len(matrix), BLOCK):
         block = matrix[start : start + BLOCK]
-        if block.dtype not in (np.float16, np.float32):  # squares could leave even float64
+        if block.dtype not in (np.float16, np.float32):  # float64: the squares could overflow
             largest = np.abs(block).max(axis=1, keepdims=True, initial=0)
             block = (block / np.where(largest > 0, largest, 1)).astype(np.float32)
-        _unit_rows(readable(block), length, out[start : start + BLOCK], column)
+        _unit_rows(kernel_rows(block), length, out[start : start + BLOCK], column)
 
 
 @numba.njit(cache=True, parallel=True, fastmath={"reassoc", "nsz", "contract"})
 def _unit_rows(rows, length, out, first):
     for row in numba.prange(len(rows)):
-        squared = 0.0  # in float64 no square of a float32 is too large or too small
+        squared = 0.0  # in float64 no square of a float32 overflows or underflows
         for column in range(rows.shape[1]):
-            value = np.float64(widened(rows[row, column]))
+            value = np.float64(float32_value(rows[row, column]))
             squared += value * value
         factor = length / np.sqrt(squared) if squared > 0 else 0.0
         for column in range(rows.shape[1]):
-            out[row, first + column] = widened(rows[row, column]) * factor
+            out[row, first + column] = float32_value(rows[row, column]) * factor
 
 
 def ensemble(matrices: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
@@ -83,11 +88,11 @@ def ensemble(matrices: Sequence[np.ndarray], weights: Sequence[float]) -> np.nda
 
 def join_rows(parts: Sequence[np.ndarray], out: np.ndarray) -> None:
     """Write the parts (n, d of that part), float16 or float32, side by side as unit rows into `out` (n, sum of d) float16."""
-    for start in range(0, len(out), CACHED):
-        target = out[start : start + CACHED]
+    for start in range(0, len(out), CACHE_ROWS):
+        target = out[start : start + CACHE_ROWS]
         wide, column = np.empty(target.shape, np.float32), 0
         for part in parts:
-            to_float32(part[start : start + CACHED], wide[:, column : column + part.shape[1]])
+            to_float32(part[start : start + CACHE_ROWS], wide[:, column : column + part.shape[1]])
             column += part.shape[1]
         _write_rows(wide, 1.0, wide, 0)
         to_float16(wide, target)
@@ -112,7 +117,7 @@ class Whitening:
 def learn_whitening(matrix: np.ndarray, dimensions: int) -> Whitening:
     """PCA whitening: project on the `dimensions` principal axes, each divided by its standard deviation.
 
-    matrix  (n, d) of the training images; at most min(d, n - 1) axes carry anything, and no more are kept.
+    matrix  (n, d) of the training images; at most min(d, n - 1) axes have any variance, and no more are kept.
     The covariance of the projected training rows (before their L2) is the identity.
     """
     rows, columns = matrix.shape
@@ -125,10 +130,10 @@ def learn_whitening(matrix: np.ndarray, dimensions: int) -> Whitening:
     mean /= rows
     covariance = np.zeros((columns, columns))
     for start in range(0, rows, BLOCK):
-        centred = matrix[start : start + BLOCK] - mean  # float64: a float32 product leaves noise where there is no variance
+        centred = matrix[start : start + BLOCK] - mean  # float64: in float32 rounding noise would look like variance
         covariance += centred.T @ centred
     values, axes = np.linalg.eigh(covariance / rows)
     values, axes = values[::-1][:kept], axes[:, ::-1][:, :kept]
-    # An axis along which the training images do not vary (copies, dead dimensions) is noise, and must not be blown up to length one.
-    alive = values > 1e-7 * values[0]
-    return Whitening(mean.astype(np.float32), (axes[:, alive] / np.sqrt(values[alive])).astype(np.float32))
+    # An axis along which the training images do not vary (copies, unused dimensions) is noise, and must not be amplified.
+    varying = values > 1e-7 * values[0]
+    return Whitening(mean.astype(np.float32), (axes[:, varying] / np.sqrt(values[varying])).astype(np.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from landmarks.ops.ransac import ransac
 from landmarks.seeds import seed_of
 
 
-class Verification(NamedTuple):
-    """How pairs are verified; anything with these attributes will do. Defaults: Cao et al. (DELG), as released, where not said otherwise.
+class Verification(Protocol):
+    """How pairs are verified: any object with these attributes, such as the configuration's verification section.
 
     transform        "affine", "similarity" or "homography"
     residual         pixels of the index image between a point and its match, at most
@@ -23,23 +23,31 @@ class Verification(NamedTuple):
     max_distance     L2 between matching descriptors, at most
     ratio            distance to the nearest / to the second nearest, at most; 1 = off
     least_matches    a pair with fewer matches has 0 inliers
-    most_zoom        a photo is taken at most this many times closer than the other (ours)
-    most_anisotropy  and seen at most this many times narrower in one direction than in another (ours)
+    most_zoom        a photo is taken from at most this many times closer than the other (ours)
+    most_anisotropy  and at most this many times narrower in one direction than in another (ours)
     """
 
-    transform: str = "affine"
-    residual: float = 20.0
-    trials: int = 1000
-    max_distance: float = 1.0
-    ratio: float = 1.0
-    least_matches: int = 4
-    most_zoom: float = 8.0
-    most_anisotropy: float = 4.0
+    @property
+    def transform(self) -> str: ...
+    @property
+    def residual(self) -> float: ...
+    @property
+    def trials(self) -> int: ...
+    @property
+    def max_distance(self) -> float: ...
+    @property
+    def ratio(self) -> float: ...
+    @property
+    def least_matches(self) -> int: ...
+    @property
+    def most_zoom(self) -> float: ...
+    @property
+    def most_anisotropy(self) -> float: ...
 
 
 class Verified(NamedTuple):
-    """matches (p,) int32 mutual nearest neighbours; inliers (p,) int32 of those, that the model explains; models (p, 3, 3) float32:
-    homogeneous points of the query -> index image in pixels, zeros where there is none."""
+    """matches (p,) int32: number of mutual nearest neighbours; inliers (p,) int32: how many of those the model explains;
+    models (p, 3, 3) float32: homogeneous points of the query -> index image in pixels, zeros where there is none."""
 
     matches: np.ndarray
     inliers: np.ndarray
@@ -65,17 +73,17 @@ def verify_pairs(queries: LocalFeatures, index: LocalFeatures, pairs: np.ndarray
 
     pairs  (p, 2) integers: an image of `queries` and one of `index`
     seeds  (p,) integers, as `pair_seed` gives them
-    A pair's result depends on its features and its seed alone, not on the other pairs, their order or the threads.
+    A pair's result depends only on its features and its seed, not on the other pairs, their order or the threads.
     """
     import torch
 
     verified = Verified(np.zeros(len(pairs), np.int32), np.zeros(len(pairs), np.int32), np.zeros((len(pairs), 3, 3), np.float32))
-    pairs, seeds = np.asarray(pairs).tolist(), np.asarray(seeds).tolist()
+    query_images, index_images, seed_list = pairs[:, 0].tolist(), pairs[:, 1].tolist(), seeds.tolist()
 
-    def work(chunk: range) -> None:
-        torch.set_num_threads(1)  # of this worker: one core a pair wastes less than all cores on each small product
+    def verify_chunk(chunk: range) -> None:
+        torch.set_num_threads(1)  # of this worker: one core a pair is faster than all cores on each small product
         for number in chunk:
-            match = match_pair(queries, index, *pairs[number], seeds[number], settings)
+            match = match_pair(queries, index, query_images[number], index_images[number], seed_list[number], settings)
             verified.matches[number], verified.inliers[number] = len(match.rows), match.inside.sum()
             verified.models[number] = match.model
 
@@ -83,7 +91,7 @@ def verify_pairs(queries: LocalFeatures, index: LocalFeatures, pairs: np.ndarray
     try:
         with ThreadPoolExecutor(threads) as pool:
             size = max(1, math.ceil(len(pairs) / (8 * threads)))
-            list(pool.map(work, [range(len(pairs))[start : start + size] for start in range(0, len(pairs), size)]))
+            list(pool.map(verify_chunk, [range(len(pairs))[start : start + size] for start in range(0, len(pairs), size)]))
     finally:
         torch.set_num_threads(threads)
     return verified
@@ -91,7 +99,8 @@ def verify_pairs(queries: LocalFeatures, index: LocalFeatures, pairs: np.ndarray
 
 def match_pair(queries: LocalFeatures, index: LocalFeatures, query: int, image: int, seed: int, settings: Verification) -> Match:
     """Verify image number `query` of `queries` against number `image` of `index`; arguments as of `verify_pairs`."""
-    (descriptors, factors, points), (index_descriptors, index_factors, index_points) = _of(queries, query), _of(index, image)
+    descriptors, factors, points = _image_features(queries, query)
+    index_descriptors, index_factors, index_points = _image_features(index, image)
     rows, ratios = mutual_matches(descriptors, index_descriptors, factors, index_factors, settings.max_distance, settings.ratio)
     rows = rows[np.argsort(ratios, kind="stable")]
     if len(rows) < settings.least_matches:
@@ -109,7 +118,8 @@ def match_pair(queries: LocalFeatures, index: LocalFeatures, query: int, image: 
     return Match(rows, inside, model)
 
 
-def _of(features: LocalFeatures, image: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+def _image_features(features: LocalFeatures, image: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Descriptors (m, d), factors (m,) or None, and points (m, 2) of one image."""
     rows = slice(features.offsets[image], features.offsets[image + 1])
     factors = None if features.factors is None else features.factors[rows]
     return features.descriptors[rows], factors, features.keypoints[rows, :2]

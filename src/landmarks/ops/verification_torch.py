@@ -14,7 +14,7 @@ from landmarks.ops.verification import Verification, Verified
 if TYPE_CHECKING:
     import torch
 
-REFINED = 8  # models with the most inliers that least squares are tried on
+REFINED = 8  # models, those with the most inliers, that least squares refine
 
 
 def verify_pairs_torch(
@@ -28,7 +28,7 @@ def verify_pairs_torch(
 ) -> Verified:
     """As `verification.verify_pairs`, `batch` pairs at a time on one device: the batch changes memory and speed only.
 
-    Matches differ from those on a CPU where rounding does; inliers also where another model of the best was worth refining.
+    Matches differ from those on a CPU where rounding does; inliers also where another of the best models was refined.
     The largest arrays are the cosines of all features, (batch, m, n) float32, and a copy of them.
     """
     import torch
@@ -49,7 +49,7 @@ def verify_pairs_torch(
 
 
 def _padded(features: LocalFeatures, images: np.ndarray, device):
-    """Descriptors (b, m, d) and points (b, m, 2) float32 of images; rows behind an image's last are zero."""
+    """Descriptors (b, m, d) and points (b, m, 2) float32 of images; rows after an image's last are zero."""
     import torch
 
     starts, ends = features.offsets[images], features.offsets[images + 1]
@@ -66,7 +66,7 @@ def _padded(features: LocalFeatures, images: np.ndarray, device):
 
 
 def _mutual(cosines: torch.Tensor, settings: Verification):
-    """Of (b, m, n): rows and columns (b, most) of the mutual nearest, the most distinctive first, and their number (b,)."""
+    """Of cosines (b, m, n): rows and columns (b, most matches) of the mutual nearest, the most distinctive first, and their number (b,)."""
     import torch
 
     nearest, nearest_of_index = cosines.argmax(dim=2), cosines.argmax(dim=1)
@@ -113,17 +113,17 @@ def _ransac(points: torch.Tensor, present: torch.Tensor, counts: torch.Tensor, s
     for _ in range(REFINEMENTS):
         inside = _inside(models, points, present, squared, settings)
         refined = _fit(points[:, None].expand(-1, models.shape[1], -1, -1), inside.to(points.dtype), size)
-        again = _inside(refined, points, present, squared, settings).sum(dim=2)
-        better = (again >= best) & (best > size)
-        models, best = torch.where(better[..., None], refined, models), torch.where(better, again, best)
+        count = _inside(refined, points, present, squared, settings).sum(dim=2)
+        better = (count >= best) & (best > size)
+        models, best = torch.where(better[..., None], refined, models), torch.where(better, count, best)
     inliers, winner = best.max(dim=1)
-    models, least = models[torch.arange(len(models)), winner][:, None], KEPT * inliers[:, None]
+    models, fewest = models[torch.arange(len(models)), winner][:, None], KEPT * inliers[:, None]
     for _ in range(REFINEMENTS):
         strict = _inside(models, points, present, STRICT**2 * squared, settings)
         refined = _fit(points[:, None], strict.to(points.dtype), size)
-        again = _inside(refined, points, present, squared, settings).sum(dim=2)
-        better = (again >= least) & (least > KEPT * size)
-        models, inliers = torch.where(better[..., None], refined, models), torch.where(better, again, inliers[:, None])[:, 0]
+        count = _inside(refined, points, present, squared, settings).sum(dim=2)
+        better = (count >= fewest) & (fewest > KEPT * size)
+        models, inliers = torch.where(better[..., None], refined, models), torch.where(better, count, inliers[:, None])[:, 0]
     model = models.view(-1, 3, 3).double()
 
     into, back = (torch.eye(3, device=points.device, dtype=torch.float64).repeat(len(points), 1, 1) for _ in range(2))
@@ -138,7 +138,7 @@ def _bits(seeds: torch.Tensor, number: int) -> torch.Tensor:
     import torch
 
     def mixed(bits, shift, factor):
-        return (bits ^ ((bits >> shift) & ((1 << 64 - shift) - 1))) * factor  # a shift that brings in zeros
+        return (bits ^ ((bits >> shift) & ((1 << 64 - shift) - 1))) * factor  # a logical shift: zeros come in
 
     bits = seeds[:, None] + torch.arange(1, number + 1, device=seeds.device) * (0x9E3779B97F4A7C15 - 2**64)
     bits = mixed(mixed(bits, 30, 0xBF58476D1CE4E5B9 - 2**64), 27, 0x94D049BB133111EB - 2**64)
@@ -150,13 +150,16 @@ def _fit(points: torch.Tensor, weights: torch.Tensor, size: int) -> torch.Tensor
     import torch
 
     (x, y, u, v), zero, one = (points * weights[..., None]).unbind(-1), torch.zeros_like(weights), weights
+    across: tuple[torch.Tensor, ...]
+    down: tuple[torch.Tensor, ...]
     if size == 2:
         across, down = (x, -y, one, zero), (y, x, zero, one)
     else:
         across, down = (x, y, one, zero, zero, zero), (zero, zero, zero, x, y, one)
         if size == 4:
             across, down = (*across, -u * x, -u * y), (*down, -v * x, -v * y)
-    rows = torch.cat([torch.stack(across, -1), torch.stack(down, -1)], dim=-2).double()  # normal equations square the condition
+    # float64, since normal equations square the condition number.
+    rows = torch.cat([torch.stack(across, -1), torch.stack(down, -1)], dim=-2).double()
     target = torch.cat([u, v], dim=-1).double()[..., None]
     answer = torch.linalg.solve_ex(rows.mT @ rows, rows.mT @ target)[0][..., 0].to(points.dtype)
     model = torch.zeros((*answer.shape[:-1], 9), dtype=points.dtype, device=points.device)

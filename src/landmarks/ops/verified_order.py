@@ -1,4 +1,4 @@
-"""A ranked list in the order that geometric verification gives it."""
+"""A ranked list re-ordered by geometric verification."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 def order_by_inliers(
     indices: np.ndarray, similarities: np.ndarray, inliers: np.ndarray, weight: float | None = None, saturation: int = 70
 ) -> np.ndarray:
-    """The images that were verified, re-ordered among themselves; those behind them keep their places.
+    """The images that were verified, re-ordered among themselves; the images behind them keep their places.
 
     indices       (n_query, k) int32, -1 = none
     similarities  (n_query, top) float32, top <= k, and inliers (n_query, top) integers: of the first `top` images of each list

@@ -13,8 +13,9 @@ class Votes(NamedTuple):
     labels: np.ndarray
     scores: np.ndarray
 
-    def of(self, rows: np.ndarray) -> Votes:
-        return Votes(self.labels[rows], self.scores[rows])
+    def rows(self, images: np.ndarray | slice) -> Votes:
+        """The votes of these images."""
+        return Votes(self.labels[images], self.scores[images])
 
 
 def label_votes(neighbour_labels: np.ndarray, similarities: np.ndarray) -> Votes:
@@ -33,12 +34,12 @@ def label_votes(neighbour_labels: np.ndarray, similarities: np.ndarray) -> Votes
         return Votes(np.full(n, -1, np.int64), np.zeros(n, np.float32))
     absent = neighbour_labels < 0
     similarities = np.where(absent, np.float32(0), similarities)
-    # k columns of n rather than n rows of k: every operation below then runs over long, contiguous arrays.
+    # k columns of n rather than n rows of k, so that every operation below runs over long, contiguous arrays.
     columns, weights = np.ascontiguousarray(neighbour_labels.T), np.ascontiguousarray(similarities.T)
     labels, best = np.full(n, -1, np.int64), np.full(n, -np.inf, np.float32)
     for candidate in range(k):
         value = np.zeros(n, np.float32)
-        for voter in range(k):  # always in this order, so that one label has one sum, whichever neighbour stands for it
+        for voter in range(k):  # always in this order: a label's sum is then the same for each of its neighbours
             value += weights[voter] * (columns[voter] == columns[candidate])
         wins = (value > best) & ~absent[:, candidate]
         best[wins], labels[wins] = value[wins], columns[candidate][wins]

@@ -6,7 +6,7 @@ import numpy as np
 
 from landmarks.config import AddLabelsSettings
 from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, sketch_labels, spread_labels
-from landmarks.ops.vectors import CACHED, join_rows
+from landmarks.ops.vectors import CACHE_ROWS, join_rows
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
 
@@ -16,7 +16,7 @@ def add_labels(ranking: Ranking, context: Context, settings: AddLabelsSettings) 
     space = context.space(ranking)
     distributions = label_distributions(space, context, settings)
     axes = class_axes(context.classes, settings.dimensions)
-    vectors = {split: _joined(space.of(split), labels, axes, settings.weight) for split, labels in distributions.items()}
+    vectors = {split: _joined(space.vectors(split), labels, axes, settings.weight) for split, labels in distributions.items()}
     return context.search(ranking, Space(**vectors))
 
 
@@ -38,8 +38,8 @@ def _joint(space: Space, context: Context, split: str, settings: AddLabelsSettin
 def _joined(vectors: np.ndarray, distributions: LabelDistributions, axes: np.ndarray, weight: float) -> np.ndarray:
     """Vectors (n, d) with the label parts behind them, (n, d + label dimensions) float16, L2-normalised."""
     result = np.empty((len(vectors), vectors.shape[1] + axes.shape[1]), np.float16)
-    for start in range(0, len(vectors), CACHED):  # in float32 the whole of GLDv2's train would take 6 GB, thrice
-        part = slice(start, start + CACHED)
+    for start in range(0, len(vectors), CACHE_ROWS):  # in float32 the whole of GLDv2's train would take 6 GB, thrice
+        part = slice(start, start + CACHE_ROWS)
         labels = sketch_labels(LabelDistributions(distributions.labels[part], distributions.shares[part]), axes)
         join_rows([vectors[part], np.float32(weight) ** 0.5 * labels], result[part])
     return result

@@ -24,7 +24,7 @@ def classify(ranking: Ranking, context: Context, settings: ClassifySettings) -> 
     train_head(head, train, context.labels, epochs=settings.epochs, mixup=settings.mixup)
     axes = class_axes(context.classes, settings.label_dimensions)
     return context.search(
-        ranking, Space(**{split: _joined(space.of(split), context.descriptors(split), head, axes, settings) for split in SPLITS})
+        ranking, Space(**{split: _joined(space.vectors(split), context.descriptors(split), head, axes, settings) for split in SPLITS})
     )
 
 

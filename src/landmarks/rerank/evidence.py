@@ -98,7 +98,7 @@ class _View:
     def columns(self, queries: np.ndarray, indices: np.ndarray) -> dict[str, np.ndarray]:
         """(q, n), or (q, 1) for what is the query's alone."""
         similarities = pair_similarities(self._space.test[queries], self._space.index, indices)
-        labels, votes = LabelDistributions(*(part[queries] for part in self._query_labels)), self._query_votes.of(queries)
+        labels, votes = LabelDistributions(*(part[queries] for part in self._query_labels)), self._query_votes.rows(queries)
         agreements = label_agreements(labels, self._image_labels, indices)
         voted = self._image_votes.labels[indices]
         return {

@@ -9,7 +9,7 @@ import numpy as np
 
 from landmarks.errors import UserError
 from landmarks.ops.half import to_float16
-from landmarks.ops.knn import graphics_cards, knn_blocks, streamed_knn
+from landmarks.ops.knn import gpu_count, knn_blocks, streamed_knn
 from landmarks.ops.knn_graph import nearest_others
 from landmarks.progress import progress
 from landmarks.ranking import Space
@@ -28,7 +28,7 @@ def search_on_gpu(requested: str) -> tuple[bool, str]:
     """
     if requested == "cpu":
         return False, "run.device=cpu"
-    cards = graphics_cards()
+    cards = gpu_count()
     if requested == "cuda" and cards == 0:
         raise UserError("run.device=cuda, but FAISS sees no GPU", next="run.device=auto")
     return cards > 0, f"{cards} GPUs found" if cards else "FAISS sees no GPU"
@@ -71,7 +71,7 @@ def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> 
 
 def write_space(folder: Path, space: Space) -> None:
     for split in SPLITS:
-        write_vectors(folder / f"{split}.npy", space.of(split))
+        write_vectors(folder / f"{split}.npy", space.vectors(split))
 
 
 def read_space(folder: Path, made: dict[str, str]) -> Space:
@@ -112,8 +112,8 @@ def _known(folder: Path, neighbours: int, made: dict[str, str]) -> tuple[np.ndar
 
 def _search(space: Space, of: str, among: str, neighbours: int, use_gpu: bool) -> tuple[np.ndarray, np.ndarray]:
     if of != among:
-        return search(space.of(of), space.of(among), neighbours, f"search {of} in {among}", use_gpu)
-    indices, similarities = search(space.of(of), space.of(among), neighbours + 1, f"search {of} in {among}", use_gpu)
+        return search(space.vectors(of), space.vectors(among), neighbours, f"search {of} in {among}", use_gpu)
+    indices, similarities = search(space.vectors(of), space.vectors(among), neighbours + 1, f"search {of} in {among}", use_gpu)
     return nearest_others(indices, similarities, neighbours)
 
 
@@ -124,7 +124,7 @@ def search(queries: np.ndarray, index: np.ndarray, neighbours: int, what: str, u
     """
     if len(queries) <= _FEW_QUERIES and index.size > _LARGE_INDEX:
         with progress(None, what, "image", total=len(index)) as bar:
-            return streamed_knn(queries, index, neighbours, use_gpu=use_gpu, done=bar.update)
+            return streamed_knn(queries, index, neighbours, use_gpu=use_gpu, on_block=bar.update)
     indices = np.full((len(queries), neighbours), -1, np.int32)
     similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
     done = 0

@@ -13,7 +13,7 @@ from landmarks.extraction.run import extract_features
 from landmarks.extraction.work import local_recipe
 from landmarks.gallery.chart import bar_chart
 from landmarks.ops.cleaning import images_to_keep, same_label_neighbours
-from landmarks.ops.knn import graphics_cards, knn_blocks
+from landmarks.ops.knn import gpu_count, knn_blocks
 from landmarks.progress import progress, say
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.search.descriptor_source import DescriptorSource, space_settings
@@ -50,13 +50,15 @@ def clean(config: Config) -> Path:
 
     descriptors = source.vectors("train")
     ids, labels = descriptors.ids, tables.train.landmark_ids[positions(descriptors.ids, tables.train.ids)]
-    use_gpu = graphics_cards() > 0 and config.run.device != "cpu"
+    use_gpu = gpu_count() > 0 and config.run.device != "cpu"
     pairs = _same_label_pairs(descriptors.matrix, labels, nearest, config.clean, use_gpu)
     with_pairs = ids[np.unique(pairs)]
     extract_features(config, "clean", model, {"train": with_pairs})
     inliers, rate = _inliers(VerifiedPairs(config, model, ("train", "train"), ids, ids), labels, pairs)
-    limits = config.clean.model_dump(include={"least_inliers", "least_pairs", "least_images"})
-    kept = images_to_keep(labels, pairs, inliers, **limits)
+    clean = config.clean
+    kept = images_to_keep(
+        labels, pairs, inliers, min_inliers=clean.least_inliers, min_pairs=clean.least_pairs, min_images=clean.least_images
+    )
 
     artefact.begin()
     counts = _write_report(artefact.folder, ids, labels, kept, inliers)

@@ -12,7 +12,7 @@ from landmarks.datasets.recognition import Predictions, read_predictions, write_
 from landmarks.errors import UserError
 from landmarks.extraction.run import extract_features
 from landmarks.extraction.work import local_recipe
-from landmarks.ops.non_landmark import likeness
+from landmarks.ops.non_landmark import mean_similarity
 from landmarks.ops.recognition import demote_frequent, recognition_votes
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.progress import say
@@ -79,7 +79,7 @@ def _predict(config: Config) -> Predictions:
         _, similarities = context.search_vectors(
             space.test, space.train[others], settings.non_landmark_neighbours, "search test in non-landmarks"
         )
-        votes = Votes(votes.labels, votes.scores - np.float32(settings.non_landmark_weight) * likeness(similarities))
+        votes = Votes(votes.labels, votes.scores - np.float32(settings.non_landmark_weight) * mean_similarity(similarities))
     confidences = demote_frequent(votes, settings.frequent) if settings.frequent else votes.scores
     known = votes.labels >= 0
     landmark_ids = np.append(np.unique(context.landmark_ids), 0)[votes.labels]
