@@ -55,9 +55,9 @@ def clean(config: Config) -> Path:
     with_pairs = ids[np.unique(pairs)]
     extract_features(config, "clean", model, {"train": with_pairs})
     inliers, rate = _inliers(VerifiedPairs(config, model, ("train", "train"), ids, ids), labels, pairs)
-    clean = config.clean
+    limits = config.clean
     kept = images_to_keep(
-        labels, pairs, inliers, min_inliers=clean.least_inliers, min_pairs=clean.least_pairs, min_images=clean.least_images
+        labels, pairs, inliers, min_inliers=limits.least_inliers, min_pairs=limits.least_pairs, min_images=limits.least_images
     )
 
     artefact.begin()
