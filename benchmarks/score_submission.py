@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.datasets.solution import read_solution
-from landmarks.datasets.submission import MOST_IMAGES, read_submission
+from landmarks.datasets.submission import MAX_IMAGES, read_submission
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.store.tables import positions, read_ids
 
@@ -36,7 +36,7 @@ def main() -> None:
         peer = _with_pandas(folder)
         peer_seconds = time.perf_counter() - started
     print(f"first call, with compilation where no cache is: {times[0]:.2f} s")
-    print(f"CSV to mAP@100, {QUERIES:,} x {MOST_IMAGES}: {min(times[1:]):6.2f} s    pandas {peer_seconds:6.2f} s")
+    print(f"CSV to mAP@100, {QUERIES:,} x {MAX_IMAGES}: {min(times[1:]):6.2f} s    pandas {peer_seconds:6.2f} s")
     print(f"mAP@100 {100 * ours:.6f} and {100 * peer:.6f}")
 
 
@@ -44,8 +44,8 @@ def _make_files(folder: Path) -> None:
     rng = np.random.default_rng(0)
     ids = np.array([f"{number:016x}" for number in rng.choice(2**62, QUERIES + INDEX, replace=False)], object)
     tests, index = ids[:QUERIES], ids[QUERIES:]
-    predicted = (rng.integers(0, INDEX, (QUERIES, 1)) + rng.integers(1, 7000, (QUERIES, 1)) * np.arange(MOST_IMAGES)) % INDEX
-    picked = rng.random(predicted.shape) < TRUE_IMAGES / 2 / MOST_IMAGES
+    predicted = (rng.integers(0, INDEX, (QUERIES, 1)) + rng.integers(1, 7000, (QUERIES, 1)) * np.arange(MAX_IMAGES)) % INDEX
+    picked = rng.random(predicted.shape) < TRUE_IMAGES / 2 / MAX_IMAGES
     truth = [
         np.unique(np.concatenate([row[mask], rng.integers(0, INDEX, TRUE_IMAGES // 2)]))
         for row, mask in zip(predicted, picked, strict=True)
@@ -62,7 +62,7 @@ def _ours(folder: Path) -> float:
     tests, index = read_ids(folder / "test.csv"), read_ids(folder / "index.csv")
     solution = read_solution(folder / "solution.csv", tests, index)
     submission = read_submission(folder / "submission.csv", tests, index)
-    predicted = submission.rows(positions(solution.query_ids, tests)).padded(MOST_IMAGES)
+    predicted = submission.rows(positions(solution.query_ids, tests)).padded(MAX_IMAGES)
     return average_precision(predicted, solution.truth.numbers, solution.truth.starts).mean()
 
 
@@ -72,12 +72,12 @@ def _with_pandas(folder: Path) -> float:
     scores = []
     for query, true in solution["images"].items():
         wanted, found, total = set(true.split()), 0, 0.0
-        for place, image in enumerate(submission.at[query, "images"].split()[:MOST_IMAGES], start=1):
+        for place, image in enumerate(submission.at[query, "images"].split()[:MAX_IMAGES], start=1):
             if image in wanted:
                 wanted.remove(image)
                 found += 1
                 total += found / place
-        scores.append(total / min(len(true.split()), MOST_IMAGES))
+        scores.append(total / min(len(true.split()), MAX_IMAGES))
     return float(np.mean(scores))
 
 

@@ -60,9 +60,9 @@ def test_what_is_written_is_read_back_to_the_last_digit(tmp_path):
 
 def test_an_id_without_a_prediction_has_none():
     some = Predictions(np.array(["a"], object), np.array([4]), np.array([0.5]))
-    assert some.of(np.array(["b", "a"], object)).confidences.tolist() == [-np.inf, 0.5]
+    assert some.for_ids(np.array(["b", "a"], object)).confidences.tolist() == [-np.inf, 0.5]
     none = Predictions(np.empty(0, object), np.empty(0, np.int64), np.empty(0))
-    assert none.of(np.array(["b"], object)).confidences.tolist() == [-np.inf]
+    assert none.for_ids(np.array(["b"], object)).confidences.tolist() == [-np.inf]
 
 
 @pytest.mark.parametrize(

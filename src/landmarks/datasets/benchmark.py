@@ -1,4 +1,4 @@
-"""A benchmark read from its authors' folder, and the tables it becomes: GLDv2's own, with a column that says where a picture lies."""
+"""A benchmark read from its authors' folder, written as tables in GLDv2's form with a column `path` for the pictures."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from landmarks.datasets.images import DISTRACTORS, PHOTO_SUFFIXES
 from landmarks.errors import UserError
 from landmarks.store.files import write_text
 from landmarks.store.tables import write_csv
 
-SOURCE = "source"  # link to the authors' folder, beside the tables: what `path` begins with
-DISTRACTORS = "distractors"  # link to the tables of the run that the distractors come from
-CROP = ["left", "top", "right", "bottom"]
-PICTURES = (".jpg", ".jpeg", ".png")
+SOURCE = "source"  # link to the authors' folder, beside the tables: each `path` begins with it
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """index and test: tables with id, path (below the authors' folder) and what else is known of a picture.
+    """A benchmark in memory.
 
-    truth  the name of a file -> its table, of what the protocol scores against beyond those
+    index, test  tables with id, path (below the authors' folder) and further columns that the protocol needs, such as positions
+    truth        file name -> table, for ground truth that is not a column of those
     """
 
     index: pd.DataFrame
@@ -32,12 +31,17 @@ class Benchmark:
     truth: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
+        """The digest of all tables."""
         tables = [self.index, self.test, *self.truth.values()]
         return hashlib.blake2b("".join(table.to_csv(index=False) for table in tables).encode(), digest_size=16).hexdigest()
 
 
 def write_benchmark(folder: Path, source: Path, benchmark: Benchmark, distractors: Path | None) -> None:
-    """index.csv, test.csv, a train.csv without rows, the ground truth, and links to where the pictures lie."""
+    """Write index.csv, test.csv, a train.csv without rows, the ground truth, and links to the folders that hold the pictures.
+
+    source       the authors' folder
+    distractors  the run folder whose index images are searched as well, if any
+    """
     for name, table in {"index.csv": benchmark.index, "test.csv": benchmark.test}.items():
         write_csv(folder / name, table.assign(path=[f"{SOURCE}/{path}" for path in table["path"]]))
     write_text(folder / "train.csv", "id,landmark_id\n")
@@ -49,7 +53,7 @@ def write_benchmark(folder: Path, source: Path, benchmark: Benchmark, distractor
 
 
 def require_folder(folder: Path, layout: str, *parts: str) -> None:
-    """Raise UserError where the folder, or one of its `parts`, is not there; `layout` says in words what should be."""
+    """Raise UserError where the folder, or one of its `parts`, does not exist; `layout` describes what the folder should hold."""
     if not folder.is_dir():
         raise UserError("the dataset folder does not exist", where=folder, next=f"dataset.folder=FOLDER, {layout}")
     for part in parts:
@@ -59,15 +63,15 @@ def require_folder(folder: Path, layout: str, *parts: str) -> None:
 
 
 def picture_names(folder: Path) -> list[str]:
-    """The pictures below `folder`, as paths relative to it, sorted."""
+    """The pictures below `folder` (files with one of PHOTO_SUFFIXES), as paths relative to it, sorted."""
     found = []
-    for place, _, names in os.walk(folder, followlinks=True):
-        found += [os.path.relpath(os.path.join(place, name), folder) for name in names if name.lower().endswith(PICTURES)]
+    for parent, _, names in os.walk(folder, followlinks=True):
+        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if name.lower().endswith(PHOTO_SUFFIXES)]
     return sorted(found)
 
 
 def as_id(text: str) -> str:
-    """Ids stand in lists separated by spaces, in cells separated by commas."""
+    """`text` with "_" for what an id must not hold: lists of ids are separated by spaces, cells of a table by commas."""
     return re.sub(r'[\x00-\x20,"/\\]', "_", text)
 
 

@@ -50,7 +50,8 @@ class ImageLists:
 def read_image_lists(path: Path, index_ids: np.ndarray, *more_columns: str) -> tuple[ImageLists, list[np.ndarray]]:
     """Read id,images and further columns; every image id becomes its number in `index_ids`.
 
-    Raises UserError for a missing column, a ragged row or a repeated id; unknown images are left to the caller.
+    Returns the lists, and one (rows,) array of strings for each further column. Raises UserError for a missing column, a ragged row or
+    a repeated id; an unknown image becomes -1: see `refuse_unknown`.
     """
     table = read_csv(path, ["id", "images", *more_columns])
     lookup = IdNumbers(*_bytes(pa.array(index_ids, pa.string())))

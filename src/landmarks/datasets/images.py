@@ -1,19 +1,21 @@
-"""Where the pictures of a dataset lie, and what of them is looked at."""
+"""The files of a dataset's pictures, and the box of each picture that is used."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from landmarks.datasets.benchmark import CROP, DISTRACTORS
 from landmarks.errors import UserError
 from landmarks.progress import progress
 from landmarks.store.tables import read_csv, read_csv_header
 
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # in any case; GLDv2's own layout has .jpg only
+CROP = ["left", "top", "right", "bottom"]
+DISTRACTORS = "distractors"  # link in the dataset's folder to the dataset of the run that the distractors come from
 _BLOCK = 65536  # paths in memory at once
 
 
@@ -23,62 +25,65 @@ def image_path(folder: Path, split: str, id: str) -> Path:
 
 
 class Pictures:
-    """The pictures of a split: in GLDv2's layout, or where the columns of index.csv and test.csv say.
+    """The picture files of a split: in GLDv2's layout, or as these columns of index.csv and test.csv give them.
 
     path                      below the dataset's folder
-    left, top, right, bottom  the part of the picture that is looked at, in pixels
+    left, top, right, bottom  the box of the picture that is used, in pixels
     """
 
     def __init__(self, folder: Path, split: str):
         self._folder, self._split = Path(folder), split
         table = self._folder / f"{split}.csv"
         columns = read_csv_header(table) if split != "train" and table.is_file() else []
-        self._rows = self._paths = self._boxes = None
+        self._listed: pd.Index | None = None  # ids of the table, where it has the column path
+        self._paths = np.empty(0, object)  # of the listed ids, and "" for row -1
+        self._boxes: np.ndarray | None = None
         if "path" in columns:
             rows = read_csv(table, ["id", "path"]).to_pandas()
-            self._rows, self._paths = pd.Index(rows["id"], dtype=object), np.append(rows["path"].to_numpy(dtype=object), "")
+            self._listed, self._paths = pd.Index(rows["id"], dtype=object), np.append(rows["path"].to_numpy(dtype=object), "")
         if {"path", *CROP} <= set(columns):
             boxes = read_csv(table, CROP).to_pandas()
             try:
                 self._boxes = boxes.to_numpy(dtype=float)
             except ValueError as error:
-                raise UserError(f"a box of pixels is four numbers: {error}", where=table, next="mend the row") from None
+                raise UserError(f"a box of pixels is four numbers: {error}", where=table, next="fix the row") from None
 
-    def paths(self, ids: Iterable[str]) -> list[str]:
-        """The file of each of `ids`, whether it is there or not; images that the table lacks are the distractors'."""
+    def paths(self, ids: Sequence[str] | np.ndarray) -> list[str]:
+        """The file of each of `ids`, whether it exists or not; ids that the table lacks are looked up among the distractors."""
         ids = np.asarray(ids, dtype=object)
-        if self._rows is None:
+        if self._listed is None:
             return [str(image_path(self._folder, self._split, id)) for id in ids]
-        rows = self._rows.get_indexer(pd.Index(ids, dtype=object))
+        rows = self._listed.get_indexer(pd.Index(ids, dtype=object))
         found = [os.path.join(self._folder, path) for path in self._paths[rows]]
-        strangers = np.flatnonzero(rows < 0)
-        if len(strangers):
-            for place, path in zip(strangers, Pictures(self._folder / DISTRACTORS, self._split).paths(ids[strangers]), strict=True):
-                found[place] = path
+        unlisted = np.flatnonzero(rows < 0)
+        if len(unlisted):
+            for number, path in zip(unlisted.tolist(), Pictures(self._folder / DISTRACTORS, self._split).paths(ids[unlisted]), strict=True):
+                found[number] = path
         return found
 
     def path(self, id: str) -> Path:
+        """The file of one picture, as `paths`."""
         return Path(self.paths([id])[0])
 
-    def boxes(self, ids: Iterable[str]) -> np.ndarray | None:
-        """The part of each picture that is looked at, (n, 4) float64: left, top, right, bottom; None = all of every picture."""
-        if self._boxes is None:
+    def boxes(self, ids: Sequence[str] | np.ndarray) -> np.ndarray | None:
+        """The box of each picture that is used, (n, 4) float64: left, top, right, bottom; None: all of every picture."""
+        if self._boxes is None or self._listed is None:
             return None
-        return self._boxes[self._rows.get_indexer(pd.Index(ids, dtype=object))]
+        return self._boxes[self._listed.get_indexer(pd.Index(np.asarray(ids, dtype=object), dtype=object))]
 
 
 def missing_images(folder: Path, split: str, ids: np.ndarray) -> list[str]:
-    """Those of `ids` whose picture is not there, in their order; each folder is listed once."""
-    pictures, wanted = Pictures(folder, split), {}
-    ids = np.asarray(ids, dtype=object)
+    """Those of `ids` whose picture file does not exist, in their order; each folder is listed once."""
+    pictures, ids = Pictures(folder, split), np.asarray(ids, dtype=object)
+    wanted: dict[str, list[int]] = {}  # folder -> rows of `ids`
     for start in range(0, len(ids), _BLOCK):
         for number, path in enumerate(pictures.paths(ids[start : start + _BLOCK]), start=start):
             wanted.setdefault(os.path.dirname(path), []).append(number)
-    missing = []
+    missing: list[int] = []
     with progress(None, f"looking for {split} images", "image", total=len(ids)) as bar:
-        for place, numbers in wanted.items():
-            there = _names(place)
-            missing += [n for n, path in zip(numbers, pictures.paths(ids[numbers]), strict=True) if os.path.basename(path) not in there]
+        for parent, numbers in wanted.items():
+            present = _names(parent)
+            missing += [n for n, path in zip(numbers, pictures.paths(ids[numbers]), strict=True) if os.path.basename(path) not in present]
             bar.update(len(numbers))
     return ids[sorted(missing)].tolist()
 
@@ -95,7 +100,7 @@ def require_images(folder: Path, split: str, ids: np.ndarray) -> None:
 
 
 def photo_ids(folder: Path, split: str) -> list[str]:
-    """The ids of the photos that lie in GLDv2's layout, sorted."""
+    """The ids of the photos in <folder>/<split>, laid out as GLDv2 is, sorted."""
     return sorted(name.removesuffix(".jpg") for _, _, names in os.walk(Path(folder, split)) for name in names if name.endswith(".jpg"))
 
 

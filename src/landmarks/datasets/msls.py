@@ -19,17 +19,19 @@ PARTS = ("database", "query")
 
 
 def read_msls(folder: Path, cities: tuple[str, ...], subtask: str) -> Benchmark:
-    """Query and database of `cities`, without panoramas, those of the subtask alone.
+    """The database (index) and the queries (test) of `cities`, without panoramas.
 
-    Raises UserError for another folder, a city that is not there, and tables of different lengths.
+    subtask  column of subtask_index.csv: only its pictures are kept
+    Raises UserError for another folder, a missing city, and tables whose rows differ.
     """
     require_folder(folder, LAYOUT, "train_val")
-    tables = {part: [] for part in PARTS}
+    tables: dict[str, list[pd.DataFrame]] = {part: [] for part in PARTS}
     for city in cities:
         require_folder(folder / "train_val" / city, LAYOUT, *PARTS)
         for part in PARTS:
             tables[part].append(_read(folder, city, part, subtask))
-    return Benchmark(*(pd.concat(tables[part], ignore_index=True) for part in PARTS))
+    index, test = (pd.concat(tables[part], ignore_index=True) for part in PARTS)
+    return Benchmark(index, test)
 
 
 def _read(folder: Path, city: str, part: str, subtask: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Place recognition data sets: the position of every picture, from its file name or from MSLS's tables."""
+"""Place recognition data sets: the position of every picture, from its file name or from a table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Places:
     ids        (n,) strings
     positions  (n, 2) float64: easting, northing in metres (UTM)
     headings   (n,) float64: the camera's compass angle in degrees, or None where the tables have none
-    sequences  (n,) strings and frames (n,) int64: which drive a picture is from and its place there; None where the tables have none
+    sequences  (n,) strings: the drive that a picture is from, or None where the tables have none
+    frames     (n,) int64: its number in that drive, or None
     """
 
     ids: np.ndarray
@@ -43,9 +44,9 @@ def read_places_folder(folder: Path) -> Benchmark:
 
 
 def read_places(table: Path, ids: np.ndarray) -> Places:
-    """The columns easting, northing and, where there are any, heading, sequence and frame, rows in the order of `ids`.
+    """The columns easting, northing and, where the table has them, heading, sequence and frame, rows in the order of `ids`.
 
-    Raises UserError for a missing column, a number that is none, and for an id that has no row.
+    Raises UserError for a missing column, a value that is not a number, and an id without a row.
     """
     more = [name for name in ("heading", "sequence", "frame") if name in read_csv_header(table)]
     frame = read_csv(table, ["id", *POSITION, *more]).to_pandas()
@@ -90,5 +91,5 @@ def _numbers(column: pd.Series, table: Path) -> np.ndarray:
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
     if not np.isfinite(numbers).all():
         row = int((~np.isfinite(numbers)).argmax())
-        raise UserError(f"{column.name} '{column.iloc[row]}' is not a number", where=table, next="mend the row")
+        raise UserError(f"{column.name} '{column.iloc[row]}' is not a number", where=table, next="fix the row")
     return numbers

@@ -1,4 +1,4 @@
-"""Pickles of plain data, read by an unpickler that can make nothing else: a pickle may otherwise run any code."""
+"""Reads pickles of plain data with an unpickler that refuses everything else: a pickle could otherwise run any code."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from landmarks.errors import UserError
 
-# What NumPy's arrays and scalars are pickled as, under the module names of NumPy 1 and 2, and the bytes of Python 2's pickles.
+# The functions by which NumPy's arrays and scalars are unpickled, as NumPy itself names them when it pickles.
 _NUMPY = {
-    ("multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-    ("multiarray", "scalar"): np._core.multiarray.scalar,
-    ("numeric", "_frombuffer"): np._core.numeric._frombuffer,
+    ("multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+    ("multiarray", "scalar"): np.float64(0).__reduce__()[0],
+    ("numeric", "_frombuffer"): np.empty(1).__reduce_ex__(5)[0],
 }
+# Under the module names of NumPy 1 ("core") and 2 ("_core").
 _ALLOWED = {(f"numpy.{core}.{module}", name): made for core in ("core", "_core") for (module, name), made in _NUMPY.items()}
 _ALLOWED |= {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
 
@@ -33,14 +34,14 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def _as_bytes(text: str, encoding: str) -> bytes:
-    """How bytes stand in pickles of protocol 2: as text, to be encoded. No other codec is called."""
+    """Bytes in pickles of protocol 2 are text to be encoded as Latin-1. No other codec is called."""
     if encoding != "latin1" or not isinstance(text, str):
         raise pickle.UnpicklingError(f"it asks for the codec {encoding}")
     return text.encode("latin1")
 
 
 def _no_bytes() -> bytes:
-    """How b"" stands in pickles of protocol 2. With an argument it would be asked for memory without end."""
+    """b"" in pickles of protocol 2 is a call of bytes(). It takes no argument here: bytes(10**12) would exhaust the memory."""
     return b""
 
 
@@ -70,7 +71,7 @@ def read_plain_pickle(path: Path) -> Any:
 
 
 def _refuse_objects(value: Any) -> None:
-    """An array of objects is refused wherever it lies: its elements would be as free as the pickle's own."""
+    """Raise UnpicklingError for an array of objects or another class at any depth: its elements could be of any class."""
     waiting, seen = [value], set()
     while waiting:
         one = waiting.pop()

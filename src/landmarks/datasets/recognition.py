@@ -18,7 +18,7 @@ from landmarks.store.tables import positions, read_csv, refuse_repeated, write_c
 
 @dataclass(frozen=True)
 class RecognitionSolution:
-    """What is to be seen on the scored queries, in ascending order of their ids: as the challenge orders equal confidences.
+    """The true landmarks of the scored queries, in ascending order of their ids: the challenge orders equal confidences so.
 
     query_ids (n_query,) strings, usages (n_query,) "Public" or "Private"; query q shows landmarks[starts[q]:starts[q + 1]]
     (int64, in the label space of train.csv), or none of them.
@@ -30,6 +30,7 @@ class RecognitionSolution:
     starts: np.ndarray
 
     def of_usage(self, usage: str) -> RecognitionSolution:
+        """The queries of `usage` alone."""
         rows = np.flatnonzero(self.usages == usage)
         shown = [self.landmarks[self.starts[row] : self.starts[row + 1]] for row in rows]
         return RecognitionSolution(self.query_ids[rows], self.usages[rows], *_flat(shown))
@@ -43,13 +44,16 @@ class Predictions:
     landmark_ids: np.ndarray
     confidences: np.ndarray
 
-    def of(self, ids: np.ndarray) -> Predictions:
-        """Those for `ids`, in that order; an id that is not here has no prediction."""
+    def for_ids(self, ids: np.ndarray) -> Predictions:
+        """The predictions for `ids`, in that order; an id that is not among `self.ids` has no prediction."""
         rows = positions(ids, self.ids)
         return Predictions(ids, np.append(self.landmark_ids, 0)[rows], np.append(self.confidences, -np.inf)[rows])
 
 
-def write_recognition_solution(path: Path, ids: Sequence[str], landmarks: Sequence[str], usages: Sequence[str]) -> None:
+def write_recognition_solution(
+    path: Path, ids: Sequence[str] | np.ndarray, landmarks: Sequence[str], usages: Sequence[str] | np.ndarray
+) -> None:
+    """Write id,landmarks,Usage; `landmarks` are numbers separated by spaces, "" for a query that shows none."""
     write_csv(path, pd.DataFrame({"id": ids, "landmarks": landmarks, "Usage": usages}))
 
 
@@ -105,7 +109,7 @@ def read_predictions(path: Path, test_ids: np.ndarray) -> Predictions:
             where=path,
             next="write a row for every id of test.csv; its landmarks may be empty",
         )
-    return Predictions(ids, landmark_ids, confidences).of(test_ids)
+    return Predictions(ids, landmark_ids, confidences).for_ids(test_ids)
 
 
 def _flat(rows: list) -> tuple[np.ndarray, np.ndarray]:

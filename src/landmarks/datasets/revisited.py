@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landmarks.datasets.benchmark import CROP, Benchmark, require_folder
+from landmarks.datasets.benchmark import Benchmark, require_folder
+from landmarks.datasets.images import CROP
 from landmarks.datasets.plain_pickle import read_plain_pickle
 from landmarks.errors import UserError
 from landmarks.metrics.revisited import DIFFICULTIES
@@ -38,7 +39,7 @@ def read_revisited(folder: Path, query_crop: bool = True, need_pictures: bool = 
 
     query_crop     the queries are the authors' boxes, not the whole pictures
     need_pictures  False where descriptors are given: jpg/ may then be missing
-    Raises UserError for another folder, a ground truth that is not one, and one that does not belong to the pictures.
+    Raises UserError for another folder, a malformed ground truth, and one that names other pictures.
     """
     require_folder(folder, LAYOUT, *(["jpg"] if need_pictures else []))
     path = _ground_truth_path(folder)

@@ -14,7 +14,7 @@ from landmarks.store.tables import USAGES, positions
 
 @dataclass(frozen=True)
 class Solution:
-    """Of the scored queries, the true index images; usages (n_query,) "Public" or "Private"."""
+    """truth: the true index images of each scored query; usages: (n_query,) "Public" or "Private"."""
 
     truth: ImageLists
     usages: np.ndarray
@@ -62,7 +62,7 @@ def read_solution(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> So
     if (truth.numbers < 0).any():
         kept = np.diff(lists.starts)
         known = lists.numbers.copy()
-        known[np.repeat(usages == "Ignored", kept)] = 0  # what an Ignored row says ("None") is nobody's concern
+        known[np.repeat(usages == "Ignored", kept)] = 0  # the images of Ignored rows ("None") are not checked
         refuse_unknown(ImageLists(lists.ids, known, lists.starts), path)
     return Solution(truth, usages[scored])
 
@@ -71,16 +71,16 @@ def refuse_unknown_usages(usages: np.ndarray, path: Path) -> None:
     odd = ~np.isin(usages, USAGES)
     if odd.any():
         row = int(odd.argmax())
-        raise UserError(f"usage '{usages[row]}' is none of {', '.join(USAGES)}", where=f"{path}, row {row + 2}", next="mend the row")
+        raise UserError(f"usage '{usages[row]}' is none of {', '.join(USAGES)}", where=f"{path}, row {row + 2}", next="fix the row")
 
 
 def refuse_unknown_queries(ids: np.ndarray, rows: np.ndarray, test_ids: np.ndarray, path: Path) -> None:
     """Raise UserError for the first of `rows` of the file whose id is no query."""
-    strangers = np.flatnonzero(positions(ids[rows], test_ids) < 0)
-    if len(strangers):
-        row = rows[strangers[0]]
+    unknown = np.flatnonzero(positions(ids[rows], test_ids) < 0)
+    if len(unknown):
+        row = rows[unknown[0]]
         raise UserError(
-            f"query '{ids[row]}' is not in test.csv ({len(strangers)} such queries)",
+            f"query '{ids[row]}' is not in test.csv ({len(unknown)} such queries)",
             where=f"{path}, row {row + 2}",
             next="use the file of this very dataset",
         )

@@ -12,7 +12,7 @@ from landmarks.ranking import Ranking
 from landmarks.store.files import atomic_write
 from landmarks.store.tables import positions
 
-MOST_IMAGES = 100
+MAX_IMAGES = 100
 
 
 def write_submission(path: Path, test_ids: np.ndarray, ranking: Ranking) -> None:
@@ -21,7 +21,7 @@ def write_submission(path: Path, test_ids: np.ndarray, ranking: Ranking) -> None
     with atomic_write(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
         file.write("id,images\n")
         for id, row in zip(test_ids, rows, strict=True):
-            indices = ranking.indices[row, :MOST_IMAGES] if row >= 0 else ranking.indices[:0, 0]
+            indices = ranking.indices[row, :MAX_IMAGES] if row >= 0 else ranking.indices[:0, 0]
             file.write(f"{id},{' '.join(ranking.index_ids[indices[indices >= 0]])}\n")
 
 
@@ -31,20 +31,20 @@ def read_submission(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> 
     Raises UserError for a query that is unknown, missing or given twice, for more than 100 images and for an unknown one.
     """
     lists, _ = read_image_lists(path, index_ids)
-    strangers = np.flatnonzero(positions(lists.ids, test_ids) < 0)
-    if len(strangers):
+    unknown = np.flatnonzero(positions(lists.ids, test_ids) < 0)
+    if len(unknown):
         raise UserError(
-            f"unknown query '{lists.ids[strangers[0]]}' ({len(strangers)} unknown in all)",
-            where=f"{path}, row {strangers[0] + 2}",
+            f"unknown query '{lists.ids[unknown[0]]}' ({len(unknown)} unknown in all)",
+            where=f"{path}, row {unknown[0] + 2}",
             next="use the ids of test.csv of the same dataset",
         )
     counts = np.diff(lists.starts)
-    if counts.max(initial=0) > MOST_IMAGES:
-        row = int((counts > MOST_IMAGES).argmax())
+    if counts.max(initial=0) > MAX_IMAGES:
+        row = int((counts > MAX_IMAGES).argmax())
         raise UserError(
-            f"{counts[row]} images for query '{lists.ids[row]}', at most {MOST_IMAGES} are allowed",
+            f"{counts[row]} images for query '{lists.ids[row]}', at most {MAX_IMAGES} are allowed",
             where=f"{path}, row {row + 2}",
-            next=f"keep the first {MOST_IMAGES}",
+            next=f"keep the first {MAX_IMAGES}",
         )
     refuse_unknown(lists, path)
     rows = positions(test_ids, lists.ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from landmarks.config import BENCHMARKS, Config
 from landmarks.datasets.authors_folder import read_authors_folder
-from landmarks.datasets.images import missing_images
+from landmarks.datasets.images import PHOTO_SUFFIXES, missing_images
 from landmarks.datasets.solution import find_solution
 from landmarks.doctor.check import Check
 from landmarks.errors import UserError
@@ -46,7 +46,7 @@ def check_dataset(config: Config, arguments: str = "") -> tuple[list[Check], dic
 
 def _check_photos(config: Config) -> tuple[list[Check], dict[str, int] | None]:
     folder = config.dataset.folder
-    photos = sum(1 for path in folder.glob("*/**/*") if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")) if folder.is_dir() else 0
+    photos = sum(1 for path in folder.glob("*/**/*") if path.suffix.lower() in PHOTO_SUFFIXES) if folder.is_dir() else 0
     if photos == 0:
         return [
             Check("dataset", "missing", f"no photos in {folder}", "lay them out as FOLDER/landmark/photo.jpg; dataset.folder=FOLDER")
@@ -59,7 +59,7 @@ def _check_photos(config: Config) -> tuple[list[Check], dict[str, int] | None]:
 
 def _check_benchmark(config: Config) -> tuple[list[Check], dict[str, int] | None]:
     try:
-        benchmark = read_authors_folder(config)
+        benchmark = read_authors_folder(config.dataset, config.places, need_pictures=bool(config.models))
     except UserError as error:
         return [Check("dataset", "missing", _in_a_line(error), error.next)], None
     images = {"train": 0, "index": len(benchmark.index), "test": len(benchmark.test)}

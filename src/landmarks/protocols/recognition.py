@@ -76,7 +76,7 @@ def recognition_numbers(predictions: Predictions, solution: RecognitionSolution)
     columns: dict[str, dict[str, float | None]] = {"gap": {}, "without": {}, "accuracy": {}}
     for usage in ("Private", "Public"):
         part, name = solution.of_usage(usage), usage.lower()
-        chosen = predictions.of(part.query_ids)
+        chosen = predictions.for_ids(part.query_ids)
         case = chosen.landmark_ids, chosen.confidences, part.landmarks, part.starts
         columns["gap"][f"gap_{name}"] = _percent(micro_average_precision(*case))
         columns["without"][f"gap_{name}_without_distractors"] = _percent(micro_average_precision(*case, distractors=False))
@@ -107,7 +107,7 @@ def _words(config: Config) -> dict[str, str]:
 
 def _table(predictions: Predictions, solution: RecognitionSolution) -> pd.DataFrame:
     """A row a query, the surest first: id, usage, landmarks, predicted, confidence, correct; the last three empty without a prediction."""
-    chosen = predictions.of(solution.query_ids)
+    chosen = predictions.for_ids(solution.query_ids)
     some = chosen.confidences > -np.inf
     correct = correct_predictions(chosen.landmark_ids, chosen.confidences, solution.landmarks, solution.starts)
     shown = [" ".join(map(str, solution.landmarks[start:end])) for start, end in zip(solution.starts, solution.starts[1:])]

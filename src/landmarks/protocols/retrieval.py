@@ -9,7 +9,7 @@ import pandas as pd
 
 from landmarks.config import Chain, Config
 from landmarks.datasets.solution import Solution, find_solution, read_solution
-from landmarks.datasets.submission import MOST_IMAGES
+from landmarks.datasets.submission import MAX_IMAGES
 from landmarks.metrics.google_landmarks import average_precision, first_positions, precision_at
 from landmarks.protocols.evaluation import in_percent, mean
 from landmarks.protocols.judge import Judge, Judged
@@ -40,7 +40,7 @@ class RetrievalJudge(Judge):
 
     def judge(self, chain: Chain) -> Judged:
         ranking = read_chain_ranking(self._config, chain)
-        predicted = listed_numbers(ranking, self._solution.query_ids, self._tables.index_ids, MOST_IMAGES)
+        predicted = listed_numbers(ranking, self._solution.query_ids, self._tables.index_ids, MAX_IMAGES)
         precisions, usages = average_precisions(predicted, self._solution), self._solution.usages
         measures = {f"map_{usage.lower()}": np.where(usages == usage, precisions, np.nan) for usage in ("Private", "Public")}
         numbers = {name: mean(in_percent(values[~np.isnan(values)])) for name, values in measures.items()}
@@ -82,7 +82,7 @@ class RetrievalJudge(Judge):
 
 def average_precisions(predicted: np.ndarray, solution: Solution) -> np.ndarray:
     """AP@100 of each of the solution's queries, (n_query,) float64 from 0 to 1."""
-    return average_precision(predicted, solution.truth.numbers, solution.truth.starts, MOST_IMAGES)
+    return average_precision(predicted, solution.truth.numbers, solution.truth.starts, MAX_IMAGES)
 
 
 def _groups(tables: Tables, solution: Solution) -> list[str]:

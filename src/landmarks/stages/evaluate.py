@@ -7,7 +7,7 @@ from pathlib import Path
 from landmarks.config import Config
 from landmarks.datasets.recognition import read_predictions, read_recognition_solution
 from landmarks.datasets.solution import find_solution, read_solution
-from landmarks.datasets.submission import MOST_IMAGES, read_submission
+from landmarks.datasets.submission import MAX_IMAGES, read_submission
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.protocols import record, score
@@ -52,7 +52,7 @@ def _score_images(config: Config, path: Path, tables: Tables) -> None:
     solution = read_solution(solution_path, tables.test_ids, tables.index_ids)
     if len(solution.query_ids) == 0:
         raise UserError("the solution has no scored query", where=tables.folder, next="check dataset.solution")
-    predicted = lists.rows(positions(solution.query_ids, lists.ids)).padded(MOST_IMAGES)
+    predicted = lists.rows(positions(solution.query_ids, lists.ids)).padded(MAX_IMAGES)
     percent = 100 * average_precisions(predicted, solution)
     for usage in ("Private", "Public"):
         chosen = percent[solution.usages == usage]

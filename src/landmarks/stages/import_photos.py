@@ -19,7 +19,7 @@ from landmarks.config import Config
 from landmarks.data.images import read_image
 from landmarks.data.near_duplicates import first_of_each, near_duplicate_pairs, small_grey
 from landmarks.data.photo_split import PhotoSplit, split_photos
-from landmarks.datasets.images import image_path
+from landmarks.datasets.images import PHOTO_SUFFIXES, image_path
 from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.errors import UserError
 from landmarks.progress import progress, say
@@ -28,7 +28,6 @@ from landmarks.store.artefact import Artefact
 from landmarks.store.files import atomic_write
 from landmarks.store.tables import write_csv
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 LAYOUT = "lay the photos out as FOLDER/landmark name/photo.jpg (jpg, png or webp), two landmarks or more; dataset.folder=FOLDER"
 HASH_SIDE = 256  # pixels a photo keeps for its perceptual hash: with 64, half of all resized copies differ in more than 3 bits
 

@@ -13,18 +13,18 @@ from landmarks.store.artefact import Artefact
 
 
 def prepare(config: Config) -> Path:
-    """Make <run.folder>/dataset: index.csv, test.csv, a train.csv without rows, and what the protocol scores against; returns it.
+    """Make <run.folder>/dataset: index.csv, test.csv, a train.csv without rows, and the ground truth; returns the folder.
 
     The pictures stay where they are. Raises UserError where the folder is not the benchmark's.
     """
     folder, source, distractors = config.tables_folder, config.dataset.folder, config.dataset.distractors
     if folder == source:
         raise UserError(
-            f"dataset.source={config.dataset.source} needs no preparing: its tables lie there already",
+            f"dataset.source={config.dataset.source} needs no preparing: its tables are there already",
             where=source,
             next="dataset.source=revisited, places, msls or pictures for a benchmark as its authors distribute it",
         )
-    benchmark = read_authors_folder(config)
+    benchmark = read_authors_folder(config.dataset, config.places, need_pictures=bool(config.models))
     settings = {"source": config.dataset.source, "pictures": str(source.resolve())}
     settings |= {"distractors": str(distractors.resolve())} if distractors else {}
     artefact = Artefact(folder, "prepare", settings, {"benchmark": benchmark.fingerprint()})

@@ -45,7 +45,7 @@ def recognize(config: Config) -> Path:
     else:
         artefact.begin()
         predictions = _predict(config)
-        write_predictions(path, predictions.of(tables.test_ids))
+        write_predictions(path, predictions.for_ids(tables.test_ids))
         artefact.finish(queries=len(tables.test_ids), predictions=int((predictions.confidences > -np.inf).sum()))
     predictions = read_predictions(path, tables.test_ids)
     say(f"recognize: {path} is valid: {len(tables.test_ids)} queries, {np.isfinite(predictions.confidences).sum()} predictions")
