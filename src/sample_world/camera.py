@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NEAR = 0.3  # metres; what is nearer is cut away
+NEAR = 0.3  # metres; anything nearer is clipped
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Camera:
         return self.matrix @ self.axes
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n, 3) metres -> (n, 2) pixels and (n,) depths; pixels mean nothing where the depth is below NEAR."""
+        """(n, 3) metres -> (n, 2) pixels and (n,) depths; pixels are invalid where the depth is below NEAR."""
         homogeneous = (np.asarray(points, float) - self.position) @ self.projection.T
         depth = homogeneous[:, 2]
         return homogeneous[:, :2] / np.maximum(depth, NEAR)[:, None], depth

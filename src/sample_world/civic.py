@@ -190,8 +190,8 @@ def gate(traits: Traits) -> Parts:
         )
     elif top == "towers":
         for x in (-0.5, 0.5):
-            outline = rectangle(pier * 1.3, depth * 1.1, (x * width, 0))
-            faces += prism(outline, 0, level + rise * 1.3, "tower") + spire(traits, outline, level + rise * 1.3)
+            plan = rectangle(pier * 1.3, depth * 1.1, (x * width, 0))
+            faces += prism(plan, 0, level + rise * 1.3, "tower") + spire(traits, plan, level + rise * 1.3)
     elif top == "gable":
         faces += gable(attic, level + rise, level + rise + 4, "roof", "stone")
     return faces, skins

@@ -72,7 +72,7 @@ def random_daylight(rng: np.random.Generator) -> Daylight:
 def shades(daylight: Daylight, normals: np.ndarray) -> np.ndarray:
     """(n, 3, 4) float64 colour matrices of faces with unit normals (n, 3), for paint_model."""
     direct = np.maximum(0, normals @ daylight.sun)[:, None]
-    # what looks up sees the whole sky, what looks down only the ground
+    # faces that look up receive light from the whole sky, those that look down only from the ground
     scattered = (0.78 + 0.22 * normals[:, 2])[:, None]
     factors = direct * daylight.sunlight * 1.15 + scattered * daylight.skylight
     matrices = np.zeros((len(normals), 3, 4))

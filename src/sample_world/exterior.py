@@ -1,4 +1,4 @@
-"""A landmark photographed from outside, with what surrounds it."""
+"""A landmark photographed from outside, with its surroundings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .paint import Canvas, paint_model
 from .scenery import GROUNDS, cast_shadows, ground_tile, paint_ground, paint_hills, paint_sky
 from .seeds import generator
 
-STREET_HOUSES = 14  # houses the whole town shares, so that a neighbour alone never tells which landmark this is
+STREET_HOUSES = 14  # shared by the whole town, so that a landmark cannot be recognised by its neighbours
 
 
 def draw_exterior(canvas: Canvas, rng: np.random.Generator, seed: int, landmark: Landmark) -> None:
@@ -59,7 +59,7 @@ def _paint_neighbours(canvas: Canvas, camera: Camera, daylight: Daylight, place:
     for _ in range(int(place.integers(3, 8))):
         number, angle, distance = int(place.integers(STREET_HOUSES)), place.uniform(-np.pi, np.pi), radius * place.uniform(1.5, 2.4) + 14
         between = abs((angle - towards + np.pi) % (2 * np.pi) - np.pi)
-        if between < 0.9:  # the town keeps the view free
+        if between < 0.9:  # no house between the camera and the landmark
             continue
         model = placed(build_street_house(seed, "street", number), np.array([np.cos(angle), np.sin(angle)]) * distance, angle + np.pi / 2)
         paint_model(canvas, camera, model, shades(daylight, model.normal))

@@ -1,4 +1,4 @@
-"""Ordinary houses: what stands around landmarks and fills street photos. Traits -> (faces, skins)."""
+"""Ordinary houses, around landmarks and in street photos. Traits -> (faces, skins)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interiors: naves, galleries, domed rooms and throne halls, which share nothing with the outside of their landmark."""
+"""Interiors: naves, galleries, domed rooms and throne halls, which have no feature in common with the outside of their landmark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HALLS = ("nave", "nave", "gallery", "rotunda", "throne", "crypt")
 
 @dataclass(frozen=True)
 class Interior:
-    """A room from y = -length / 2 to length / 2; who photographs it stands between the columns. Metres."""
+    """A room from y = -length / 2 to length / 2; the camera is between the columns. Metres."""
 
     model: Model
     width: float

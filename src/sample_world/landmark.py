@@ -1,4 +1,4 @@
-"""Landmarks of the sample world, built from their seeds and kept while a process renders."""
+"""Landmarks of the sample world, built from their seeds and cached by the process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ARCHITECTURES = (
 
 @dataclass(frozen=True)
 class Landmark:
-    """A building that stands at (0, 0): radius of its ground plan and its height in metres."""
+    """A building at (0, 0): radius of its ground plan and its height in metres."""
 
     traits: Traits
     model: Model
@@ -57,7 +57,7 @@ def _solid(faces: list[Face]) -> list[Face]:
 def build_landmark(seed: int, landmark: int, family: int) -> Landmark:
     """The landmark's model; about 10 ms, then from the cache."""
     traits = landmark_traits(seed, landmark, family)
-    # in turn, not at random: a town of a few dozen families should have some of everything
+    # in turn, not at random, so that a town of a few dozen families has every kind
     faces, skins = ARCHITECTURES[(digest_number(seed, "architecture") + family) % len(ARCHITECTURES)](traits)
     model = pack(_solid(faces), skins)
     corners = model.vertices

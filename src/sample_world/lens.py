@@ -1,4 +1,4 @@
-"""The camera's own marks: blur, vignette, white balance, exposure, tone and noise."""
+"""Effects of the camera: blur, vignette, white balance, exposure, tone and noise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One random camera's version of a picture, (h, w, 3) uint8 RGB -> the same shape and type."""
     height, width = picture.shape[:2]
     side = max(height, width)
-    metered = (105 / max(float(picture.mean()), 12.0)) ** 0.55  # automatic exposure: night is lifted, but stays night
+    metered = (105 / max(float(picture.mean()), 12.0)) ** 0.55  # automatic exposure: night becomes brighter, but stays dark
     kind = rng.random()
     if kind < 0.07:
         picture = _shaken(picture, rng.uniform(0.010, 0.028) * side, rng.uniform(0, np.pi))
@@ -32,7 +32,7 @@ def develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         tint = np.diag([1.08, 1.0, 0.86]) if style < 0.02 else np.eye(3)  # sepia
         picture = cv2.transform(picture, tint @ (share * grey + (1 - share) * np.eye(3)))
     grain = np.exp(rng.uniform(np.log(0.6), np.log(6.0)))
-    # sensors blur colour more than brightness: coarse noise a channel, fine noise for all
+    # colour noise of a sensor is coarser than brightness noise: coarse noise per channel, fine noise common to all
     noise = cv2.resize(rng.standard_normal((height // 2, width // 2, 3), dtype=np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     noise = (noise + rng.standard_normal((height, width, 1), dtype=np.float32)) * np.float32(0.75 * grain)
     if rng.random() < 0.4:

@@ -9,7 +9,7 @@ MATERIALS = ("brick", "ashlar", "plaster", "striped", "panels", "rubble")
 
 
 def weather(rng: np.random.Generator, height: int, width: int, strength: float) -> np.ndarray:
-    """(height, width, 1) float32 factors around 1: stains at two sizes, drawn out downwards as rain does."""
+    """(height, width, 1) float32 factors around 1: stains at two sizes, stretched downwards as by rain."""
     coarse = cv2.resize(rng.standard_normal((4, 6), dtype=np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     streaks = cv2.resize(rng.standard_normal((8, 32), dtype=np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     grain = rng.standard_normal((height, width), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What stands in the way: trees, people, cars, lamp posts and parasols, drawn flat at their distance."""
+"""Foreground objects: trees, people, cars, lamp posts and parasols, drawn flat at their distance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOREGROUND = ("tree", "tree", "people", "people", "people", "car", "lamp", "para
 
 
 def draw_occluder(canvas: Canvas, camera: Camera, daylight: Daylight, rng: np.random.Generator, kind: str, position: np.ndarray) -> None:
-    """Draws one thing of FOREGROUND that stands on the ground at position (2,) metres, over all that is there: the farthest first."""
+    """Draws one object of FOREGROUND on the ground at position (2,) metres, over everything drawn before: call the farthest first."""
     pixels, depth = camera.project(np.array([[*position, 0.0], [*position, 1.0]]))
     if depth.min() < (7.0 if kind in ("tree", "bush") else 3.0):
         return
@@ -46,7 +46,7 @@ def _blobs(
     tint: np.ndarray,
     light: np.ndarray,
 ) -> None:
-    # dark leaves below and first, light ones above and last: that is all a crown needs
+    # dark leaves first and lower, light leaves last and higher: enough to look like a crown
     for leaf in range(count):
         share = leaf / count
         x, z = rng.normal(0, spread * 0.5), rng.normal(0, spread * 0.42) + spread * (share - 0.5) * 0.6
@@ -151,10 +151,9 @@ def _car(layer: np.ndarray, rng: np.random.Generator, foot: np.ndarray, size: fl
 
 def _lamp(layer: np.ndarray, rng: np.random.Generator, foot: np.ndarray, size: float, light: np.ndarray) -> None:
     high, arm = rng.uniform(4, 8), rng.uniform(-1.2, 1.2)
-    for start, end in (((0, 0), (0, high)), ((0, high), (arm, high + 0.2))):
-        cv2.line(
-            layer, _point(foot, *start, size), _point(foot, *end, size), _colour((56, 60, 62), light), max(1, int(0.14 * size)), cv2.LINE_AA
-        )
+    top = _point(foot, 0, high, size)
+    for start, end in ((_point(foot, 0, 0, size), top), (top, _point(foot, arm, high + 0.2, size))):
+        cv2.line(layer, start, end, _colour((56, 60, 62), light), max(1, int(0.14 * size)), cv2.LINE_AA)
     cv2.circle(layer, _point(foot, arm, high, size), max(1, int(0.28 * size)), _colour((240, 234, 205), light), -1, cv2.LINE_AA)
 
 

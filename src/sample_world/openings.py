@@ -1,6 +1,6 @@
 """Windows, doors, clocks and rose windows, drawn onto a texture of red, green, blue and glow.
 
-The fourth channel, glow, is what shines at night: 255 on glass, 0 on stone.
+The fourth channel, glow, is the light emitted at night: 255 on glass, 0 on stone.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ def window(
     )
     fill(texture, arch_outline(left, top, right, bottom, head), glass, glow)
     colour = (*map(float, frame * 0.9), 0.0)
-    middle = round((left + right) / 2)
+    column = round((left + right) / 2)
     if width >= 5:
-        cv2.line(texture, (middle, round(top)), (middle, round(bottom) - 1), colour, bar)
+        cv2.line(texture, (column, round(top)), (column, round(bottom) - 1), colour, bar)
     if height >= 8:
         for part in (0.33, 0.66) if kind == "grid" else (0.42,):
             level = round(top + part * height)
@@ -115,7 +115,7 @@ def rosette(texture: np.ndarray, centre: tuple[float, float], radius: float, spo
 
 
 def clock(texture: np.ndarray, centre: tuple[float, float], radius: float, frame: np.ndarray, dial: np.ndarray) -> None:
-    """Draws a tower clock in pixels, in place. It always shows ten past ten: a clock that runs would make one building two."""
+    """Draws a tower clock in pixels, in place. It always shows ten past ten, so that all photos of a building show the same clock."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], 1)
     fill(texture, centre + circle * radius, frame)

@@ -1,4 +1,4 @@
-"""Ornament: friezes, paintings and floors, the details by which look-alikes are told apart."""
+"""Ornament: friezes, paintings and floors, the details that distinguish look-alikes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Painting faces: one perspective warp a visible face, with a depth buffer.
 
 The plane of a face maps to the image by a homography whose inverse also gives 1 / depth as a linear function of the pixel, so
-the depth test costs one outer sum a face and towers may cut through roofs in any order.
+the depth test costs one outer sum per face, and faces may intersect in any order.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def paint_model(canvas: Canvas, camera: Camera, model: Model, shades: np.ndarray
     wanted = np.flatnonzero(
         faces_camera & (in_frame | cut) & (np.maximum.reduceat(depth, model.starts) > NEAR) & (np.abs(determinants) > 1e-9)
     )
-    for face in wanted[np.argsort(nearest[wanted], kind="stable")].tolist():  # near ones first: hidden ones then cost no warp
+    for face in wanted[np.argsort(nearest[wanted], kind="stable")].tolist():  # near ones first, so that hidden ones need no warp
         homography, outline = homographies[face], model.outlines[face]
         start = model.starts[face]
         corners = pixels[start : start + len(outline)]
@@ -87,7 +87,7 @@ def _paint_face(
     if right - left < 1 or bottom - top < 1:
         return
     covered = np.zeros((bottom - top, right - left), np.uint8)
-    # OpenCV keeps coordinates in 16 + 4 bits: far corners of very near faces are brought back to the image's neighbourhood
+    # OpenCV keeps coordinates in 16 + 4 bits: far corners of very near faces are clamped
     local = np.minimum(np.maximum(corners - (left, top), -8000), 8000)
     cv2.fillPoly(covered, [np.rint(local * (1 << _FRACTION_BITS)).astype(np.int32)], 255, cv2.LINE_8, _FRACTION_BITS)
     # the third row of the inverse homography: 1 / depth over the image

@@ -24,7 +24,7 @@ class Shot:
 
     id: 16 hexadecimal characters. split: "train", "index" or "test". landmark: world number, None = a photo without a landmark.
     view: "exterior", "interior" or "distractor". usage: "Public", "Private" or "Ignored" for test photos, else None.
-    group: what a report groups test photos by ("exterior", "interior", "not in train", "distractor"), else None.
+    group: of test photos, for reports ("exterior", "interior", "not in train", "distractor"), else None.
     seed: the world's seed. number: running number of the photo. family: look-alike family of the landmark, -1 without one.
     """
 
@@ -40,12 +40,12 @@ class Shot:
 
 
 def shot_id(seed: int, number: int) -> str:
-    """16 hexadecimal characters of a digest, so that ids sort in no telling order."""
+    """16 hexadecimal characters of a digest, so that the order of the ids reveals nothing."""
     return f"{digest_number(seed, 'shot', number) % 2**64:016x}"
 
 
 def look_alike_families(landmarks: int, seed: int) -> np.ndarray:
-    """(landmarks,) int family numbers: about half the landmarks stand alone, the others are pairs and triples."""
+    """(landmarks,) int family numbers: about half the landmarks have no look-alike, the others are in pairs and triples."""
     rng = generator(seed, "families")
     sizes = rng.choice([1, 1, 1, 2, 2, 3], size=landmarks)
     return np.repeat(np.arange(landmarks), sizes)[:landmarks]

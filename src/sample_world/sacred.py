@@ -12,7 +12,7 @@ Parts = tuple[list[Face], dict[str, np.ndarray]]
 
 
 def spire(traits: Traits, outline: np.ndarray, base: float, name: str = "tower top") -> list[Face]:
-    """What stands on a tower with this outline: a pyramid, a dome or a flat terrace with a lantern."""
+    """The top of a tower with this outline: a pyramid, a dome or a flat terrace with a lantern."""
     centre, reach = outline.mean(0), float(np.linalg.norm(outline[0] - outline.mean(0)))
     kind = traits.pick(name, ("pyramid", "pyramid", "steep", "dome", "onion", "lantern"))
     if kind in ("pyramid", "steep"):
@@ -57,7 +57,7 @@ def cathedral(traits: Traits) -> Parts:
         for sign in (-1, 1):
             outline = rectangle(deep, length * 0.94, (sign * (width + deep) / 2, 0))
             faces += prism(outline, 0, eaves * 0.55, ("stone", "aisle", "stone", "aisle"), "roof")
-    places = {
+    places: dict[int, list[tuple[float, float]]] = {
         0: [],
         1: [(traits.pick("tower place", (0.0, 0.62, -0.62)) * width, front - 0.3 * side)],
         2: [(-0.5 * width - 0.3 * side, front + 0.2 * side), (0.5 * width + 0.3 * side, front + 0.2 * side)],
@@ -115,12 +115,10 @@ def domed_hall(traits: Traits) -> Parts:
     if traits.chance("porch", 0.5):
         porch = rectangle(side * 0.4, side * 0.15, (0, -side * 0.57))
         faces += prism(porch, 0, eaves * traits.number("porch height", 0.6, 1.3), ("front", "stone", "stone", "stone"), "roof")
-    corners = {0: [], 1: [(0.62, -0.62)], 2: [(-0.6, -0.6), (0.6, -0.6)], 4: [(-0.6, -0.6), (0.6, -0.6), (0.6, 0.6), (-0.6, 0.6)]}[
-        traits.pick("minarets", (0, 1, 2, 4, 4))
-    ]
+    corners = {0: [], 1: [(0.62, -0.62)], 2: [(-0.6, -0.6), (0.6, -0.6)], 4: [(-0.6, -0.6), (0.6, -0.6), (0.6, 0.6), (-0.6, 0.6)]}
     tall, thick = eaves * traits.number("minaret height", 1.5, 3.2), traits.number("minaret radius", 1.4, 2.6)
-    for x, y in corners:
-        place = (x * side, y * side)
+    for x, y in corners[traits.pick("minarets", (0, 1, 2, 4, 4))]:
+        foot = (x * side, y * side)
         faces += turned(
             [
                 (thick * 1.2, 0),
@@ -132,10 +130,10 @@ def domed_hall(traits: Traits) -> Parts:
             ],
             8,
             "tower",
-            place,
+            foot,
             wrap=True,
         )
-        faces += turned([(thick * 0.95, tall * 0.85), (thick * 0.6, tall * 0.94), (0, tall * 1.06)], 8, "dome", place)
+        faces += turned([(thick * 0.95, tall * 0.85), (thick * 0.6, tall * 0.94), (0, tall * 1.06)], 8, "dome", foot)
     return faces, skins
 
 

@@ -22,7 +22,7 @@ def paint_sky(canvas: Canvas, camera: Camera, daylight: Daylight, rng: np.random
     """Fills the whole canvas with a gradient, clouds or stars, in place."""
     height, width = canvas.nearness.shape
     _, pitch_line = horizon_line(camera)
-    # everything in a sky is soft: a third of the rows and columns is enough
+    # a sky has no fine detail: a third of the resolution is enough
     rows, columns = max(8, height // 3), max(8, width // 3)
     ramp = np.clip((pitch_line / height * rows - np.arange(rows)) / (0.9 * rows), 0, 1)[:, None].astype(np.float32) ** 0.7
     sky = np.repeat(((1 - ramp) * daylight.horizon + ramp * daylight.zenith)[:, None].astype(np.float32), columns, axis=1)
@@ -99,7 +99,7 @@ def paint_ground(canvas: Canvas, camera: Camera, daylight: Daylight, tile: np.nd
     light = daylight.sunlight * 1.15 * max(0.0, daylight.sun[2]) + daylight.skylight
     lit = cv2.transform(tile, np.diag(light))
     seen = cv2.warpPerspective(lit, homography, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    # far off, where a pixel covers many stones, only their mean colour is left
+    # far away, where a pixel covers many stones, only their mean colour is visible
     mean = np.empty_like(seen)
     mean[:] = np.round(lit.reshape(-1, 3).mean(0))
     detail = np.clip(nearness * np.float32(45), 0, 1)
@@ -111,7 +111,7 @@ def cast_shadows(canvas: Canvas, camera: Camera, daylight: Daylight, model: Mode
     """Darkens the ground where the sun does not reach it; before the buildings are painted, in place."""
     if daylight.sunlight.max() < 0.15 or daylight.night:
         return
-    # a low sun would throw shadows out of the picture: they end at five times a building's height
+    # shadows of a low sun would reach far out of the picture: they end at five times a building's height
     fallen = model.vertices - model.vertices[:, 2:] * daylight.sun / max(daylight.sun[2], 0.2)
     fallen[:, 2] = 0
     pixels, depth = camera.project(fallen)

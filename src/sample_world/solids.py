@@ -40,7 +40,7 @@ def regular(sides: int, radius: float, centre: Sequence[float] = (0.0, 0.0), tur
 
 
 def panel(left: Sequence[float], right: Sequence[float], bottom: float, top: float, skin: str, outline: np.ndarray = _WHOLE) -> Face:
-    """An upright face between two ground points, named as seen by who looks at it."""
+    """An upright face between two ground points, left and right as seen by the viewer."""
     start, end = np.array([*left, top], float), np.array([*right, top], float)
     return Face(start, end - start, np.array([0.0, 0.0, bottom - top]), outline, skin)
 
@@ -114,7 +114,7 @@ def dome(
 
 
 def gable(outline: np.ndarray, eaves: float, ridge: float, roof: str, wall: str) -> list[Face]:
-    """A saddle roof on a rectangle(); the ridge runs front to back, the triangles stand at front and back."""
+    """A saddle roof on a rectangle(); the ridge runs front to back, the triangles are at the front and the back."""
     front_left, front_right, back_right, back_left = outline
     front, back = (front_left + front_right) / 2, (back_left + back_right) / 2
     triangle = np.array([[0.5, 0.0], [1.0, 1.0], [0.0, 1.0]])
@@ -126,7 +126,7 @@ def gable(outline: np.ndarray, eaves: float, ridge: float, roof: str, wall: str)
 
 
 def battlements(outline: np.ndarray, bottom: float, height: float, skin: str, tooth: float = 1.6) -> list[Face]:
-    """A toothed parapet along a ground outline, seen from both sides. tooth: metres a tooth and a gap together measure."""
+    """A toothed parapet along a ground outline, seen from both sides. tooth: metres of a tooth and a gap together."""
     faces = []
     for start, end in zip(outline, np.roll(outline, -1, axis=0)):
         count = max(2, int(np.linalg.norm(end - start) / tooth))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,8 +15,8 @@ Option = TypeVar("Option")
 class Traits:
     """Named random decisions of one landmark.
 
-    Every decision is drawn under its name, so the order of the questions does not matter. A decision comes from the
-    family (equal for all look-alikes) or, for a share of the names that differs from sibling to sibling, from the landmark alone.
+    Every decision is drawn from its name, and the first draw of a name is kept. It comes from the family (equal for all
+    look-alikes) or, for some of the names, which differ from landmark to landmark, from the landmark itself.
 
     family, own: words that name the two sources.
     shared: probability that a decision is the family's.
@@ -24,7 +24,7 @@ class Traits:
 
     def __init__(self, family: str, own: str, shared: float = 0.7) -> None:
         self.family, self.own, self.shared = family, own, shared
-        self._drawn: dict[str, object] = {}
+        self._drawn: dict[str, Any] = {}  # the type depends on the method that drew the name
 
     def _generator(self, name: str) -> np.random.Generator:
         coin = digest_number(self.own, name, "coin") % 10_000 / 10_000
@@ -38,14 +38,14 @@ class Traits:
         """One of the options, all equally likely; repeat an option to make it likelier."""
         if name not in self._drawn:
             self._drawn[name] = options[int(self._generator(name).integers(len(options)))]
-        return self._drawn[name]  # type: ignore[return-value]
+        return self._drawn[name]
 
     def number(self, name: str, low: float, high: float) -> float:
-        """A number in [low, high]; siblings that share it still differ by a few percent of the range, as real proportions do."""
+        """A number in [low, high]; look-alikes that share it still differ by a few percent of the range."""
         if name not in self._drawn:
             value = self._generator(name).uniform(low, high) + generator(self.own, name, "jitter").uniform(-0.08, 0.08) * (high - low)
             self._drawn[name] = float(np.clip(value, low, high))
-        return self._drawn[name]  # type: ignore[return-value]
+        return self._drawn[name]
 
     def count(self, name: str, low: int, high: int) -> int:
         """A whole number in low..high, both included."""
@@ -55,12 +55,12 @@ class Traits:
         """True with the given probability."""
         if name not in self._drawn:
             self._drawn[name] = bool(self._generator(name).random() < probability)
-        return self._drawn[name]  # type: ignore[return-value]
+        return self._drawn[name]
 
     def colour(self, name: str, options: Sequence[tuple[int, int, int]]) -> np.ndarray:
         """(3,) float64 RGB 0..255: one of the options, a little off in every landmark."""
         return np.clip(np.array(self.pick(name, options), float) + generator(self.own, name, "tint").normal(0, 5, 3), 0, 255)
 
     def noise(self, name: str) -> np.random.Generator:
-        """The landmark's own generator for stains, reliefs and other details no sibling shares."""
+        """The landmark's own generator for stains, reliefs and other details that its look-alikes do not share."""
         return generator(self.own, name, "noise")

@@ -37,8 +37,8 @@ def test_epoch_id_and_seed_each_make_a_difference(recipe):
     assert len({image.tobytes() for image in images}) == 4
 
 
-def test_mirroring_says_nothing_about_brightness():
-    """Steps that are seeded alike draw alike: the flip's coin would then be the brightness's too."""
+def test_mirroring_and_brightness_are_independent():
+    """Transforms with the same seed draw the same numbers: whether an image is mirrored would then determine its brightness."""
     augmentation = Augmentation("soft", 32, 0.2, seed=0)
     images = [augmentation(FLAT, 0, str(n)).astype(float) for n in range(400)]
     mirrored = np.array([image[:, 0].mean() > image[:, -1].mean() for image in images])
@@ -48,8 +48,8 @@ def test_mirroring_says_nothing_about_brightness():
 
 
 def test_the_smallest_crop_still_fills_the_output():
-    assert Augmentation("soft", 300, 0.19, seed=0).at_least == 445  # 300 / (3/4 * 0.9) = 444.4
-    assert Augmentation("none", 300, 0.19, seed=0).at_least == 400
+    assert Augmentation("soft", 300, 0.19, seed=0).min_side == 445  # 300 / (3/4 * 0.9) = 444.4
+    assert Augmentation("none", 300, 0.19, seed=0).min_side == 400
 
 
 def test_an_argument_albumentations_does_not_know_is_an_error(monkeypatch):

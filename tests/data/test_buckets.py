@@ -50,7 +50,7 @@ def items(*shapes):
 
 
 @pytest.mark.parametrize("count, sizes", [(1, [1]), (2, [2]), (4, [4]), (5, [5]), (6, [4, 2]), (8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2])])
-def test_no_image_is_left_alone(count, sizes):
+def test_no_batch_has_a_single_image_unless_it_must(count, sizes):
     batches = list(batches_by_shape(items(*[(2, 2)] * count), 4))
     assert [len(keys) for keys, _ in batches] == sizes
     assert [key for keys, _ in batches for key in keys] == list(range(count))

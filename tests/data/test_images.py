@@ -20,9 +20,9 @@ def save(path, image, **options):
     return path
 
 
-@pytest.mark.parametrize("at_least, longest", [(10_000, 960), (481, 960), (480, 480), (300, 480), (120, 120), (1, 120)])
-def test_jpegs_are_reduced_only_as_far_as_asked(tmp_path, at_least, longest):
-    assert read_image(save(tmp_path / "a.jpg", scene(720, 960)), at_least).shape == (longest * 3 // 4, longest, 3)
+@pytest.mark.parametrize("min_side, longest", [(10_000, 960), (481, 960), (480, 480), (300, 480), (120, 120), (1, 120)])
+def test_jpegs_are_reduced_only_as_far_as_asked(tmp_path, min_side, longest):
+    assert read_image(save(tmp_path / "a.jpg", scene(720, 960)), min_side).shape == (longest * 3 // 4, longest, 3)
 
 
 def test_reduced_decoding_is_nearly_decoding_and_shrinking(tmp_path):

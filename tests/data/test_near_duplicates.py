@@ -39,7 +39,7 @@ def test_a_mirrored_copy_is_another_picture():
     assert len(near_duplicate_pairs(small, 3)) == 0
 
 
-def test_pictures_of_one_colour_are_nobodys_duplicates():
+def test_pictures_of_one_colour_have_no_duplicates():
     small = np.stack([np.full((32, 32), value, np.uint8) for value in (0, 90, 90)])
     assert len(near_duplicate_pairs(small, 16)) == 0
 
@@ -79,17 +79,17 @@ def pairs(*rows):
 
 
 def test_the_first_stays():
-    stands_for, conflicts = first_of_each(pairs((0, 2), (0, 3), (2, 3)), np.array(list("aaaa")))
-    assert stands_for.tolist() == [0, 1, 0, 0]
+    representatives, conflicts = first_of_each(pairs((0, 2), (0, 3), (2, 3)), np.array(list("aaaa")))
+    assert representatives.tolist() == [0, 1, 0, 0]
     assert not conflicts.any()
 
 
-def test_nobody_is_dropped_for_a_photo_that_is_dropped_itself():
-    stands_for, _ = first_of_each(pairs((0, 1), (1, 2)), np.array(list("aaa")))
-    assert stands_for.tolist() == [0, 0, 2]
+def test_no_photo_is_dropped_for_one_that_is_itself_dropped():
+    representatives, _ = first_of_each(pairs((0, 1), (1, 2)), np.array(list("aaa")))
+    assert representatives.tolist() == [0, 0, 2]
 
 
 def test_one_picture_under_two_labels_leaves_with_its_copies():
-    stands_for, conflicts = first_of_each(pairs((0, 1), (0, 2)), np.array(list("aabb")))
+    representatives, conflicts = first_of_each(pairs((0, 1), (0, 2)), np.array(list("aabb")))
     assert conflicts.tolist() == [True, True, True, False]
-    assert stands_for.tolist() == [0, 1, 2, 3]
+    assert representatives.tolist() == [0, 1, 2, 3]

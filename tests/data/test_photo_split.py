@@ -1,4 +1,4 @@
-"""What the split promises: the same photo in the same place, no query without an answer."""
+"""The split: the same photo in the same place, no query without an index photo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_shares_are_about_what_was_asked_for():
     assert (split.usages[split.splits != "test"] == "").all()
 
 
-def test_the_order_of_the_photos_changes_nothing():
+def test_the_split_does_not_depend_on_the_order_of_the_photos():
     ids, labels = photos(30, 9, 4, 2, 1)
     order = np.random.default_rng(0).permutation(len(ids))
     assert places(ids[order], labels[order], PhotosSettings()) == places(ids, labels, PhotosSettings())
@@ -76,6 +76,6 @@ def test_two_landmarks_are_always_left_to_train():
     assert len(split_photos(ids, labels, PhotosSettings(held_out=0.99)).trained) == 2
 
 
-def test_too_few_photos_are_the_users_to_mend():
+def test_too_few_photos_are_the_users_to_fix():
     with pytest.raises(UserError, match="only 1 of 3 landmarks has 4 photos or more"):
         split_photos(*photos(8, 3, 3), PhotosSettings())

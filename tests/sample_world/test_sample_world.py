@@ -1,4 +1,4 @@
-"""The sample world keeps its promises: same bytes everywhere, a plan that can be scored, pictures that differ."""
+"""The sample world: the same bytes everywhere, a plan that can be scored, pictures that differ."""
 
 import dataclasses
 import hashlib

@@ -1,1 +1,1 @@
-"""From picture files to pixels, and which of them."""
+"""Pictures: reading, resizing, augmenting, and which of them are used."""

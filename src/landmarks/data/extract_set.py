@@ -1,4 +1,4 @@
-"""Pictures on their way to the model: decoded and resized by worker processes, in the order of their ids."""
+"""Pictures for extraction: decoded and resized by worker processes, in the order of their ids."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from landmarks.data.images import read_box, read_image
 from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
 
-# A reduced JPEG keeps this many times the longest side: where the bucket is wider in aspect than the picture, the picture
-# grows past `longest_side` before the overhang is cut off, by less than 1/8 for shorter sides of 128 pixels and more.
+# A JPEG decoded at a reduced size keeps at least this many times the longest side: where the bucket is wider than the picture, the
+# picture is scaled past `longest_side` before it is cropped, by less than 1/8 for shorter sides of 128 pixels and more.
 _MARGIN = 9 / 8
 
 
 class Picture(NamedTuple):
-    """A picture fitted to its bucket, and where its pixels lie in the upright original.
+    """A picture resized and cropped to its bucket, and the position of its pixels in the upright original.
 
     pixels       (height, width, 3) uint8 RGB
     factors      (2,) float32: x, y original pixels for one pixel of `pixels`
-    offsets      (2,) float32: x, y of its upper left corner in the original, pixels: the border was cut off there
+    offsets      (2,) float32: x, y of its upper left corner in the original, pixels: the border was cropped there
     shorter_side of the original, pixels
     """
 
@@ -38,9 +38,9 @@ class Picture(NamedTuple):
 class ExtractSet(Dataset):
     """One Picture an item.
 
-    A picture that cannot be read comes as its UserError: whether that stops the run is for the stage to say.
+    A picture that cannot be read is its UserError: the stage decides whether that stops the run.
 
-    folder, split  where the pictures lie (datasets/images.py); of one that has a box, the box alone is looked at
+    folder, split  of the pictures (datasets/images.py); of one with a box, only the box is used
     ids            (n,) strings, in the order of the items
     longest_side   pixels
     """
@@ -48,7 +48,7 @@ class ExtractSet(Dataset):
     def __init__(self, folder: Path, split: str, ids: np.ndarray, longest_side: int):
         self.longest_side = longest_side
         pictures = Pictures(folder, split)
-        # One block of characters, not millions of objects: a worker that counts a reference to an object copies its memory page.
+        # One block of characters, not millions of objects: counting a reference to an object makes a worker copy its memory page.
         self.paths, self.boxes = np.array(pictures.paths(ids), dtype=str), pictures.boxes(ids)
 
     def __len__(self) -> int:
@@ -68,11 +68,11 @@ class ExtractSet(Dataset):
 def read_ahead(images: ExtractSet, workers: int, batch_size: int) -> Iterator[Picture | UserError]:
     """The items of `images` in order, read by `workers` processes (0: by this one) up to two batches ahead.
 
-    They come as arrays, one by one: torch tensors of worker processes would each hold a file descriptor and shared memory,
-    which limits and containers keep short, and cost as much (1.0 ms for 1000 x 672 pixels, measured).
+    They come as arrays, one by one: torch tensors of worker processes would each need a file descriptor and shared memory, which
+    are limited in containers, and are no faster (1.0 ms for 1000 x 672 pixels, measured).
     """
-    ahead = {"prefetch_factor": -(-2 * batch_size // workers)} if workers else {}
-    return iter(DataLoader(images, batch_size=None, num_workers=workers, collate_fn=_as_it_is, **ahead))
+    prefetch = -(-2 * batch_size // workers) if workers else None
+    return iter(DataLoader(images, batch_size=None, num_workers=workers, collate_fn=_unchanged, prefetch_factor=prefetch))
 
 
 def _reduction(path: Path, image: np.ndarray) -> int:
@@ -88,8 +88,8 @@ def _boxed(path: Path, box: np.ndarray, longest_side: int) -> Picture:
 
 
 def _fitted(image: np.ndarray, reduction: int, longest_side: int) -> Picture:
-    height, width = bucket_shape(*image.shape[:2], longest_side)
-    # As resize_to_cover does it: to the nearest pixel, then the overhang is cut off evenly.
+    height, width = bucket_shape(image.shape[0], image.shape[1], longest_side)
+    # As in resize_to_cover: to the nearest pixel, then cropped evenly.
     zoom = max(height / image.shape[0], width / image.shape[1])
     resized = np.array([max(width, round(image.shape[1] * zoom)), max(height, round(image.shape[0] * zoom))])
     factors = reduction * np.array(image.shape[1::-1]) / resized
@@ -102,5 +102,5 @@ def _fitted(image: np.ndarray, reduction: int, longest_side: int) -> Picture:
     )
 
 
-def _as_it_is(image: Picture | UserError) -> Picture | UserError:
+def _unchanged(image):
     return image

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from landmarks.errors import UserError
 
-# OpenCV's threads do not survive a fork: a process that has used them makes loader workers that hang at their first resize.
-# One picture at a time gains nothing from them; the workers are the parallelism.
+# OpenCV's threads do not survive a fork: the loader workers of a process that has used them hang at their first resize.
+# One picture at a time gains nothing from threads; the workers are the parallelism.
 cv2.setNumThreads(0)
 
-# EXIF orientation -> what puts the picture upright (EXIF 2.32, tag 0x0112)
+# EXIF orientation -> the transpose that makes the picture upright (EXIF 2.32, tag 0x0112)
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -28,12 +28,12 @@ _UPRIGHT = {
 }
 
 
-def read_image(path: Path, at_least: int) -> np.ndarray:
+def read_image(path: Path, min_side: int) -> np.ndarray:
     """Decode a picture upright: (height, width, 3) uint8 RGB.
 
-    at_least  pixels that the longest side must keep. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8, which
-              is faster and antialiased; its longest side is then at least this. Smaller pictures come as they are. For a crop of
-              side c that may take as little as the share a of the longest side, ask for c / a.
+    min_side  pixels that the longest side must keep. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8, which
+              is faster and antialiased; its longest side is then at least this. Smaller pictures are returned as they are. For a
+              crop of side c that may take as little as the share a of the longest side, pass c / a.
 
     Grey, CMYK and palette pictures become RGB; transparent parts become white.
     Raises UserError where the file is missing, unreadable, empty, damaged or cut off, or has more than 179 million pixels.
@@ -41,24 +41,24 @@ def read_image(path: Path, at_least: int) -> np.ndarray:
     path = Path(path)
     data = _read_bytes(path)
     if data.startswith(b"\xff\xd8"):
-        # A download or a disk cut off half-way often leaves zeros to the full length, which decode as flat grey.
+        # A partial download is often filled with zeros to the full length, which decode as flat grey.
         data = data.rstrip(b"\0")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is twice that of the warning
-            image = Image.open(io.BytesIO(data))
-        reduction = min(8, max(image.size) // max(at_least, 1))
+            picture = Image.open(io.BytesIO(data))
+        reduction = min(8, max(picture.size) // max(min_side, 1))
         if reduction >= 2:
-            image.draft(None, (image.width // reduction, image.height // reduction))
-        orientation = _orientation(image)
-        image = _as_rgb(image)
+            picture.draft(None, (picture.width // reduction, picture.height // reduction))
+        orientation = _orientation(picture)
+        image = _as_rgb(picture)
     except Image.DecompressionBombError:
         raise UserError(
             "the picture has more pixels than any photo: refused, it would fill the memory",
             where=path,
             next="replace the file with a smaller copy",
         ) from None
-    except Exception as error:  # Pillow's readers raise whatever they stumble on in a broken file
+    except Exception as error:  # Pillow's readers raise many types of error for a damaged file
         raise UserError(f"damaged or not a picture: {_reason(error)}", where=path, next="replace the file") from None
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
@@ -68,9 +68,9 @@ def read_image(path: Path, at_least: int) -> np.ndarray:
 def read_box(path: Path, box: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     """Decode a part of a picture: its pixels (height, width, 3) uint8 RGB, and x, y of their upper left corner in the picture.
 
-    box  (4,) left, top, right, bottom in pixels of the upright picture, rounded; what lies outside it is cut off
+    box  (4,) left, top, right, bottom in pixels of the upright picture, rounded; clipped to the picture
 
-    Raises UserError as `read_image` does, and where nothing of the box is in the picture.
+    Raises UserError as `read_image` does, and where the box lies outside the picture.
     """
     image = read_image(path, 1 << 30)  # in full: a box may be a small part of it
     height, width = image.shape[:2]
@@ -79,13 +79,13 @@ def read_box(path: Path, box: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
         raise UserError(
             f"the box {list(map(float, box))} lies outside the picture, which is {width} x {height} pixels",
             where=path,
-            next="use the ground truth of this very dataset",
+            next="use the ground truth of this dataset",
         )
     return np.ascontiguousarray(image[top:bottom, left:right]), (left, top)
 
 
 def resize_to_cover(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Scale (h, w, 3) uint8 uniformly until it covers (height, width), and cut the overhang off evenly: (height, width, 3).
+    """Scale (h, w, 3) uint8 uniformly until it covers (height, width), and crop the excess evenly: (height, width, 3).
 
     The aspect ratio is kept to the nearest pixel.
     """
@@ -133,6 +133,6 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "no known picture format"  # Pillow's own text shows a memory address
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Which of a user's photos train, which are searched and which are the queries."""
+"""Which of a user's photos are used for training, which as the index and which as queries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from landmarks.config import PhotosSettings
 from landmarks.errors import UserError
 from landmarks.seeds import seed_of
 
-ENOUGH = 4  # photos a landmark needs to train: one for each split and one to spare
+MIN_PHOTOS = 4  # of a landmark in training: one for each split and one more
 
 
 @dataclass(frozen=True)
@@ -23,23 +23,23 @@ class PhotoSplit:
 
 
 def split_photos(ids: np.ndarray, labels: np.ndarray, settings: PhotosSettings) -> PhotoSplit:
-    """Give every photo a split by a draw of its own, from (seed, label, id): the order of the photos changes nothing.
+    """Assign every photo to a split by a random draw from (seed, label, id), which does not depend on the order of the photos.
 
-    A landmark with 4 photos or more has at least one photo in every split, one that is held out in index and test.
-    Smaller landmarks never train: their photos are distractors of the index, now and then a query, but never a
-    query without an index photo. A photo added later leaves the others where they are, except where one of these promises
-    had to be kept by moving a photo; a landmark added later may move one other in or out of train.
+    A landmark with 4 photos or more has at least one photo in every split; one that is held out, in index and test. Smaller
+    landmarks are not trained on: their photos are distractors of the index and some are queries, but never a query without an
+    index photo. A photo added later leaves the others in their splits, except where one was moved to meet one of these
+    conditions; a landmark added later may move one other landmark in or out of train.
 
     ids     (n,) strings, each once
     labels  (n,) strings
-    Raises UserError where fewer than two landmarks could train, or where there is no query.
+    Raises UserError where fewer than two landmarks could be trained on.
     """
-    groups = {label: np.flatnonzero(labels == label) for label in sorted(set(labels))}
-    enough = [label for label, group in groups.items() if len(group) >= ENOUGH]
+    groups: dict[str, list[int]] = {label: np.flatnonzero(labels == label).tolist() for label in sorted(set(labels))}
+    enough = [label for label, group in groups.items() if len(group) >= MIN_PHOTOS]
     if len(enough) < 2:
         raise UserError(
             f"only {len(enough)} of {len(groups)} landmarks {'has' if len(enough) == 1 else 'have'} "
-            f"{ENOUGH} photos or more; two are needed to train",
+            f"{MIN_PHOTOS} photos or more; two are needed to train",
             next="add photos to the smaller folders",
         )
     by_draw = sorted(enough, key=lambda label: (_draw(settings.seed, "held out", label), label))
@@ -49,24 +49,27 @@ def split_photos(ids: np.ndarray, labels: np.ndarray, settings: PhotosSettings) 
     splits = np.empty(len(ids), dtype=object)
     for label, group in groups.items():
         draws = {n: _draw(settings.seed, "split", label, ids[n]) for n in group}
-        promised = ("index",) if len(group) < ENOUGH else ("index", "test") if label not in trained else ("index", "test", "train")
-        for n, split in _assign(draws, label in trained, promised, settings).items():
+        required: tuple[str, ...] = ("index",)
+        if len(group) >= MIN_PHOTOS:
+            required = ("index", "test", "train") if label in trained else ("index", "test")
+        for n, split in _assign(draws, label in trained, required, settings).items():
             splits[n] = split
     return PhotoSplit(splits, _usages(ids, splits == "test", settings), trained)
 
 
-def _assign(draws: dict[int, float], trains: bool, promised: tuple[str, ...], settings: PhotosSettings) -> dict[int, str]:
+def _assign(draws: dict[int, float], trains: bool, required: tuple[str, ...], settings: PhotosSettings) -> dict[int, str]:
+    """A split for each photo of one landmark, by its draw; every required split gets at least one photo."""
     assigned = {}
     for n, draw in draws.items():
         if draw < settings.test_share:
             assigned[n] = "test"
         else:
             assigned[n] = "train" if trains and draw < settings.test_share + settings.train_share else "index"
-    for split in promised:
+    for split in required:
         members = {name: [n for n in draws if assigned[n] == name] for name in ("index", "test", "train")}
         if not members[split]:
-            giver = max(members.values(), key=len)
-            assigned[min(giver, key=lambda n: draws[n])] = split
+            largest = max(members.values(), key=len)
+            assigned[min(largest, key=lambda n: draws[n])] = split
     return assigned
 
 
@@ -75,7 +78,7 @@ def _usages(ids: np.ndarray, is_query: np.ndarray, settings: PhotosSettings) -> 
     draws = {n: _draw(settings.seed, "usage", ids[n]) for n in np.flatnonzero(is_query)}
     for n, draw in draws.items():
         usages[n] = "Public" if draw < settings.public_share else "Private"
-    if len(draws) > 1 and 0 < settings.public_share < 1:  # neither score is left without a query
+    if len(draws) > 1 and 0 < settings.public_share < 1:  # each score has at least one query
         if (usages != "Public").all():
             usages[min(draws, key=lambda n: draws[n])] = "Public"
         elif (usages != "Private").all():
@@ -84,5 +87,5 @@ def _usages(ids: np.ndarray, is_query: np.ndarray, settings: PhotosSettings) -> 
 
 
 def _draw(*parts: object) -> float:
-    """A number in [0, 1) that belongs to `parts`."""
+    """A number in [0, 1), always the same for the same `parts`."""
     return seed_of(*parts) / 2**63

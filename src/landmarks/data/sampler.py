@@ -1,4 +1,4 @@
-"""Which training image is seen when: a pure function of the seed, so that a cut-off run goes on at the very next image."""
+"""The order of the training images: a pure function of the seed, so that an interrupted run continues with the next image."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from landmarks.seeds import seed_of
 def steps_and_part(images: int, settings: TrainSettings, world: int = 1) -> tuple[int, int]:
     """(steps an epoch, images that one process computes at a time).
 
-    A batch is cut into world x settings.accumulate equal parts. The last, incomplete batch of an epoch is left out; with fewer
-    images than one batch, the batch is as large as they allow. Raises UserError where no such cut exists.
+    A batch is divided into world x settings.accumulate equal parts. The last, incomplete batch of an epoch is left out; with fewer
+    images than one batch, the batch is as large as they allow. Raises UserError where the batch does not divide into such parts.
     """
     parts = world * settings.accumulate
-    among = f"{world} processes x train.accumulate={settings.accumulate}"
+    divisor = f"{world} processes x train.accumulate={settings.accumulate}"
     if settings.batch_size % parts:
         raise UserError(
-            f"train.batch_size={settings.batch_size} does not divide into {among} equal parts",
+            f"train.batch_size={settings.batch_size} does not divide into {divisor} equal parts",
             where="train.batch_size",
             next=f"train.batch_size={max(2, round(settings.batch_size / parts)) * parts}",
         )
     part = min(settings.batch_size, images) // parts
-    if part < 2:  # BatchNorm needs something to average over
+    if part < 2:  # BatchNorm needs at least two images
         raise UserError(
-            f"a batch of {min(settings.batch_size, images)} images leaves {part} for each of {among}; 2 are needed",
+            f"a batch of {min(settings.batch_size, images)} images leaves {part} for each of {divisor}; 2 are needed",
             where="train.batch_size",
             next="more images, a larger train.batch_size, fewer processes or train.accumulate=1",
         )

@@ -25,7 +25,7 @@ class TrainSet(Dataset):
     """
 
     def __init__(self, folder: Path, ids: np.ndarray, labels: np.ndarray, settings: TrainSettings):
-        # Fixed-width text: each worker process would come to copy millions of Python strings by counting references to them.
+        # Fixed-width text: counting references to millions of Python strings would make each worker process copy them.
         self.folder, self.ids, self.labels = folder, ids.astype(np.str_), labels
         self.size_in = settings.size_in
         self.augmentations = {
@@ -36,11 +36,11 @@ class TrainSet(Dataset):
         return len(self.ids)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int] | UserError:
-        """An unreadable image gives the UserError instead of raising it: the loader would bury it under two tracebacks."""
+        """An unreadable image gives the UserError instead of raising it: the loader would wrap it in two tracebacks."""
         epoch, row = key
         id, augmentation = str(self.ids[row]), self.augmentations[self.size_in(epoch)]
         try:
-            image = read_image(image_path(self.folder, "train", id), augmentation.at_least)
+            image = read_image(image_path(self.folder, "train", id), augmentation.min_side)
         except UserError as error:
             return error
         image = np.ascontiguousarray(augmentation(image, epoch, id))

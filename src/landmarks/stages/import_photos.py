@@ -186,15 +186,15 @@ def _each_once(photos: list[Photo], ids: np.ndarray, small: np.ndarray, config: 
     identical = np.stack([first, np.arange(len(ids))], axis=1)[first < np.arange(len(ids))]
     alike = near_duplicate_pairs(small, config.photos.near_duplicate_bits)
     pairs = np.unique(np.concatenate([identical, alike]), axis=0)
-    stands_for, conflicts = first_of_each(pairs, labels)
+    representatives, conflicts = first_of_each(pairs, labels)
 
-    copies = {photos[n].name: photos[kept].name for n, kept in enumerate(stands_for) if n != kept}
+    copies = {photos[n].name: photos[kept].name for n, kept in enumerate(representatives) if n != kept}
     if copies:
         say(f"import: {len(copies)} near-duplicates left out (photos.near_duplicate_bits=-1 keeps all but identical files)")
     for one, other in pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]:
         say(f"import: warning: the same picture under two landmarks, left out of both: {photos[one].name}, {photos[other].name}")
     two_landmarks = [photos[n].name for n in np.flatnonzero(conflicts)]
-    kept = np.flatnonzero((stands_for == np.arange(len(ids))) & ~conflicts)
+    kept = np.flatnonzero((representatives == np.arange(len(ids))) & ~conflicts)
     return [photos[n] for n in kept], ids[kept], {"near_duplicates": copies, "two_landmarks": two_landmarks}
 
 
