@@ -143,14 +143,14 @@ class Clock:
     """Seconds that pass as a test says: each shard takes as long as its pixels cost."""
 
     def __init__(self, monkeypatch, seconds_an_image):
-        self.now, describe = 0.0, time_limit.describe_shards
+        self.now, make = 0.0, time_limit.make_shards
 
-        def slow(work, shards, model, config, *more):
-            self.now += seconds_an_image * sum(map(len, shards)) * sum(scale**2 for scale in config.extract.scales)
-            self.scales = config.extract.scales
-            yield from describe(work, shards, model, config, *more)
+        def slow(job, shards, *more):
+            self.scales = job.settings.scales
+            self.now += seconds_an_image * sum(len(job.shard_ids(shard)) for shard in shards) * sum(scale**2 for scale in self.scales)
+            make(job, shards, *more)
 
-        monkeypatch.setattr(time_limit, "describe_shards", slow)
+        monkeypatch.setattr(time_limit, "make_shards", slow)
         monkeypatch.setattr(time_limit.time, "perf_counter", lambda: self.now)
         monkeypatch.setattr(notebook.time, "time", lambda: self.now)
 

@@ -1,4 +1,4 @@
-"""Local features of single pictures in the form that is kept, and many pictures' as one."""
+"""Local features of one picture in stored form, and of many pictures packed into one object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from landmarks.ops.local_features import LocalFeatures, quantise
 
 
 def as_stored(keypoints: np.ndarray, descriptors: np.ndarray, storage: str) -> LocalFeatures:
-    """One picture's keypoints (m, 4) and descriptors (m, dimensions) float32 in "float16" or "int8"."""
+    """The keypoints (m, 4) and descriptors (m, dimensions) float32 of one picture. storage: "float16" or "int8"."""
     if storage == "int8":
         descriptors, factors = quantise(descriptors)
     else:
@@ -19,7 +19,7 @@ def as_stored(keypoints: np.ndarray, descriptors: np.ndarray, storage: str) -> L
 
 
 def packed(pictures: Sequence[LocalFeatures], dimensions: int, storage: str) -> LocalFeatures:
-    """The features of several pictures, each as `as_stored` gives them, one after the other."""
+    """The features of several pictures, each as `as_stored` returns them, one after the other."""
     counts = [len(one.keypoints) for one in pictures]
     return LocalFeatures(
         descriptors=np.concatenate([np.empty((0, dimensions), storage), *(one.descriptors for one in pictures)]),

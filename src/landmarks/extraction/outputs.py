@@ -1,4 +1,4 @@
-"""What is kept of a described picture: its global descriptor, its local features; each in a folder of shards."""
+"""The outputs of extraction: global descriptors and local features, each in a folder of shards."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Described(NamedTuple):
     """Pictures of one shard in the order of its ids, without those that could not be read.
 
     ids          (n,) strings
-    descriptors  (n, dimensions) float32, or None where they were not asked for
-    local        LocalFeatures of each image in the form that is kept, or None
+    descriptors  (n, dimensions) float32, None where they were not asked for
+    local        LocalFeatures of each image in stored form, None where they were not asked for
     skipped      id -> why it could not be read
     """
 
@@ -41,7 +41,7 @@ class DescriptorOutput:
     name: str
 
     def path(self, shard: int, ids: np.ndarray) -> Path:
-        """The file that says that the shard of these ids is there."""
+        """The file whose existence means that the shard of these ids is written."""
         return shard_path(self.artefact.folder, shard)
 
     def is_made(self, shard: int, ids: np.ndarray) -> bool:
@@ -56,6 +56,8 @@ class DescriptorOutput:
         return ids
 
     def write(self, shard: int, ids: np.ndarray, described: Described) -> None:
+        if described.descriptors is None:
+            raise ValueError("described without global descriptors")
         write_shard(self.artefact.folder, shard, described.descriptors, described.skipped)
 
     def seal(self, ids: np.ndarray, dimensions: int) -> None:
@@ -67,7 +69,7 @@ class DescriptorOutput:
 
 @dataclass(frozen=True)
 class LocalOutput:
-    """outputs/<run>/local/<model>/<split>: as many images as have been asked for so far, each once."""
+    """outputs/<run>/local/<model>/<split>: the images that were asked for so far, each once."""
 
     artefact: Artefact
     name: str
@@ -87,6 +89,8 @@ class LocalOutput:
         return ids[self._before.rows(ids) < 0]
 
     def write(self, shard: int, ids: np.ndarray, described: Described) -> None:
+        if described.local is None:
+            raise ValueError("described without local features")
         new = self._before.rows(described.ids) < 0
         features = packed([one for one, is_new in zip(described.local, new, strict=True) if is_new], self.dimensions, self.storage)
         write_part(self.path(shard, ids), described.ids[new], features, described.skipped)
@@ -100,7 +104,7 @@ class LocalOutput:
 
     @cached_property
     def _before(self) -> LocalStore:
-        """What was there when this process began: of its own shards no other process adds anything."""
+        """The features when this process began: no other process adds any of its shards."""
         return LocalStore(self.artefact.folder)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from landmarks.config import Config, load_config, verifies
 from landmarks.datasets.images import photo_ids
 from landmarks.errors import UserError
-from landmarks.extraction.work import local_longest_side
+from landmarks.extraction.jobs import local_longest_side
 from landmarks.notebook.budget import Budget, area
 from landmarks.notebook.time_limit import describe_within
 from landmarks.pipeline import run_stage
@@ -89,7 +89,7 @@ def _verification_seconds(config: Config, tables: Tables, unit: dict[str, float]
     """Local features and matching, as far as can be told beforehand. unit: seconds a picture takes at scale 1, by model."""
     top = max(step.top for step in config.rerank if step.step == "verify")
     images = len(tables.test_ids) + min(len(tables.index_ids), len(tables.test_ids) * config.search.neighbours)
-    larger = (local_longest_side(config) / config.extract.longest_side) ** 2 * area(config.extract.local.scales)
+    larger = (local_longest_side(config.extract) / config.extract.longest_side) ** 2 * area(config.extract.local.scales)
     pairs = len(tables.test_ids) * min(top, config.search.neighbours, len(tables.index_ids))
     return images * larger * unit.get(local_model(config), 0.0) + pairs / PAIRS_PER_SECOND
 

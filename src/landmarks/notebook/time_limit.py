@@ -1,20 +1,18 @@
-"""Queries and index described within a given time: by all models, shard by shard, less of it when time runs short."""
+"""Queries and index described within a given time: by all models, shard by shard, with less detail when time runs short."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from tqdm import tqdm
 
 from landmarks.config import Config
-from landmarks.device import choose_device, resolve_precision
-from landmarks.extraction.describe import describe_shards, open_model
+from landmarks.extraction.describe import make_shards
+from landmarks.extraction.jobs import ExtractionJob, descriptors_job
 from landmarks.extraction.outputs import Described
-from landmarks.extraction.work import Work, descriptors_work
+from landmarks.extraction.processor import Processor, choose_processor, open_model
 from landmarks.models.global_model import GlobalModel
 from landmarks.notebook.budget import Budget
 from landmarks.progress import progress, say
@@ -26,67 +24,60 @@ NO_TIME = "no time was left to describe it"
 
 @dataclass(frozen=True)
 class Model:
-    """A model, and what it describes of each split."""
+    """A model on its device, and its job for each split."""
 
     network: GlobalModel
-    works: dict[str, Work]
+    jobs: dict[str, ExtractionJob]
 
 
-def describe_within(config: Config, tables: Tables, left: Callable[[], float], budget: Budget) -> None:
-    """Make descriptors/<model>/{test,index}; the queries first, all of them, then as much of the index as there is time for.
+def describe_within(config: Config, tables: Tables, seconds_left: Callable[[], float], budget: Budget) -> None:
+    """Make descriptors/<model>/{test,index}: first all queries, then as much of the index as there is time for.
 
-    left    gives the seconds that are left for it; looked at before every shard
-    budget  says what is dropped; pictures that there is no time for are listed as skipped, as unreadable ones are
+    seconds_left  called before every shard
+    budget        decides what is dropped; pictures that there is no time for are listed as skipped, as unreadable ones are
     """
-    device, reason = choose_device(config.run.device)
-    precision = resolve_precision(config.extract.precision, device)
-    say(f"extract on {device.type}: {reason}; {precision}")
-    models = {name: _prepare(config, name, tables, precision, device) for name in config.models}
+    processor = choose_processor(config.run.device, config.extract.precision)
+    say(f"extract on {processor}")
+    models = {name: _prepare(config, name, tables, processor) for name in config.models}
     done: dict[str, int] = dict.fromkeys(models, 0)
     total = len(tables.test_ids) + len(tables.index_ids)
     for split in ("test", "index"):
-        one = next(iter(models.values())).works[split]
-        with progress(None, f"describe {split}", "image", total=len(one.ids) * len(models)) as bar:
-            for shard in one.shards:
-                for dropped in budget.fit(left(), {name: total - count for name, count in done.items()}):
-                    say(f"extract: {dropped} is dropped, {left() / 60:.0f} minutes are left for {total - min(done.values())} images")
-                ids = one.ids_of(shard)
-                late = split == "index" and budget.seconds(dict.fromkeys(models, len(ids))) > left()
+        first = next(iter(models.values())).jobs[split]
+        with progress(None, f"describe {split}", "image", total=len(first.ids) * len(models)) as bar:
+            for shard in first.shards:
+                for dropped in budget.fit(seconds_left(), {name: total - count for name, count in done.items()}):
+                    minutes = f"{seconds_left() / 60:.0f} minutes"
+                    say(f"extract: {dropped} is dropped, {minutes} are left for {total - min(done.values())} images")
+                images = len(first.shard_ids(shard))
+                late = split == "index" and budget.seconds(dict.fromkeys(models, images)) > seconds_left()
                 for name, model in models.items():
+                    job = model.jobs[split]
                     if late:
-                        _leave_out(model, split, shard, bar)
-                    elif not model.works[split].is_made(model.works[split].descriptors, shard):
-                        _describe(config, name, model, split, shard, precision, device, budget, bar)
-                    done[name] += len(ids)
+                        _leave_out(job, shard, model.network.dimensions)
+                        bar.update(images)
+                    elif job.unmade(shard):
+                        began = time.perf_counter()
+                        make_shards(job.at_scales(budget.scales), [shard], model.network, processor, bar)
+                        budget.measured(name, time.perf_counter() - began, images)
+                    done[name] += images
         for model in models.values():
-            model.works[split].descriptors.seal(one.ids, model.network.dimensions)
+            model.jobs[split].seal(model.network.dimensions)
 
 
-def _prepare(config: Config, name: str, tables: Tables, precision: str, device: torch.device) -> Model:
-    works = {
-        split: descriptors_work(config, name, split, tables.ids(split), fingerprint_of_file(tables.path(split)), precision)
+def _prepare(config: Config, name: str, tables: Tables, processor: Processor) -> Model:
+    jobs = {
+        split: descriptors_job(config, name, split, tables.ids(split), fingerprint_of_file(tables.path(split)), processor.precision)
         for split in ("test", "index")
     }
-    for work in works.values():
-        work.descriptors.artefact.begin()
-    return Model(open_model(config, name, precision, device), works)
+    for job in jobs.values():
+        for output in job.outputs:
+            output.artefact.begin()
+    return Model(open_model(next(iter(jobs.values())).model_folder, processor), jobs)
 
 
-def _describe(
-    config: Config, name: str, model: Model, split: str, shard: int, precision: str, device: torch.device, budget: Budget, bar: tqdm
-) -> None:
-    """One shard by one model, timed, at the scales that are left."""
-    settings = config.model_copy(update={"extract": config.extract.model_copy(update={"scales": budget.scales})})
-    work, ids = model.works[split], model.works[split].ids_of(shard)
-    side = descriptors_work(settings, name, split, ids, "", precision).side
-    began = time.perf_counter()
-    (described,) = describe_shards(replace(work, side=side), [ids], model.network, settings, precision, device, bar)
-    work.descriptors.write(shard, ids, described)
-    budget.measured(name, time.perf_counter() - began, len(ids))
-
-
-def _leave_out(model: Model, split: str, shard: int, bar: tqdm) -> None:
-    work, ids = model.works[split], model.works[split].ids_of(shard)
-    nothing = np.zeros((0, model.network.dimensions), np.float32)
-    work.descriptors.write(shard, ids, Described(ids[:0], nothing, None, dict.fromkeys(map(str, ids), NO_TIME)))
-    bar.update(len(ids))
+def _leave_out(job: ExtractionJob, shard: int, dimensions: int) -> None:
+    """Write the shard without a row, all its images listed as skipped."""
+    ids = job.shard_ids(shard)
+    nothing = Described(ids[:0], np.zeros((0, dimensions), np.float32), None, dict.fromkeys(map(str, ids), NO_TIME))
+    for output in job.outputs:
+        output.write(shard, ids, nothing)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from landmarks.config import CleanSettings, Config
+from landmarks.extraction.jobs import local_bytes_per_image, local_recipe
 from landmarks.extraction.run import extract_features
-from landmarks.extraction.work import local_recipe
 from landmarks.gallery.chart import bar_chart
 from landmarks.ops.cleaning import images_to_keep, same_label_neighbours
 from landmarks.ops.knn import gpu_count, knn_blocks
@@ -19,7 +19,7 @@ from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.search.descriptor_source import DescriptorSource, space_settings
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.files import read_array, write_array, write_text
-from landmarks.store.local_features import bytes_an_image, local_model
+from landmarks.store.local_features import local_model
 from landmarks.store.tables import TrainTable, positions, read_tables, write_clean_train, write_csv
 
 GLDV2 = 4_132_914  # images of train.csv of Google Landmarks v2
@@ -41,7 +41,7 @@ def clean(config: Config) -> Path:
     settings = space_settings(config.models, config.whiten) | config.clean.model_dump(include={"neighbours", "pairs"})
     nearest = Artefact(config.run.folder / "same_label", "clean", settings, inputs)
     settings = {name: getattr(config, name).model_dump(mode="json") for name in ("clean", "verification")}
-    settings |= {"local": local_recipe(config), "model": model}
+    settings |= {"local": local_recipe(config.extract), "model": model}
     inputs = {"same_label": nearest.fingerprint, "model": read_manifest(config.run.folder / "models" / model)["fingerprint"]}
     artefact = Artefact(config.run.folder / "clean", "clean", settings, inputs)
     if artefact.is_complete():
@@ -68,9 +68,7 @@ def clean(config: Config) -> Path:
     if rate is not None:
         pairs_per_image = _count_once(pairs, len(ids)) / max(1, len(ids)), config.clean.pairs
         comparison = read_manifest(nearest.folder)["seconds_a_comparison"]
-        local = config.extract.local
-        bytes_per_image = bytes_an_image(local.max_features, config.models[model].local.dimensions, local.storage)
-        say(_cost(bytes_per_image, pairs_per_image, comparison, rate))
+        say(_cost(local_bytes_per_image(config.models[model], config.extract.local), pairs_per_image, comparison, rate))
     return artefact.folder / "train_clean.csv"
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from landmarks.config import Config
 from landmarks.datasets.recognition import Predictions, read_predictions, write_predictions
 from landmarks.errors import UserError
+from landmarks.extraction.jobs import local_recipe
 from landmarks.extraction.run import extract_features
-from landmarks.extraction.work import local_recipe
 from landmarks.ops.non_landmark import mean_similarity
 from landmarks.ops.recognition import demote_frequent, recognition_votes
 from landmarks.ops.voting import Votes, label_votes
@@ -59,7 +59,7 @@ def _recipe(config: Config, table: Path) -> tuple[dict[str, Any], dict[str, str]
     settings, inputs = recognition_settings(config), {"ranking": ranking, "train": train, "labels": fingerprint_of_file(table)}
     if config.recognize.verify:
         model = local_model(config)
-        settings |= {"verification": config.verification.model_dump(mode="json"), "local": local_recipe(config), "model": model}
+        settings |= {"verification": config.verification.model_dump(mode="json"), "local": local_recipe(config.extract), "model": model}
         inputs["model"] = read_manifest(config.run.folder / "models" / model)["fingerprint"]
     return settings, inputs
 

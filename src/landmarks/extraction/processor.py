@@ -1,0 +1,39 @@
+"""The device and the precision of extraction, and a trained model made ready for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from landmarks.device import choose_device, resolve_precision
+from landmarks.models.checkpoint import load_model
+from landmarks.models.folding import fold_batchnorm
+from landmarks.models.global_model import GlobalModel
+
+
+@dataclass(frozen=True)
+class Processor:
+    """precision: "float32" or "bfloat16"; reason: why it is this device, in words."""
+
+    device: torch.device
+    precision: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.device.type}: {self.reason}; {self.precision}"
+
+
+def choose_processor(device: str, precision: str) -> Processor:
+    """For run.device and extract.precision. Raises UserError where there is no such device."""
+    chosen, reason = choose_device(device)
+    return Processor(chosen, resolve_precision(precision, chosen), reason)
+
+
+def open_model(folder: Path, processor: Processor) -> GlobalModel:
+    """The trained model, on the device. Raises UserError where it is missing or damaged."""
+    model = load_model(folder)
+    if processor.precision == "float32":  # in bfloat16 a norm is exact beside the weights, and rounded once it is folded into them
+        fold_batchnorm(model)
+    return model.to(processor.device).to(memory_format=torch.channels_last)
