@@ -1,0 +1,72 @@
+"""Shards described by an untrained model; order, resuming and skipping are tested through the stages."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from landmarks.config import load_config
+from landmarks.datasets.images import image_path
+from landmarks.errors import UserError
+from landmarks.extraction.describe import make_shards
+from landmarks.extraction.jobs import descriptors_job
+from landmarks.extraction.processor import choose_processor, open_model
+from landmarks.models.build import build_model
+from landmarks.models.checkpoint import save_model
+from landmarks.progress import progress
+from landmarks.store.artefact import Artefact
+
+IDS = np.array(["d0", "d1", "d2", "d3"], object)
+
+
+@pytest.fixture
+def config(tmp_path):
+    settings = [f"run.folder={tmp_path / 'run'}", f"dataset.folder={tmp_path}", "models.tiny={backbone: test_resnet, dimensions: 16}"]
+    extract = "{longest_side: 64, scales: [0.5, 1.0], shard_images: 2, workers: 0}"
+    config = load_config(None, [*settings, "models.tiny.pretrained=false", f"extract={extract}"])
+    for number, id in enumerate(IDS):
+        path = image_path(tmp_path, "index", id)
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (64, 48, 3), dtype=np.uint8)).save(path)
+    trained = Artefact(tmp_path / "run" / "models" / "tiny", "train", {}, {})
+    trained.begin()
+    torch.manual_seed(0)
+    save_model(trained.folder, build_model(config.models["tiny"]), config.models["tiny"])
+    trained.finish()
+    return config
+
+
+def make(job, shards, processor, model=None):
+    job.descriptors.artefact.begin()
+    with progress(None, "test", "image", hidden=True) as bar:
+        make_shards(job, shards, model or open_model(job.model_folder, processor), processor, bar)
+    return {path.name: np.load(path) for path in sorted(job.descriptors.artefact.folder.glob("*.npy"))}
+
+
+def test_only_the_shards_that_are_named_are_made_and_at_the_scales_of_the_job(config, tmp_path):
+    processor = choose_processor("cpu", "auto")
+    assert str(processor) == "cpu: run.device=cpu; float32"
+    job = descriptors_job(config, "tiny", "index", IDS, "table", processor.precision)
+    fewer = make(job.at_scales((0.5,)), [1], processor)
+    assert list(fewer) == ["00001.npy"] and fewer["00001.npy"].shape == (2, 16)
+    both = make(job, [0], processor)
+    np.testing.assert_array_equal(both["00001.npy"], fewer["00001.npy"])
+    extract = config.extract.model_copy(update={"scales": (0.5,)})
+    other = config.model_copy(update={"extract": extract, "run": config.run.model_copy(update={"folder": tmp_path / "other"})})
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "models").symlink_to(tmp_path / "run" / "models")
+    half = make(descriptors_job(other, "tiny", "index", IDS, "table", processor.precision), [0, 1], processor)
+    np.testing.assert_array_equal(half["00001.npy"], fewer["00001.npy"])
+    assert not np.array_equal(half["00000.npy"], both["00000.npy"])
+
+
+def test_a_model_that_gives_no_numbers_is_named_with_the_image(config):
+    processor = choose_processor("cpu", "float32")
+    job = descriptors_job(config, "tiny", "index", IDS, "table", processor.precision)
+    model = open_model(job.model_folder, processor)
+    with torch.no_grad():
+        model.head[0].bias[:] = torch.nan
+    with pytest.raises(UserError, match="the model tiny gives NaN or infinity") as caught:
+        make(job, [1], processor, model)
+    assert "image 'd2'" in str(caught.value.where)
+    assert not list(job.descriptors.artefact.folder.glob("*.npy"))
