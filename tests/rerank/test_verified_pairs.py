@@ -21,7 +21,7 @@ def config(tmp_path):
     rng = np.random.default_rng(0)
     world = rng.standard_normal((300, 16)), 800 * rng.random((300, 2))
     for split, ids in (("test", QUERY_IDS), ("index", INDEX_IDS)):
-        artefact = Artefact(local_folder(config, "m", split), "extract-local", {}, {})
+        artefact = Artefact(local_folder(config.run.folder, "m", split), "extract-local", {}, {})
         artefact.begin()
         for number, part in enumerate(np.array_split(np.arange(len(ids)), 2)):
             seen = [rng.permutation(60)[:FEATURES] + 60 * (image % 3) for image in part]

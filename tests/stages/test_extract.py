@@ -146,7 +146,7 @@ def test_damaged_and_missing_pictures_can_be_skipped(overrides, tmp_path, capsys
     folder = run(overrides, "extract.on_error=skip", "extract.workers=1", f"run.folder={tmp_path / 'skipping'}")[1]
     found = read_descriptors(folder)
     assert found.ids.tolist() == [id for id in IDS["index"][:8] if id != "b005"]
-    assert_nearly_equal(found.matrix.astype(float), whole.of(found.ids).matrix.astype(float))
+    assert_nearly_equal(found.matrix.astype(float), whole.for_ids(found.ids).matrix.astype(float))
     skipped = read_manifest(folder)["skipped"]
     assert list(skipped) == ["b005", *IDS["index"][8:]] and "truncated" in skipped["b005"]
     assert list(json.loads((folder / "00001.skipped.json").read_text())) == ["b005"]

@@ -83,7 +83,7 @@ def test_all_images_of_the_splits_are_described_in_the_pass_of_their_descriptors
     assert found.ids.tolist() == IDS["index"] and not (local / "train").exists()
     assert [count for count, shape in zip(found.counts(), 3 * SHAPES) if shape[0] == 5] == [0, 0]
     assert 0 < found.counts().max() <= 20
-    features = found.of(found.ids)
+    features = found.for_ids(found.ids)
     assert features.descriptors.dtype == np.float16 and features.descriptors.shape[1] == 32
     np.testing.assert_allclose(np.linalg.norm(features.descriptors.astype(float), axis=1), 1, atol=2e-3)
     for number, (height, width) in zip(range(9), 3 * SHAPES):
@@ -126,7 +126,7 @@ def test_the_same_place_is_found_in_a_photo_and_in_its_enlargement(overrides, tm
     rank(tmp_path, [0, 1])
     settings = "extract.local.scales=[1.0,1.4142]", "extract.local.max_features=500"
     all_of(overrides, *settings) if mode == "all" else returned_of(overrides, *settings)
-    features = store(tmp_path, "index").of(np.array(["b000", "b001"], object))
+    features = store(tmp_path, "index").for_ids(np.array(["b000", "b001"], object))
     small, large = slice(0, features.offsets[1]), slice(features.offsets[1], None)
     similarity = features.descriptors[small].astype(np.float32) @ features.descriptors[large].astype(np.float32).T
     nearest = similarity.argmax(axis=1)
@@ -142,33 +142,33 @@ def test_only_queries_and_what_they_found_are_described_and_later_ones_added(ove
     assert returned_of(overrides) == [tmp_path / "run" / "local" / "tiny" / split for split in ("test", "index")]
     first = store(tmp_path, "index")
     assert first.ids.tolist() == ["b002", "b005", "b007"] and store(tmp_path, "test").ids.tolist() == IDS["test"]
-    kept = first.of(first.ids)
+    kept = first.for_ids(first.ids)
     rank(tmp_path, [7, 1, 8, 2])
     returned_of(overrides)
     grown = store(tmp_path, "index")
     assert sorted(grown.ids) == ["b001", "b002", "b005", "b007", "b008"]
-    assert_same_features(grown.of(first.ids), kept, tolerance=0)
+    assert_same_features(grown.for_ids(first.ids), kept, tolerance=0)
     capsys.readouterr()
     returned_of(overrides)
     assert "local/tiny/index: up to date" in capsys.readouterr().out
     all_of(overrides)
     complete = store(tmp_path, "index")
     assert sorted(complete.ids) == IDS["index"], "each once"
-    gathered = complete.of(complete.ids)
+    gathered = complete.for_ids(complete.ids)
     shutil.rmtree(tmp_path / "run" / "local")
     all_of(overrides)
-    assert_same_features(store(tmp_path, "index").of(complete.ids), gathered)
+    assert_same_features(store(tmp_path, "index").for_ids(complete.ids), gathered)
 
 
 def test_int8_is_nearly_the_same_in_less_space(overrides, tmp_path):
     rank(tmp_path, [0, 1, 2])
     returned_of(overrides)
     wide = store(tmp_path, "index")
-    whole = wide.of(wide.ids)
+    whole = wide.for_ids(wide.ids)
     with pytest.raises(UserError, match="settings.storage 'float16' -> 'int8'"):
         returned_of(overrides, "extract.local.storage=int8")
     returned_of(overrides, "extract.local.storage=int8", "run.overwrite=true")
-    small = store(tmp_path, "index").of(wide.ids)
+    small = store(tmp_path, "index").for_ids(wide.ids)
     assert small.descriptors.dtype == np.int8 and small.offsets.tolist() == whole.offsets.tolist()
     restored = small.descriptors * small.factors[:, None]
     np.testing.assert_allclose(restored, whole.descriptors.astype(np.float32), atol=0.01)
@@ -177,14 +177,14 @@ def test_int8_is_nearly_the_same_in_less_space(overrides, tmp_path):
 def test_a_cut_off_run_goes_on_where_it_stopped(overrides, tmp_path, capsys):
     all_of(overrides)
     folder = tmp_path / "run" / "local" / "tiny" / "index"
-    whole = store(tmp_path, "index").of(np.array(IDS["index"], object))
+    whole = store(tmp_path, "index").for_ids(np.array(IDS["index"], object))
     parts = sorted(folder.glob("*.offsets.npy"))
     parts[1].unlink()
     kept = parts[0].stat().st_mtime_ns
     (folder / "manifest.json").unlink()
     all_of(overrides)
     assert parts[0].stat().st_mtime_ns == kept and parts[1].exists()
-    assert_same_features(store(tmp_path, "index").of(np.array(IDS["index"], object)), whole)
+    assert_same_features(store(tmp_path, "index").for_ids(np.array(IDS["index"], object)), whole)
     assert "2 of 3 shards are there" in capsys.readouterr().out
 
 
@@ -249,7 +249,7 @@ def test_two_processes_share_the_work_and_make_the_same(overrides, tmp_path):
         np.testing.assert_allclose(together.matrix.astype(float), alone.matrix.astype(float), atol=1e-3)
     alone, together = store(tmp_path, "index"), store(tmp_path, "index", run="shared")
     assert together.ids.tolist() == IDS["index"] and len(list(together.folder.glob("*.offsets.npy"))) == 3
-    assert_same_features(together.of(together.ids), alone.of(together.ids))
+    assert_same_features(together.for_ids(together.ids), alone.for_ids(together.ids))
 
 
 def test_without_a_local_branch_there_is_nothing_to_make(overrides, tmp_path):
@@ -268,7 +268,8 @@ def test_of_several_models_one_is_named(overrides):
         returned_of(two)
     with pytest.raises(UserError, match="'oter' has none"):
         returned_of(two, "verification.model=oter")
-    assert local_model(load_config(None, [*two, "verification.model=other"])) == "other"
+    config = load_config(None, [*two, "verification.model=other"])
+    assert local_model(config.models, config.verification.model) == "other"
 
 
 def test_training_images_are_described_where_fuse_learns_from_inliers(delg_run, tmp_path, capsys):

@@ -2,7 +2,6 @@ import pytest
 
 from landmarks.errors import UserError
 from landmarks.store.artefact import Artefact, read_manifest
-from landmarks.store.files import atomic_write, read_array, write_json
 
 
 def artefact(folder, **settings):
@@ -59,25 +58,6 @@ def test_killed_while_it_began_or_cleared_it_can_begin_again(tmp_path):
     (tmp_path / "a" / "00000.npy").write_bytes(b"part")
     artefact(tmp_path / "a", n=2).begin()
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["recipe.json"]
-
-
-def test_a_file_that_was_not_finished_leaves_the_old_one_and_no_trace(tmp_path):
-    write_json(tmp_path / "x.json", 1)
-    with pytest.raises(RuntimeError), atomic_write(tmp_path / "x.json") as aside:
-        aside.write_text("half")
-        raise RuntimeError
-    assert (tmp_path / "x.json").read_text() == "1\n" and [p.name for p in tmp_path.iterdir()] == ["x.json"]
-
-
-def test_arrays_that_are_cut_off_or_pickled_are_refused(tmp_path):
-    import numpy as np
-
-    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
-    np.save(tmp_path / "whole.npy", np.zeros((100, 8)))
-    (tmp_path / "cut.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:500])
-    for name, message in (("objects", "not a whole"), ("cut", "not a whole"), ("none", "missing file")):
-        with pytest.raises(UserError, match=message):
-            read_array(tmp_path / f"{name}.npy")
 
 
 def test_an_unfinished_artefact_has_no_manifest_to_read(tmp_path):

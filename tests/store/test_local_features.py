@@ -3,7 +3,7 @@ import pytest
 
 from landmarks.errors import UserError
 from landmarks.ops.local_features import LocalFeatures
-from landmarks.store.local_features import LocalStore, bytes_an_image, has_skipped, part_path, write_part
+from landmarks.store.local_features import LocalStore, has_skipped, max_bytes_per_image, part_path, write_part
 
 DIMENSIONS = 8
 
@@ -33,7 +33,7 @@ def test_any_images_are_read_from_any_parts_in_any_order(tmp_path, storage):
     store = LocalStore(tmp_path)
     assert store.ids.tolist() == list("abcde") and store.counts().tolist() == [3, 0, 2, 0, 4]
     wanted = ["e", "b", "c", "a", "e"]
-    found = store.of(np.array(wanted, object))
+    found = store.for_ids(np.array(wanted, object))
     sources = {"a": (first, 0), "b": (first, 1), "c": (first, 2), "d": (second, 0), "e": (second, 1)}
     assert found.offsets.tolist() == [0, 4, 4, 6, 9, 13] and found.descriptors.dtype == storage
     for number, id in enumerate(wanted):
@@ -43,16 +43,16 @@ def test_any_images_are_read_from_any_parts_in_any_order(tmp_path, storage):
 def test_nothing_there_nothing_asked_for(tmp_path):
     store = LocalStore(tmp_path / "none")
     assert store.ids.tolist() == [] and store.rows(np.array(["a"], object)).tolist() == [-1] and store.skipped == {}
-    assert store.of(np.empty(0, object)).offsets.tolist() == [0]
+    assert store.for_ids(np.empty(0, object)).offsets.tolist() == [0]
     with pytest.raises(UserError, match="1 of 1 images have no local features, first 'a'"):
-        store.of(np.array(["a"], object))
+        store.for_ids(np.array(["a"], object))
 
 
 def test_a_part_without_a_single_feature_is_whole(tmp_path):
     path = part_path(tmp_path, 0, ["a", "b"])
     write_part(path, np.array(["a"], object), features_of([0], "int8"), {"b": "truncated"})
     store = LocalStore(tmp_path)
-    assert store.ids.tolist() == ["a"] and store.of(store.ids).descriptors.shape == (0, DIMENSIONS)
+    assert store.ids.tolist() == ["a"] and store.for_ids(store.ids).descriptors.shape == (0, DIMENSIONS)
     assert store.skipped == {"b": "truncated"} and has_skipped(path)
     write_part(path, np.array(["a", "b"], object), features_of([0, 0], "int8"), {})
     assert not has_skipped(path)
@@ -71,7 +71,7 @@ def test_a_damaged_array_is_named(tmp_path):
     keypoints = next(tmp_path.glob("*.keypoints.npy"))
     keypoints.write_bytes(keypoints.read_bytes()[:100])
     with pytest.raises(UserError, match="not a whole .npy file") as caught:
-        LocalStore(tmp_path).of(np.array(["a"], object))
+        LocalStore(tmp_path).for_ids(np.array(["a"], object))
     assert caught.value.where == keypoints
 
 
@@ -85,4 +85,4 @@ def test_an_image_takes_no_more_than_it_is_said_to(tmp_path, storage):
     features = features_of([50] * 20, storage)
     write_part(part_path(tmp_path, 0, ["x"]), np.array([f"id{n}" for n in range(20)], object), features, {})
     taken = sum(file.stat().st_size for file in tmp_path.iterdir()) - 4 * 128  # four headers of .npy files
-    assert 0.95 * taken <= 20 * bytes_an_image(50, DIMENSIONS, storage) and taken <= 20 * bytes_an_image(50, DIMENSIONS, storage)
+    assert 0.95 * taken <= 20 * max_bytes_per_image(50, DIMENSIONS, storage) and taken <= 20 * max_bytes_per_image(50, DIMENSIONS, storage)

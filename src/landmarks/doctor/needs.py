@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from landmarks.config import Config, matched_splits, verifies
-from landmarks.store.local_features import bytes_an_image
+from landmarks.store.local_features import max_bytes_per_image
 
 FLOAT16, FLOAT32 = 2, 4
 PROGRAM = 3e9  # bytes: torch, its workers and a small model; `./run.sh` on the sample measured 2.7 GB (EXPERIMENTS.md)
@@ -31,7 +31,9 @@ def disk_needs(config: Config, images: dict[str, int], channels: dict[str, int])
     if local and (verifies(config.rerank) or config.extract.local.images == "all"):
         settings = config.extract.local
         described = sum(_described(config, images).values())
-        needs["local features"] = described * sum(bytes_an_image(settings.max_features, one.dimensions, settings.storage) for one in local)
+        needs["local features"] = described * sum(
+            max_bytes_per_image(settings.max_features, one.dimensions, settings.storage) for one in local
+        )
     if config.dataset.source == "sample":
         needs["rendered photos"] = every * PHOTO_BYTES
     return needs

@@ -11,7 +11,7 @@ import numpy as np
 from landmarks.config import Config, ExtractSettings, LocalExtractSettings, ModelSettings
 from landmarks.extraction.outputs import DescriptorOutput, LocalOutput
 from landmarks.store.artefact import Artefact, read_manifest
-from landmarks.store.local_features import bytes_an_image, local_folder
+from landmarks.store.local_features import local_folder, max_bytes_per_image
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _job(
         settings = extract.local.model_dump(include={"scales", "max_features", "storage"})
         settings |= {"longest_side": local_longest_side(extract), "decoded_side": side, "precision": precision}
         # The ids are no part of the recipe: later runs add more of them to the same folder.
-        artefact = Artefact(local_folder(config, model, split), "extract-local", settings, {"model": made_by})
+        artefact = Artefact(local_folder(config.run.folder, model, split), "extract-local", settings, {"model": made_by})
         local_output = LocalOutput(artefact, f"local/{model}/{split}", _local_dimensions(config.models[model]), extract.local.storage)
     return ExtractionJob(model_folder, config.tables_folder, split, ids, extract, descriptor_output, local_output)
 
@@ -122,12 +122,12 @@ def new_local_bytes(job: ExtractionJob) -> int:
     if job.local is None:
         return 0
     images = sum(len(job.local.lacking(job.shard_ids(shard))) for shard in job.shards if not job.is_made(job.local, shard))
-    return images * bytes_an_image(job.settings.local.max_features, job.local.dimensions, job.local.storage)
+    return images * max_bytes_per_image(job.settings.local.max_features, job.local.dimensions, job.local.storage)
 
 
 def local_bytes_per_image(model: ModelSettings, settings: LocalExtractSettings) -> int:
     """The most that the local features of one image take on disk."""
-    return bytes_an_image(settings.max_features, _local_dimensions(model), settings.storage)
+    return max_bytes_per_image(settings.max_features, _local_dimensions(model), settings.storage)
 
 
 def local_recipe(settings: ExtractSettings) -> dict[str, Any]:

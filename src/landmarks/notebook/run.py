@@ -91,7 +91,7 @@ def _verification_seconds(config: Config, tables: Tables, unit: dict[str, float]
     images = len(tables.test_ids) + min(len(tables.index_ids), len(tables.test_ids) * config.search.neighbours)
     larger = (local_longest_side(config.extract) / config.extract.longest_side) ** 2 * area(config.extract.local.scales)
     pairs = len(tables.test_ids) * min(top, config.search.neighbours, len(tables.index_ids))
-    return images * larger * unit.get(local_model(config), 0.0) + pairs / PAIRS_PER_SECOND
+    return images * larger * unit.get(local_model(config.models, config.verification.model), 0.0) + pairs / PAIRS_PER_SECOND
 
 
 def _pairs_seconds(config: Config) -> float:

@@ -39,7 +39,7 @@ def open_context(config: Config) -> Context:
     return Context(
         base,
         landmark_ids,
-        lambda split: descriptors.unwhitened(split).of(ids[split]).matrix,
+        lambda split: descriptors.unwhitened(split).for_ids(ids[split]).matrix,
         search_on_gpu(config.run.device)[0],
         _inlier_counter(config, ids) if any(model.local for model in config.models.values()) else None,
         read_revisited_truth(tables.folder, ids["test"], ids["index"]).junk if config.protocol == "revisited" else None,
@@ -48,7 +48,8 @@ def open_context(config: Config) -> Context:
 
 def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[str, str, np.ndarray, np.ndarray], np.ndarray]:
     """Opened when first asked: a chain without verification needs no local features."""
-    pairs = cache(lambda *splits: VerifiedPairs(config, local_model(config), splits, *(ids[split] for split in splits)))
+    model = cache(lambda: local_model(config.models, config.verification.model))
+    pairs = cache(lambda *splits: VerifiedPairs(config, model(), splits, *(ids[split] for split in splits)))
     return lambda of, among, first, second: pairs(of, among).of(first, second).inliers
 
 
@@ -61,8 +62,8 @@ def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
     inputs["labels"] = fingerprint_of_file(config.tables_folder / config.dataset.train_table)
     local = {}
     if verifies(chain):
-        model = local_model(config)
-        local = {split: read_manifest(local_folder(config, model, split))["fingerprint"] for split in matched_splits(chain)}
+        model = local_model(config.models, config.verification.model)
+        local = {split: read_manifest(local_folder(config.run.folder, model, split))["fingerprint"] for split in matched_splits(chain)}
     artefacts = []
     for steps, name in enumerate(chain_names(chain)[1:], start=1):
         made_from = inputs | {f"{split} features": local[split] for split in matched_splits(chain[:steps])}

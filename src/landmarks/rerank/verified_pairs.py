@@ -51,8 +51,8 @@ class VerifiedPairs:
         self._device = choose_device(config.run.device)[0]
         on_gpu = {"processor": "gpu"} if self._device.type == "cuda" else {}  # which rounds otherwise: the two are never mixed
         self._query_ids, self._index_ids = query_ids, index_ids
-        self._queries = LocalStore(local_folder(config, model, splits[0]))
-        self._index = LocalStore(local_folder(config if elsewhere is None else config.at(elsewhere), model, splits[1]))
+        self._queries = LocalStore(local_folder(config.run.folder, model, splits[0]))
+        self._index = LocalStore(local_folder(elsewhere or config.run.folder, model, splits[1]))
         self._table = PairTable(
             config.run.folder / "pairs" / model,
             "-".join(splits),

@@ -138,8 +138,8 @@ class DescriptorSource:
     def _ensembled(self, ids: np.ndarray, parts: list[Descriptors]) -> Descriptors:
         """One part per model; an image that one model skipped has no ensembled descriptor."""
         for part in parts:
-            ids = part.of(ids).ids
-        return Descriptors(ids, ensemble([part.of(ids).matrix for part in parts], list(self._weights.values()) or [1.0]))
+            ids = part.for_ids(ids).ids
+        return Descriptors(ids, ensemble([part.for_ids(ids).matrix for part in parts], list(self._weights.values()) or [1.0]))
 
 
 def _fingerprint(path: Path) -> str:

@@ -15,6 +15,7 @@ from landmarks.gallery.chart import bar_chart
 from landmarks.ops.cleaning import images_to_keep, same_label_neighbours
 from landmarks.ops.knn import gpu_count, knn_blocks
 from landmarks.progress import progress, say
+from landmarks.quantities import format_bytes
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.search.descriptor_source import DescriptorSource, space_settings
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
@@ -34,7 +35,7 @@ def clean(config: Config) -> Path:
     features extracted where they are missing, the pairs verified and kept (pairs/): each of the three continues where it was
     interrupted. Raises UserError as these do, and where no model has a local branch.
     """
-    model = local_model(config)
+    model = local_model(config.models, config.verification.model)
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     source = DescriptorSource(config, tables)
     inputs = source.inputs("train") | {"labels": fingerprint_of_file(tables.path("train"))}
@@ -137,5 +138,5 @@ def _cost(bytes_per_image: int, pairs_per_image: tuple[float, float], comparison
     return (
         f"at the {GLDV2:,} images of Google Landmarks v2, at these rates: {search}{likely / 1e6:.0f} M pairs (at most "
         f"{most / 1e6:.0f} M) at {rate:,.0f} a second {likely / rate / 3600:.1f} h (at most {most / rate / 3600:.1f} h); "
-        f"local features up to {GLDV2 * bytes_per_image / 1e12:.2f} TB"
+        f"local features up to {format_bytes(GLDV2 * bytes_per_image)}"
     )

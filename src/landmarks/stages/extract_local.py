@@ -24,7 +24,7 @@ def extract_local(config: Config) -> list[Path]:
     What is there already, from `extract` or an earlier search, is not made again. Raises UserError as `run_extraction` does,
     and where there is no telling whose local features are meant.
     """
-    model = local_model(config)
+    model = local_model(config.models, config.verification.model)
     context = cache(lambda: open_context(config))
     wanted: dict[str, np.ndarray] = {}
     for chain in config.chains:

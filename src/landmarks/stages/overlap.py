@@ -107,12 +107,12 @@ def _near_duplicates(config: Config, split: str, evaluated: Descriptors, train: 
 
 def _inliers(config: Config, split: str, ids: np.ndarray, train_ids: np.ndarray, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """(p,) of the pairs of `ids[images]` and `train_ids[rows]`; -1 where another run's training image has no local features."""
-    model, elsewhere = local_model(config), config.overlap.train
+    model, elsewhere = local_model(config.models, config.verification.model), config.overlap.train
     wanted = {split: ids[np.unique(images)]} | ({} if elsewhere else {"train": train_ids[np.unique(rows)]})
     extract_features(config, "overlap", model, wanted)
     there = np.ones(len(images), bool)
     if elsewhere is not None:
-        there = LocalStore(local_folder(config.at(elsewhere), model, "train")).rows(train_ids[rows]) >= 0
+        there = LocalStore(local_folder(elsewhere, model, "train")).rows(train_ids[rows]) >= 0
         if not there.all():
             say(f"overlap: {(~there).sum()} {split} pairs cannot be confirmed, their training images have no local features in {elsewhere}")
     inliers = np.full(len(images), -1)

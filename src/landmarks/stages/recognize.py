@@ -58,7 +58,7 @@ def _recipe(config: Config, table: Path) -> tuple[dict[str, Any], dict[str, str]
     train = read_manifest(config.run.folder / "space" / "train")["fingerprint"]
     settings, inputs = recognition_settings(config), {"ranking": ranking, "train": train, "labels": fingerprint_of_file(table)}
     if config.recognize.verify:
-        model = local_model(config)
+        model = local_model(config.models, config.verification.model)
         settings |= {"verification": config.verification.model_dump(mode="json"), "local": local_recipe(config.extract), "model": model}
         inputs["model"] = read_manifest(config.run.folder / "models" / model)["fingerprint"]
     return settings, inputs
@@ -109,7 +109,7 @@ def _nearest_voters(context: Context, space: Space, voters: np.ndarray, neighbou
 
 def _inliers(config: Config, query_ids: np.ndarray, train_ids: np.ndarray, found: np.ndarray) -> np.ndarray:
     """(n_query, k) of each query with each training image found for it."""
-    model = local_model(config)
+    model = local_model(config.models, config.verification.model)
     queries, places = np.nonzero(found >= 0)
     images = found[queries, places]
     wanted = {"test": query_ids[np.unique(queries)], "train": train_ids[np.unique(images)]}

@@ -25,13 +25,13 @@ def show_matches(config: Config, query: str, index: str) -> Path:
     query, index  ids of any split. Local features that are not there yet are extracted, of these two photos only.
     Raises UserError for an unknown id, and as `run_extraction` does.
     """
-    model = local_model(config)
+    model = local_model(config.models, config.verification.model)
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     places = [(_split_of(id, tables), id) for id in (query, index)]
     splits = dict.fromkeys(split for split, _ in places)
     wanted = {split: np.array([id for its_split, id in dict.fromkeys(places) if its_split == split], object) for split in splits}
     extract_features(config, "show-matches", model, wanted)
-    features = [LocalStore(local_folder(config, model, split)).of(np.array([id], object)) for split, id in places]
+    features = [LocalStore(local_folder(config.run.folder, model, split)).for_ids(np.array([id], object)) for split, id in places]
     match = match_pair(*features, 0, 0, pair_seed(query, index), config.verification)
     photos = [read_image(Pictures(config.tables_folder, split).path(id), 1 << 20) for split, id in places]  # as they are, never reduced
     points = [one.keypoints[rows, :2] for one, rows in zip(features, match.rows[match.inside].T, strict=True)]

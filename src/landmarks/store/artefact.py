@@ -1,4 +1,4 @@
-"""What a stage made, from which settings and which inputs: the manifest that lets a stage be skipped or resumed."""
+"""The folder that a stage makes, with a manifest of settings and inputs by which the stage is skipped or resumed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from landmarks.errors import UserError
 from landmarks.store.files import write_json
 
 MANIFEST, RECIPE = "manifest.json", "recipe.json"
-FORMAT = 1  # raise it when a stage's output changes for the same settings: old artefacts are then made again
+FORMAT = 1  # raised when a stage's output changes for the same settings: older artefacts are then made again
 
 
 def fingerprint_of_file(path: Path) -> str:
-    """The digest of a file's bytes, for inputs that no stage made."""
+    """The digest of a file's bytes, for inputs that no stage made. Raises UserError for a missing file."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
@@ -29,10 +29,10 @@ def fingerprint_of_file(path: Path) -> str:
 class Artefact:
     """A folder that one stage makes.
 
-    folder    where it lies; `manifest.json` in it, written last, says that it is whole
+    folder    its path; `manifest.json` in it is written last and marks it as complete
     stage     the name of the stage that makes it
-    settings  the configuration keys that shape it (JSON values)
-    inputs    name -> fingerprint of what it is made from
+    settings  the configuration keys that determine its content (JSON values)
+    inputs    name -> fingerprint of each input
     """
 
     def __init__(self, folder: Path, stage: str, settings: dict[str, Any], inputs: dict[str, str]):
@@ -42,14 +42,14 @@ class Artefact:
         self._started = time.perf_counter()
 
     def is_complete(self) -> bool:
-        """Whether it lies there whole, made by this very recipe."""
+        """Whether it is finished and was made by the same recipe."""
         manifest = _read_json(self.folder / MANIFEST)
         return manifest is not None and manifest.get("fingerprint") == self.fingerprint
 
     def begin(self, *, precious: bool = False, overwrite: bool = False) -> None:
-        """Make the folder ready to be filled: keep partial work of the same recipe, clear anything of another.
+        """Prepare the folder: keep partial work of the same recipe, delete files of another recipe.
 
-        precious: what another recipe made took long, so it is cleared only when `overwrite` allows it.
+        precious: the stage takes long, so files of another recipe are deleted only when `overwrite` allows it.
         Raises UserError for a precious artefact, and for a folder with files that no stage made.
         """
         self._started = time.perf_counter()
@@ -59,7 +59,7 @@ class Artefact:
             raise UserError(
                 f"the folder holds files that {self.stage} did not make",
                 where=self.folder,
-                next="name another folder; for a dataset that lies there already: dataset.source=folder",
+                next="name another folder; for a dataset that is there already: dataset.source=folder",
             )
         if earlier is not None and earlier != self.recipe:
             if precious and not overwrite:
@@ -73,7 +73,7 @@ class Artefact:
         write_json(self.folder / RECIPE, self.recipe)
 
     def finish(self, **facts: Any) -> None:
-        """Seal it: the manifest holds the recipe, library versions, seconds and the given facts (counts and the like)."""
+        """Write the manifest: the recipe, library versions, seconds and the given facts (counts and the like)."""
         seconds = round(time.perf_counter() - self._started, 3)
         write_json(
             self.folder / MANIFEST,
@@ -90,6 +90,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def library_versions() -> dict[str, str]:
+    """Package name -> version, of the installed packages that results depend on."""
     versions = {}
     for name in ("landmarks", "torch", "timm", "faiss-gpu", "faiss-cpu", "numpy", "pandas"):
         try:
@@ -100,7 +101,7 @@ def library_versions() -> dict[str, str]:
 
 
 def _clear(folder: Path) -> None:
-    """Empty the folder, the manifest first and the recipe not at all: cut off at any moment, it is still known whose it is."""
+    """Delete everything but the recipe, the manifest first: if this is interrupted, the folder still names its stage."""
     (folder / MANIFEST).unlink(missing_ok=True)
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():

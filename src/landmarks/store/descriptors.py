@@ -1,4 +1,4 @@
-"""Global descriptors on disk: shards of float16 rows, resumed and shared out shard by shard."""
+"""Global descriptors on disk: shards of float16 rows, made and resumed shard by shard."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Descriptors:
     ids: np.ndarray
     matrix: np.ndarray
 
-    def of(self, ids: np.ndarray) -> Descriptors:
-        """Those of `ids` that are here, in the order of `ids` (skipped images are not)."""
+    def for_ids(self, ids: np.ndarray) -> Descriptors:
+        """The descriptors of `ids`, in that order; ids without one (skipped images) are left out."""
         if len(ids) == len(self.ids) and (ids == self.ids).all():
             return self
         found = positions(ids, self.ids)
@@ -32,6 +32,7 @@ class Descriptors:
 
 
 def shard_path(folder: Path, shard: int) -> Path:
+    """The file of one shard's rows."""
     return folder / f"{shard:05d}.npy"
 
 
@@ -41,7 +42,7 @@ def write_shard(folder: Path, shard: int, matrix: np.ndarray, skipped: dict[str,
     if skipped:
         write_json(listed, skipped)
     else:
-        listed.unlink(missing_ok=True)  # an earlier run may have listed pictures and ended before the rows: they are mended now
+        listed.unlink(missing_ok=True)  # of an interrupted run; those pictures have been fixed since
     write_array(shard_path(folder, shard), matrix.astype(np.float16))
 
 

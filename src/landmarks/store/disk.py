@@ -10,13 +10,17 @@ from landmarks.quantities import format_bytes
 
 
 def free_bytes(folder: Path) -> int:
-    """On the disk of `folder`, which need not exist yet."""
+    """Free bytes on the disk of `folder`, which need not exist yet."""
     folder = Path(folder).absolute()
     return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
 
 
 def require_space(folder: Path, what: str, needed: int, remedy: str) -> str:
-    """How much of how much, in words. Raises UserError where `needed` bytes are not free on the disk of `folder`."""
+    """Raise UserError where `needed` bytes are not free on the disk of `folder`; returns the needed and the free space as text.
+
+    what    what needs the space, in the plural, for the message
+    remedy  the setting to change
+    """
     free = free_bytes(folder)
     words = f"up to {format_bytes(needed)} of disk, {format_bytes(free)} are free"
     if needed > free:

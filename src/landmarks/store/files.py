@@ -1,4 +1,4 @@
-"""Files that appear under their final name only when whole."""
+"""Files that appear under their final name only when complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from landmarks.errors import UserError
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the final name when the block ends well, and vanishes otherwise."""
+    """Yield a path beside `path` to write to; it is renamed to `path` when the block succeeds, and deleted otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -27,11 +27,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text."""
     with atomic_write(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON, with a final newline."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 

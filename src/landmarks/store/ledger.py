@@ -1,4 +1,4 @@
-"""The results ledger: one CSV with a line for every evaluation, and the published results that it is read beside."""
+"""The results ledger, one CSV with a line for every evaluation, and the published results it is compared with."""
 
 from __future__ import annotations
 
@@ -21,55 +21,62 @@ _SAME = ("model", "chain", "protocol", "dataset", "choices", "fingerprint")  # w
 def add_to_ledger(path: Path, lines: list[dict[str, str]]) -> None:
     """Write `lines` (a value for each of COLUMNS) to the ledger, each evaluation once.
 
-    An evaluation that is there already keeps its line and its date; where its numbers have changed (another solution file, say),
-    the line is replaced in its place. Cut off at any moment, the file is the old one or the new one; runs that end together wait
-    for each other. Raises UserError for a file that is no ledger.
+    An evaluation that the ledger has keeps its line and its date; if its numbers have changed (because of another solution file, say),
+    its line is replaced in place. The file is replaced atomically, and concurrent runs wait for each other. Raises UserError for a
+    file that is not a ledger.
     """
-    with _alone(path):
-        there = read_ledger(path).to_dict("records") if path.exists() else []
-        known = {tuple(line[column] for column in _SAME): place for place, line in enumerate(there)}
-        wanted = list(there)
+    with _locked(path):
+        present = _lines(path)
+        row_of = {tuple(line[column] for column in _SAME): row for row, line in enumerate(present)}
+        wanted = list(present)
         for line in lines:
-            place = known.setdefault(tuple(line[column] for column in _SAME), len(wanted))
-            if place == len(wanted):
+            row = row_of.setdefault(tuple(line[column] for column in _SAME), len(wanted))
+            if row == len(wanted):
                 wanted.append(line)
-            elif wanted[place]["numbers"] != line["numbers"]:
-                wanted[place] = line
-        if wanted != there:
+            elif wanted[row]["numbers"] != line["numbers"]:
+                wanted[row] = line
+        if wanted != present:
             with atomic_write(path) as aside:
                 pd.DataFrame(wanted, columns=COLUMNS).to_csv(aside, index=False, lineterminator="\n")
 
 
+def _lines(path: Path) -> list[dict[str, str]]:
+    """The ledger's lines, none where there is no ledger yet."""
+    if not path.exists():
+        return []
+    return [dict(zip(COLUMNS, row, strict=True)) for row in read_ledger(path).itertuples(index=False, name=None)]
+
+
 def read_ledger(path: Path) -> pd.DataFrame:
-    """Every column of the ledger as strings. Raises UserError where a column is missing, or a cell of numbers holds others."""
+    """Every column of the ledger as strings. Raises UserError for a missing column or a malformed cell of numbers."""
     table = read_csv(path, list(COLUMNS)).to_pandas().astype(object)[list(COLUMNS)]
     for row, cell in enumerate(table["numbers"]):
         try:
             read_numbers(cell)
         except ValueError:
-            raise UserError(f"'{cell}' is not NAME=NUMBER NAME=NUMBER ...", where=f"{path}, row {row + 2}", next="mend the row") from None
+            raise UserError(f"'{cell}' is not NAME=NUMBER NAME=NUMBER ...", where=f"{path}, row {row + 2}", next="fix the row") from None
     return table
 
 
 def read_published() -> pd.DataFrame:
-    """Published results, with the paper that each is from, in the form of the ledger."""
+    """Published results in the columns PUBLISHED, each with the paper it is from."""
     return read_csv(Path(__file__).with_name("published.csv"), list(PUBLISHED)).to_pandas().astype(object)[list(PUBLISHED)]
 
 
 def write_numbers(numbers: dict[str, float | None]) -> str:
-    """As a cell has them: "map_private=53.32 map_public=55.77", to four decimals; what could not be measured is left out."""
+    """The text of a cell: "map_private=53.32 map_public=55.77", to four decimals; numbers that are None are left out."""
     return " ".join(f"{name}={round(value, 4):.10g}" for name, value in numbers.items() if value is not None)
 
 
 def read_numbers(cell: str) -> dict[str, float]:
-    """What `write_numbers` wrote."""
+    """The numbers that `write_numbers` wrote. Raises ValueError for other text."""
     pairs = (word.split("=", 1) for word in cell.split())
     return {name: float(value) for name, value in pairs}
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Nobody else adds to the ledger meanwhile; the lock ends with the process, however that ends."""
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the ledger's lock; the system releases it when the process ends, even if it is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_name(f".{path.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

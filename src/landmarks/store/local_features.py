@@ -1,53 +1,59 @@
-"""Local features on disk: parts of flat arrays, added to as more images are described, read image by image."""
+"""Local features on disk: parts of flat arrays; describing more images adds parts; read image by image."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config
+from landmarks.config import ModelSettings
 from landmarks.errors import UserError
 from landmarks.ops.local_features import LocalFeatures
 from landmarks.store.artefact import read_manifest
 from landmarks.store.files import read_array, write_array, write_json
 from landmarks.store.tables import read_ids, write_csv
 
-_ARRAYS = ("descriptors", "keypoints", "factors", "offsets")  # offsets are written last: they say that the part is whole
+_ARRAYS = ("descriptors", "keypoints", "factors", "offsets")  # offsets are written last: they mark the part as complete
 
 
-def local_model(config: Config) -> str:
-    """The model whose local features are matched. Raises UserError where there is none, or no telling which."""
-    models = [name for name, model in config.models.items() if model.local is not None]
-    chosen = config.verification.model or (models[0] if len(models) == 1 else None)
-    if chosen in models:
+def local_model(models: Mapping[str, ModelSettings], wanted: str | None) -> str:
+    """The name of the model whose local features are matched: `wanted` (verification.model), or the only one with a local branch.
+
+    Raises UserError where no model has a local branch, where `wanted` has none, and where several have one and none is wanted.
+    """
+    candidates = [name for name, model in models.items() if model.local is not None]
+    chosen = wanted or (candidates[0] if len(candidates) == 1 else None)
+    if chosen is not None and chosen in candidates:
         return chosen
-    if not models:
+    if not candidates:
         raise UserError("no model has a local branch", where="models", next="models.NAME.local={}, and train it")
     raise UserError(
-        f"the models {', '.join(models)} have local features" + (f", '{chosen}' has none" if chosen else ""),
+        f"the models {', '.join(candidates)} have local features" + (f", '{chosen}' has none" if chosen else ""),
         where="verification.model",
-        next=f"verification.model={models[0]}",
+        next=f"verification.model={candidates[0]}",
     )
 
 
-def local_folder(config: Config, model: str, split: str) -> Path:
-    return config.run.folder / "local" / model / split
+def local_folder(run_folder: Path, model: str, split: str) -> Path:
+    """The folder of one split's local features by one model."""
+    return run_folder / "local" / model / split
 
 
 def part_path(folder: Path, shard: int, ids: np.ndarray) -> Path:
-    """The last file of the part that holds the shard of these ids; the name is that of no other list of ids."""
+    """The last file of the part that holds these ids of the shard; another list of ids has another file name."""
     return folder / f"{shard:05d}-{hashlib.blake2b(' '.join(ids).encode(), digest_size=4).hexdigest()}.offsets.npy"
 
 
 def write_part(path: Path, ids: np.ndarray, features: LocalFeatures, skipped: dict[str, str]) -> None:
     """Write the features of `ids` (n,), image by image; `skipped` says which images have none here, and why.
 
-    path  as `part_path` names it
+    path  from `part_path`
     """
     if skipped:
         write_json(_beside(path, "skipped.json"), skipped)
@@ -65,13 +71,21 @@ def has_skipped(path: Path) -> bool:
     return _beside(path, "skipped.json").exists()
 
 
-def bytes_an_image(max_features: int, dimensions: int, storage: str) -> int:
-    """The most that an image takes on disk; storage "float16" or "int8"."""
+def max_bytes_per_image(max_features: int, dimensions: int, storage: str) -> int:
+    """The most bytes that an image's features take on disk; storage: "float16" or "int8"."""
     return max_features * (dimensions * np.dtype(storage).itemsize + 4 * 4 + (4 if storage == "int8" else 0)) + 32
 
 
+class _Arrays(NamedTuple):
+    """The mapped arrays of a part; factors only beside int8 descriptors."""
+
+    descriptors: np.ndarray
+    keypoints: np.ndarray
+    factors: np.ndarray | None
+
+
 class LocalStore:
-    """The local features of one split by one model, as far as they are there; the arrays stay on disk until asked for.
+    """The local features of one split by one model, as far as they exist; the arrays are mapped, and read on demand.
 
     Each part is five files: ids.csv, descriptors.npy (m, dimensions) float16 or int8, factors.npy (m,) float32 beside int8,
     keypoints.npy (m, 4) float32 x, y, scale, attention in original pixels, offsets.npy (n + 1,) int64: image i of the part
@@ -81,21 +95,21 @@ class LocalStore:
     def __init__(self, folder: Path):
         self.folder = Path(folder)
         self._parts = sorted(self.folder.glob("*.offsets.npy"))
-        self._opened: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
+        self._opened: dict[int, _Arrays] = {}
 
     @property
     def fingerprint(self) -> str:
-        """Of what the features were made by. Raises UserError where no stage has finished here."""
+        """The fingerprint in the folder's manifest. Raises UserError where no stage has finished here."""
         return read_manifest(self.folder)["fingerprint"]
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """(n,) strings: the images that are here, those without a single feature too."""
+        """(n,) strings: the described images, including those without any feature."""
         return np.concatenate([np.empty(0, object), *(read_ids(_beside(path, "ids.csv")) for path in self._parts)])
 
     @cached_property
     def _places(self) -> np.ndarray:
-        """(n, 3) int64: part, first row, row behind the last."""
+        """(n, 3) int64 for each of `self.ids`: its part, first row, and the row after the last."""
         places = [np.empty((0, 3), np.int64)]
         for number, path in enumerate(self._parts):
             offsets = read_array(path)
@@ -109,7 +123,7 @@ class LocalStore:
         return {id: reason for path in lists for id, reason in json.loads(path.read_text(encoding="utf-8")).items()}
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
-        """Where each of `ids` stands in `self.ids`: (n,) int64, -1 = not here."""
+        """The position of each of `ids` in `self.ids`: (n,) int64, -1 = not described."""
         return self._lookup.get_indexer(pd.Index(ids, dtype=object))
 
     def counts(self) -> np.ndarray:
@@ -117,7 +131,7 @@ class LocalStore:
         return self._places[:, 2] - self._places[:, 1]
 
     def require(self, ids: np.ndarray) -> np.ndarray:
-        """As `rows`; raises UserError where one of `ids` is not here."""
+        """As `rows`; raises UserError where one of `ids` is not described."""
         rows = self.rows(ids)
         if (rows < 0).any():
             raise UserError(
@@ -127,8 +141,8 @@ class LocalStore:
             )
         return rows
 
-    def of(self, ids: np.ndarray) -> LocalFeatures:
-        """The features of `ids`, in that order. Raises UserError where one of them is not here."""
+    def for_ids(self, ids: np.ndarray) -> LocalFeatures:
+        """The features of `ids`, in that order. Raises UserError where one of them is not described."""
         return self.take(self.require(ids))
 
     def take(self, rows: np.ndarray) -> LocalFeatures:
@@ -140,9 +154,9 @@ class LocalStore:
         factors = np.empty(offsets[-1], np.float32) if self._dtype == np.int8 else None
         for (part, first, last), start, end in zip(places.tolist(), offsets[:-1].tolist(), offsets[1:].tolist()):
             arrays = self._open(part)
-            descriptors[start:end], keypoints[start:end] = arrays[0][first:last], arrays[1][first:last]
-            if factors is not None:
-                factors[start:end] = arrays[2][first:last]
+            descriptors[start:end], keypoints[start:end] = arrays.descriptors[first:last], arrays.keypoints[first:last]
+            if factors is not None and arrays.factors is not None:
+                factors[start:end] = arrays.factors[first:last]
         return LocalFeatures(descriptors=descriptors, factors=factors, keypoints=keypoints, offsets=offsets)
 
     @cached_property
@@ -151,18 +165,18 @@ class LocalStore:
 
     @cached_property
     def _dimensions(self) -> int:
-        return self._open(0)[0].shape[1] if self._parts else 0
+        return self._open(0).descriptors.shape[1] if self._parts else 0
 
     @cached_property
     def _dtype(self) -> np.dtype:
-        return self._open(0)[0].dtype if self._parts else np.dtype(np.float16)
+        return self._open(0).descriptors.dtype if self._parts else np.dtype(np.float16)
 
-    def _open(self, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def _open(self, part: int) -> _Arrays:
         if part not in self._opened:
             path = self._parts[part]
             descriptors, keypoints = (_mapped(_beside(path, f"{name}.npy")) for name in ("descriptors", "keypoints"))
             factors = _mapped(_beside(path, "factors.npy")) if descriptors.dtype == np.int8 else None
-            self._opened[part] = descriptors, keypoints, factors
+            self._opened[part] = _Arrays(descriptors, keypoints, factors)
         return self._opened[part]
 
 

@@ -1,4 +1,4 @@
-"""Verified pairs on disk: appended block by block, each pair once, looked up by the numbers of its two images."""
+"""Verified pairs on disk: appended block by block, each pair once, looked up by the row numbers of its two images."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from landmarks.store.tables import write_csv
 
 # model: the matrix that maps a point of the query to the index image, as ops/verification.py gives it; zeros where there is none
 PAIR = np.dtype([("query", "<i4"), ("index", "<i4"), ("matches", "<u2"), ("inliers", "<u2"), ("model", "<f4", (3, 3))])
-_LOOKED_UP = np.dtype([(name, PAIR[name]) for name in ("query", "index", "matches", "inliers")])
+_LOOKED_UP_FIELDS = ("query", "index", "matches", "inliers")
+_LOOKED_UP = np.dtype([(name, PAIR[name]) for name in _LOOKED_UP_FIELDS])
 
 
 class PairTable:
-    """The verified pairs of two splits by one recipe: what is here is never verified again.
+    """The verified pairs of two splits by one recipe: a pair in the table is never verified again.
 
-    parent     outputs/<run>/pairs/<model>; the table lies in a folder of it named after the splits and the recipe, so that
-               tables of several recipes lie side by side
-    name       of the two splits, such as "test-index"
+    parent     <run>/pairs/<model>; the table's own folder in it is named after the splits and the recipe, so that tables of several
+               recipes are kept side by side
+    name       the two splits, such as "test-index"
     query_ids  (n_query,) strings, index_ids (n_index,): pairs are pairs of row numbers of these
     settings   the settings of the verification (JSON values)
     inputs     name -> fingerprint of the local features
@@ -62,7 +63,7 @@ class PairTable:
         return len(self._keys)
 
     def rows(self, query: np.ndarray, index: np.ndarray) -> np.ndarray:
-        """Where pairs stand in the table: (p,) int64, -1 = not here.
+        """The row of each pair in the table: (p,) int64, -1 = not verified.
 
         query, index  (p,) integers, row numbers of query_ids and index_ids
         """
@@ -70,7 +71,7 @@ class PairTable:
         wanted = self._key(query, index)
         if len(self._keys) == 0:
             return np.full(len(wanted), -1, np.int64)
-        # In the order of their keys, pairs are looked up beside each other: 25 times faster than at random.
+        # Looked up in the order of their keys, pairs are found 25 times faster than in random order.
         by_key = np.argsort(wanted) if (wanted[1:] < wanted[:-1]).any() else slice(None)
         places = np.empty(len(wanted), np.int64)
         places[by_key] = np.minimum(np.searchsorted(self._keys, wanted[by_key]), len(self._keys) - 1)
@@ -89,7 +90,7 @@ class PairTable:
         return self._columns["inliers"]
 
     def append(self, block: np.ndarray) -> None:
-        """Keep `block` (b,) PAIR as one file: whole, or not at all. Its pairs must not be here already."""
+        """Write `block` (b,) PAIR as one file, atomically. Its pairs must not be in the table."""
         if not self._begun:
             self._artefact.begin()
             for name, ids in self._ids.items():
@@ -100,7 +101,7 @@ class PairTable:
         self._note(block)
 
     def finish(self, **facts: Any) -> None:
-        """Say in the manifest that all that was asked for so far is here."""
+        """Write the manifest: everything that was to be verified so far is in the table."""
         if self._begun:
             self._artefact.finish(pairs=len(self), **facts)
             self._begun = False
@@ -109,14 +110,14 @@ class PairTable:
         return np.asarray(query, np.int64) * len(self._ids["index_ids"]) + index
 
     def _note(self, block: np.ndarray) -> None:
-        """Remember what is looked up: a third of the record."""
+        """Keep in memory the fields that are looked up, a third of a record."""
         part = np.empty(len(block), _LOOKED_UP)
-        for name in part.dtype.names:
+        for name in _LOOKED_UP_FIELDS:
             part[name] = block[name]
         self._new.append(part)
 
     def _sort(self) -> None:
-        """Bring what was read or appended since the last look into the order of its keys."""
+        """Merge the pairs that were read or appended since the last look-up into the sorted keys."""
         if not self._new:
             return
         new, self._new = np.concatenate(self._new), []

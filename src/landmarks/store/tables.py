@@ -1,9 +1,9 @@
-"""The CSV files of Google Landmarks v2, read and checked. Ids are strings, whatever they look like."""
+"""The CSV files of Google Landmarks v2, read and checked. Ids are always strings, even if they look like numbers."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +43,12 @@ class Tables:
         return self.folder / (self.train_table if split == "train" else f"{split}.csv")
 
     def ids(self, split: str) -> np.ndarray:
+        """The split's ids: (n,) strings."""
         return {"train": self.train.ids, "index": self.index_ids, "test": self.test_ids}[split]
 
 
 def read_tables(folder: Path, train_table: str = "train.csv") -> Tables:
-    """Read train, index and test. Raises UserError naming file, row and value of the first fault."""
+    """Read train, index and test. Raises UserError with file, row and value of the first fault."""
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(
@@ -73,7 +74,7 @@ def read_ids(path: Path) -> np.ndarray:
 
 
 def read_train(path: Path) -> TrainTable:
-    """train.csv (id,landmark_id; other columns are passed over) or train_clean.csv (landmark_id,images)."""
+    """train.csv (id,landmark_id; other columns are ignored) or train_clean.csv (landmark_id,images)."""
     columns = read_csv_header(path)
     if "images" in columns and "id" not in columns:
         table = read_csv(path, ["landmark_id", "images"])
@@ -89,6 +90,7 @@ def read_train(path: Path) -> TrainTable:
 
 
 def read_csv_header(path: Path) -> list[str]:
+    """The names of the columns. Raises UserError for a missing file, and one that is not UTF-8 text."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             return next(csv.reader(file), [""])  # a column may be named after a step with several settings, commas and all
@@ -99,7 +101,7 @@ def read_csv_header(path: Path) -> list[str]:
 
 
 def read_csv(path: Path, columns: list[str]) -> pa.Table:
-    """The named columns as strings, nothing turned into a missing value. Raises UserError for a missing column or a ragged row."""
+    """The named columns as strings; "" and "null" stay as they are. Raises UserError for a missing column or a ragged row."""
     header = read_csv_header(path)
     missing = [name for name in columns if name not in header]
     if missing:
@@ -117,23 +119,24 @@ def read_csv(path: Path, columns: list[str]) -> pa.Table:
             ),
         )
     except pa.ArrowInvalid as error:
-        raise UserError(f"malformed CSV: {error}", where=path, next="mend the row") from None
+        raise UserError(f"malformed CSV: {error}", where=path, next="fix the row") from None
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write the columns of `frame`, without its index."""
     with atomic_write(path) as aside:
         frame.to_csv(aside, index=False, lineterminator="\n")
 
 
 def write_clean_train(path: Path, table: TrainTable) -> None:
-    """Write landmark_id,images, as train_clean.csv has it."""
+    """Write landmark_id,images, the form of train_clean.csv."""
     frame = pd.DataFrame({"landmark_id": table.landmark_ids, "images": table.ids})
     write_csv(path, frame.groupby("landmark_id")["images"].agg(" ".join).reset_index())
 
 
-def positions(ids: Iterable[str], among: np.ndarray) -> np.ndarray:
-    """Where each of `ids` stands in `among`: (n,) int64, -1 = not there."""
-    return pd.Index(among, dtype=object).get_indexer(pd.Index(ids, dtype=object))
+def positions(ids: Sequence[str] | np.ndarray | pd.Series, among: np.ndarray) -> np.ndarray:
+    """The position of each of `ids` in `among`: (n,) int64, -1 = not among them."""
+    return pd.Index(among, dtype=object).get_indexer(pd.Index(np.asarray(ids, dtype=object), dtype=object))
 
 
 def _as_strings(column: pa.ChunkedArray) -> np.ndarray:
@@ -146,7 +149,7 @@ def _as_integers(column: pa.ChunkedArray, path: Path) -> np.ndarray:
     except pa.ArrowInvalid:
         values = column.to_pylist()
         row = next(n for n, value in enumerate(values) if not _is_integer(value))
-        raise UserError(f"landmark_id '{values[row]}' is not an integer", where=f"{path}, row {row + 2}", next="mend the row") from None
+        raise UserError(f"landmark_id '{values[row]}' is not an integer", where=f"{path}, row {row + 2}", next="fix the row") from None
 
 
 def _is_integer(text: str) -> bool:
@@ -157,7 +160,7 @@ def _is_integer(text: str) -> bool:
 
 
 def _refuse_unusable(ids: pa.ChunkedArray, path: Path) -> None:
-    """Lists of ids are separated by spaces in cells separated by commas, and an id is the name of a file."""
+    """Raise UserError for an id with a separator: ids are separated by spaces, cells by commas, and an id is a file name."""
     bad = pa.compute.index(pa.compute.match_substring_regex(ids, r'[\x00-\x20,"/\\]'), True).as_py()
     if bad >= 0:
         raise UserError(
@@ -166,10 +169,11 @@ def _refuse_unusable(ids: pa.ChunkedArray, path: Path) -> None:
 
 
 def refuse_repeated(ids: np.ndarray, path: Path) -> None:
+    """Raise UserError for an empty id and for one given twice; `ids` are the rows of the file `path`."""
     series = pd.Series(ids, dtype=object)
     empty = series == ""
     if empty.any():
-        raise UserError("empty id", where=f"{path}, row {int(empty.argmax()) + 2}", next="mend the row")
+        raise UserError("empty id", where=f"{path}, row {int(empty.argmax()) + 2}", next="fix the row")
     repeated = series.duplicated()
     if repeated.any():
         row = int(repeated.argmax())
