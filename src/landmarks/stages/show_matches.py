@@ -18,30 +18,35 @@ from landmarks.store.files import atomic_write
 from landmarks.store.local_features import LocalStore, local_folder, local_model
 from landmarks.store.tables import SPLITS, Tables, read_tables
 
+FULL_SIZE = 1 << 20  # pixels of the longest side: no photo is reduced when it is decoded
+
 
 def show_matches(config: Config, query: str, index: str) -> Path:
     """Write matches/<query>_<index>.jpg in the run folder; returns its path.
 
-    query, index  ids of any split. Local features that are not there yet are extracted, of these two photos only.
+    query, index  ids of any split; local features of these two photos are extracted where they are missing
     Raises UserError for an unknown id, and as `run_extraction` does.
     """
     model = local_model(config.models, config.verification.model)
     tables = read_tables(config.tables_folder, config.dataset.train_table)
-    places = [(_split_of(id, tables), id) for id in (query, index)]
-    splits = dict.fromkeys(split for split, _ in places)
-    wanted = {split: np.array([id for its_split, id in dict.fromkeys(places) if its_split == split], object) for split in splits}
-    extract_features(config, "show-matches", model, wanted)
-    features = [LocalStore(local_folder(config.run.folder, model, split)).for_ids(np.array([id], object)) for split, id in places]
-    match = match_pair(*features, 0, 0, pair_seed(query, index), config.verification)
-    photos = [read_image(Pictures(config.tables_folder, split).path(id), 1 << 20) for split, id in places]  # as they are, never reduced
-    points = [one.keypoints[rows, :2] for one, rows in zip(features, match.rows[match.inside].T, strict=True)]
-    counts = f"{match.inside.sum()} inliers of {len(match.rows)} matches"
-    captions = [f"{id}: {len(one.keypoints)} features" for one, (_, id) in zip(features, places, strict=True)]
-    picture = draw_matches(*photos, *points, (captions[0], f"{captions[1]}; {counts}"))
+    ids, splits = (query, index), [_split_of(id, tables) for id in (query, index)]
+    wanted: dict[str, list[str]] = {}
+    for id, split in dict(zip(ids, splits, strict=True)).items():  # a photo beside itself is described once
+        wanted.setdefault(split, []).append(id)
+    extract_features(config, "show-matches", model, {split: np.array(some, object) for split, some in wanted.items()})
+    stores = [LocalStore(local_folder(config.run.folder, model, split)) for split in splits]
+    first, second = (store.for_ids(np.array([id], object)) for id, store in zip(ids, stores, strict=True))
+    match = match_pair(first, second, 0, 0, pair_seed(query, index), config.verification)
+    inliers = match.rows[match.inside]
+    counts = f"{len(inliers)} inliers of {len(match.rows)} matches"
+    photos = [read_image(Pictures(config.tables_folder, split).path(id), FULL_SIZE) for id, split in zip(ids, splits)]
+    points = first.keypoints[inliers[:, 0], :2], second.keypoints[inliers[:, 1], :2]
+    captions = f"{query}: {len(first.keypoints)} features", f"{index}: {len(second.keypoints)} features; {counts}"
+    picture = draw_matches(photos[0], photos[1], points[0], points[1], captions)
     path = config.run.folder / "matches" / f"{query}_{index}.jpg"
     with atomic_write(path) as aside:
         picture.save(aside, format="JPEG", quality=90)
-    say(f"{query} ({places[0][0]}) and {index} ({places[1][0]}): {counts}")
+    say(f"{query} ({splits[0]}) and {index} ({splits[1]}): {counts}")
     say(f"picture: {path}")
     return path
 

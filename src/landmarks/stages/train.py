@@ -1,14 +1,15 @@
-"""train: one trained model after the other, each with its settings, journal and manifest."""
+"""train: the models of the configuration one after the other, each with its settings, journal and manifest."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from accelerate import Accelerator
 
-from landmarks.config import Config, ModelSettings
+from landmarks.config import Config, ModelSettings, TrainSettings
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet
 from landmarks.datasets.images import require_images
@@ -22,98 +23,119 @@ from landmarks.training.learner import create_learner
 from landmarks.training.loop import run_training
 from landmarks.training.resume import RESUME
 
-_SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes"}  # train settings that leave the result as it is
+_SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes"}  # train settings that do not change the result
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One model and how it is trained; `artefact` is the folder of the result."""
+
+    name: str
+    model: ModelSettings
+    settings: TrainSettings
+    artefact: Artefact
+
+    @property
+    def learns(self) -> bool:
+        return _learns(self.model, self.settings)
+
+
+class _Images(NamedTuple):
+    """ids (n,) strings; labels (n,) int64, dense: 0..classes-1."""
+
+    ids: np.ndarray
+    labels: np.ndarray
+    classes: int
 
 
 def train(config: Config) -> list[Path]:
     """Train every model of `config.models`; returns their folders, <run.folder>/models/<name>.
 
-    A model that is there, made with the same settings from the same table, is left alone; one that was cut off goes on at
-    the image where it stopped. Works in one process and in many (`accelerate launch`). Raises UserError for tables, images and
-    settings that training cannot use.
+    A model made with the same settings from the same table is left alone; an interrupted training continues at the image where
+    it stopped. Works in one process and in many (`accelerate launch`). Raises UserError for tables, images and settings that
+    training cannot use.
     """
     if not config.models:
         say("train: the configuration names no model, nothing to do")
         return []
-    artefacts = {name: _artefact(config, name, model) for name, model in config.models.items()}
-    missing = {name for name, artefact in artefacts.items() if not artefact.is_complete()}
+    trainings = [_training(config, name) for name in config.models]
+    missing = {training.name for training in trainings if not training.artefact.is_complete()}
     accelerator = start_accelerator(config.run.device, config.train.precision) if missing else None
-    for name, artefact in artefacts.items():
-        if name in missing and config.models[name].checkpoint is not None:
-            _take_over(config, name, artefact, accelerator)
-        elif name in missing:
-            _train_one(config, name, artefact, accelerator)
-        elif is_first_process():
-            (artefact.folder / RESUME).unlink(missing_ok=True)
-            say(f"train {name}: up to date")
-    return [artefact.folder for artefact in artefacts.values()]
+    for training in trainings:
+        checkpoint = training.model.checkpoint
+        if training.name not in missing:
+            if is_first_process():
+                (training.artefact.folder / RESUME).unlink(missing_ok=True)
+                say(f"train {training.name}: up to date")
+        elif checkpoint is not None:
+            _take_over(training, checkpoint, config.run.overwrite, accelerator)
+        else:
+            _train_one(training, config.tables_folder, config.dataset.train_table, config.run.overwrite, accelerator)
+    return [training.artefact.folder for training in trainings]
 
 
-def _artefact(config: Config, name: str, model: ModelSettings) -> Artefact:
-    settings: dict[str, Any] = {"name": name, "model": model.model_dump(mode="json", exclude={"weight", "recipe", "checkpoint"})}
+def _training(config: Config, name: str) -> _Training:
+    model, settings = config.models[name], config.train_of(name)
+    recipe: dict[str, Any] = {"name": name, "model": model.model_dump(mode="json", exclude={"weight", "recipe", "checkpoint"})}
+    inputs: dict[str, str] = {}
     if model.checkpoint is not None:
-        return Artefact(
-            config.run.folder / "models" / name, "train", settings, {"checkpoint": read_manifest(model.checkpoint)["fingerprint"]}
-        )
-    if not _learns(config, name):  # the starting weights: no image is looked at
-        settings["train"] = {"epochs": 0, "seed": config.train_of(name).seed}
-        inputs = {}
-    else:
-        settings["train"] = config.train_of(name).model_dump(mode="json", exclude=_SHAPE_NOTHING)
+        inputs = {"checkpoint": read_manifest(model.checkpoint)["fingerprint"]}
+    elif _learns(model, settings):
+        recipe["train"] = settings.model_dump(mode="json", exclude=_SHAPE_NOTHING)
         inputs = {config.dataset.train_table: fingerprint_of_file(config.tables_folder / config.dataset.train_table)}
-    return Artefact(config.run.folder / "models" / name, "train", settings, inputs)
+    else:  # the starting weights: no image is read
+        recipe["train"] = {"epochs": 0, "seed": settings.seed}
+    return _Training(name, model, settings, Artefact(config.run.folder / "models" / name, "train", recipe, inputs))
 
 
-def _take_over(config: Config, name: str, artefact: Artefact, accelerator: Accelerator) -> None:
-    """What the checkpoint was trained on stands in the manifest here as well."""
-    model = config.models[name]
+def _learns(model: ModelSettings, settings: TrainSettings) -> bool:
+    return model.train and settings.epochs > 0
+
+
+def _take_over(training: _Training, checkpoint: Path, overwrite: bool, accelerator: Accelerator) -> None:
+    """Copy the trained model, with the size of its training set for the manifest."""
+    artefact = training.artefact
     if accelerator.is_main_process:
-        made = read_manifest(model.checkpoint)
-        artefact.begin(precious=True, overwrite=config.run.overwrite)
-        take_over_model(model.checkpoint, artefact.folder, model)
-        artefact.finish(images=made.get("images", 0), classes=made.get("classes", 0), checkpoint=str(model.checkpoint.resolve()))
-        say(f"train {name}: taken over from {model.checkpoint}")
+        made = read_manifest(checkpoint)
+        artefact.begin(precious=True, overwrite=overwrite)
+        take_over_model(checkpoint, artefact.folder, training.model)
+        artefact.finish(images=made.get("images", 0), classes=made.get("classes", 0), checkpoint=str(checkpoint.resolve()))
+        say(f"train {training.name}: taken over from {checkpoint}")
     accelerator.wait_for_everyone()
 
 
-def _train_one(config: Config, name: str, artefact: Artefact, accelerator: Accelerator) -> None:
-    """The folder is begun only after every check: what fails before it can be mended without run.overwrite."""
-    settings, model_settings, first = config.train_of(name), config.models[name], accelerator.is_main_process
-    learns = _learns(config, name)
-    ids, labels, classes = _read_labels(config) if learns else ((), (), 1)
-    if learns and settings.overfit:
-        ids, labels = _spread(ids, labels, settings.overfit)
+def _train_one(training: _Training, dataset: Path, table: str, overwrite: bool, accelerator: Accelerator) -> None:
+    """The folder is begun only after every check: what fails before can be fixed without run.overwrite."""
+    name, settings, artefact = training.name, training.settings, training.artefact
+    first = accelerator.is_main_process
+    images = _read_images(dataset / table, settings.overfit) if training.learns else None
+    if images is not None:
+        if settings.overfit and first:
+            say(f"train {name}: on {len(images.ids)} images only (train.overfit), to see that its parts learn; the model has no other use")
+        steps_and_part(len(images.ids), settings, accelerator.num_processes)
         if first:
-            say(f"train {name}: on {len(ids)} images alone (train.overfit); this shows that the parts learn, the model is of no other use")
-    if learns:
-        steps_and_part(len(ids), settings, accelerator.num_processes)
-        if first:
-            require_images(config.tables_folder, "train", ids)
-    learner = create_learner(name, model_settings, settings, classes)
+            require_images(dataset, "train", images.ids)
+    learner = create_learner(name, training.model, settings, 1 if images is None else images.classes)
     if first:
-        artefact.begin(precious=True, overwrite=config.run.overwrite)
+        artefact.begin(precious=True, overwrite=overwrite)
     accelerator.wait_for_everyone()
-    line = {}
-    if learns:
+    facts: dict[str, Any] = {"images": 0, "classes": 0}
+    if images is not None:
         if first:
-            say(f"train {name}: {len(ids)} images of {classes} landmarks, {settings.epochs} epochs")
-        train_set = TrainSet(config.tables_folder, ids, labels, settings)
+            say(f"train {name}: {len(images.ids)} images of {images.classes} landmarks, {settings.epochs} epochs")
+        train_set = TrainSet(dataset, images.ids, images.labels, settings)
         line = run_training(name, artefact.folder, learner, train_set, settings, accelerator)
+        facts = {"images": len(images.ids), "classes": images.classes} | line
     if first:
-        save_model(artefact.folder, learner.model, model_settings)
-        artefact.finish(images=len(ids), classes=classes if learns else 0, **line)
+        save_model(artefact.folder, learner.model, training.model)
+        artefact.finish(**facts)
         (artefact.folder / RESUME).unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     accelerator.free_memory()
 
 
-def _learns(config: Config, name: str) -> bool:
-    return config.models[name].train and config.train_of(name).epochs > 0
-
-
-def _read_labels(config: Config) -> tuple[np.ndarray, np.ndarray, int]:
-    """Ids (n,), labels (n,) int64 made dense 0..classes-1, classes."""
-    path = config.tables_folder / config.dataset.train_table
+def _read_images(path: Path, overfit: int) -> _Images:
+    """The training images of the table, `overfit` of them where that is not 0; the classes are those of the whole table."""
     table = read_train(path)
     landmarks, labels = np.unique(table.landmark_ids, return_inverse=True)
     if len(landmarks) < 2:
@@ -122,10 +144,13 @@ def _read_labels(config: Config) -> tuple[np.ndarray, np.ndarray, int]:
             where=path,
             next="complete the table, or train.epochs=0 to use the starting weights",
         )
-    return table.ids, labels, len(landmarks)
+    ids = table.ids
+    if overfit:
+        ids, labels = _spread(ids, labels, overfit)
+    return _Images(ids, labels, len(landmarks))
 
 
 def _spread(ids: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """`count` rows at equal distances: tables are often sorted by landmark, and the first rows would be of one alone."""
+    """`count` rows at equal distances: tables are often sorted by landmark, and the first rows would all show one."""
     rows = np.arange(min(count, len(ids))) * len(ids) // min(count, len(ids))
     return ids[rows], labels[rows]
