@@ -1,11 +1,6 @@
-import numpy as np
 import pytest
-from PIL import Image
 
 from landmarks.cli import main
-from landmarks.config import load_config
-from landmarks.datasets.images import image_path, missing_images
-from landmarks.doctor.dataset import check_dataset
 
 
 def doctor(tmp_path, capsys, *settings):
@@ -41,48 +36,6 @@ def test_a_credential_is_never_shown(arrays, tmp_path, capsys, signed_out, monke
     monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token-that-nobody-may-see")
     _, screen = doctor(tmp_path, capsys, f"dataset.folder={arrays}")
     assert "credential in KAGGLE_API_TOKEN" in screen and "nobody-may-see" not in screen
-
-
-@pytest.mark.parametrize("fault", ["absent", "rows", "damaged"])
-def test_arrays_that_do_not_fit(arrays, fault):
-    if fault == "absent":
-        (arrays / "index.npy").unlink()
-    elif fault == "rows":
-        np.save(arrays / "index.npy", np.zeros((89, 16), np.float16))
-    else:
-        (arrays / "index.npy").write_bytes(b"nothing")
-    checks, _ = check_dataset(load_config(None, [f"dataset.folder={arrays}"]))
-    assert checks[0].state == "missing" and "index.npy" in checks[0].found
-
-
-def test_pictures_that_are_absent_are_counted(tmp_path):
-    rows = {"train": ["aaa1", "aaa2", "bbb1"], "index": ["ccc1"], "test": ["ddd1"]}
-    for split, ids in rows.items():
-        header = "id,landmark_id" if split == "train" else "id"
-        (tmp_path / f"{split}.csv").write_text("\n".join([header, *(f"{id},7" if split == "train" else id for id in ids)]) + "\n")
-        for id in ids:
-            path = image_path(tmp_path, split, id)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (8, 8)).save(path)
-    settings = load_config(None, [f"dataset.folder={tmp_path}", "models.a={}"])
-    assert check_dataset(settings)[0][0].state == "ok"
-    image_path(tmp_path, "train", "bbb1").unlink()
-    image_path(tmp_path, "train", "aaa2").unlink()
-    assert missing_images(tmp_path, "train", np.array(["bbb1", "aaa1", "aaa2"], object)) == ["bbb1", "aaa2"]
-    check, solution = check_dataset(settings)[0]
-    assert check.state == "missing" and "train 1 of 3" in check.found and "first missing: train 'aaa2'" in check.found
-    assert solution.state == "note"
-
-
-def test_photos_are_counted_before_they_are_imported(tmp_path):
-    assert check_dataset(load_config(None, ["dataset.source=photos", f"dataset.folder={tmp_path / 'none'}"]))[0][0].state == "missing"
-    for name in ("a/1.jpg", "a/2.JPG", "b/1.png", "b/notes.txt"):
-        path = tmp_path / "photos" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-    settings = ["dataset.source=photos", f"dataset.folder={tmp_path / 'photos'}", f"run.folder={tmp_path / 'out'}"]
-    (check,), images = check_dataset(load_config(None, settings))
-    assert check.state == "ok" and "3 photos" in check.found and sum(images.values()) == 3
 
 
 def test_the_sample_needs_nothing(tmp_path, capsys, signed_out):

@@ -1,8 +1,10 @@
-"""Whether the dataset is there, all of it."""
+"""Whether the dataset is complete."""
 
 from __future__ import annotations
 
-from landmarks.config import BENCHMARKS, Config
+from pathlib import Path
+
+from landmarks.config import BENCHMARKS, Config, DatasetSettings, DownloadSettings, PhotosSettings, PlacesSettings
 from landmarks.datasets.authors_folder import read_authors_folder
 from landmarks.datasets.images import PHOTO_SUFFIXES, missing_images
 from landmarks.datasets.solution import find_solution
@@ -23,9 +25,9 @@ _RENDERED = {"train": 16.2, "index": 11.8, "test": 4.7}
 
 
 def check_dataset(config: Config, arguments: str = "") -> tuple[list[Check], dict[str, int] | None]:
-    """The checks, and the number of images of each split: None where there is no telling.
+    """The checks, and the number of images of each split, None where it is unknown.
 
-    arguments  the command line, for the command that downloads what is missing
+    arguments  the command line, for the command that downloads the dataset
     """
     download = f"./run.sh download {arguments}".strip() if config.download.wanted else None
     folder = config.dataset.folder
@@ -33,72 +35,68 @@ def check_dataset(config: Config, arguments: str = "") -> tuple[list[Check], dic
         images = {split: round(many * config.sample.landmarks) for split, many in _RENDERED.items()}
         return [Check("dataset", "ok", f"about {sum(images.values())} photos, rendered by the first stage into {folder}")], images
     if config.dataset.source == "photos" and not (config.tables_folder / MANIFEST).is_file():
-        return _check_photos(config)
+        return _check_photos(folder, config.photos)
     if config.dataset.source in BENCHMARKS and not (config.tables_folder / MANIFEST).is_file():
-        return _check_benchmark(config)
+        return _check_benchmark(config.dataset, config.places, need_pictures=bool(config.models))
     try:
         tables = read_tables(config.tables_folder, config.dataset.train_table)
     except UserError as error:
-        return [_absent(config, error, download)], _published(config)
+        return [_absent(config.dataset, config.download, error, download)], _published(config.dataset, config.download)
     images = {split: len(tables.ids(split)) for split in SPLITS}
-    return [_check_pictures(config, tables, download) if config.models else _check_arrays(tables), _check_solution(config)], images
+    check = _check_pictures(tables, download) if config.models else _check_arrays(tables)
+    return [check, _check_solution(config.tables_folder, config.dataset.solution)], images
 
 
-def _check_photos(config: Config) -> tuple[list[Check], dict[str, int] | None]:
-    folder = config.dataset.folder
+def _check_photos(folder: Path, settings: PhotosSettings) -> tuple[list[Check], dict[str, int] | None]:
     photos = sum(1 for path in folder.glob("*/**/*") if path.suffix.lower() in PHOTO_SUFFIXES) if folder.is_dir() else 0
     if photos == 0:
         return [
             Check("dataset", "missing", f"no photos in {folder}", "lay them out as FOLDER/landmark/photo.jpg; dataset.folder=FOLDER")
         ], None
-    shares = {"train": config.photos.train_share, "test": config.photos.test_share}
+    shares = {"train": settings.train_share, "test": settings.test_share}
     images = {split: round(share * photos) for split, share in shares.items()}
     images["index"] = photos - sum(images.values())
     return [Check("dataset", "ok", f"{photos} photos in {folder}, not imported yet")], images
 
 
-def _check_benchmark(config: Config) -> tuple[list[Check], dict[str, int] | None]:
+def _check_benchmark(dataset: DatasetSettings, places: PlacesSettings, *, need_pictures: bool) -> tuple[list[Check], dict[str, int] | None]:
     try:
-        benchmark = read_authors_folder(config.dataset, config.places, need_pictures=bool(config.models))
+        benchmark = read_authors_folder(dataset, places, need_pictures=need_pictures)
     except UserError as error:
         return [Check("dataset", "missing", _in_a_line(error), error.next)], None
     images = {"train": 0, "index": len(benchmark.index), "test": len(benchmark.test)}
-    return [Check("dataset", "ok", f"{images['index']:,} index images, {images['test']:,} queries in {config.dataset.folder}")], images
+    return [Check("dataset", "ok", f"{images['index']:,} index images, {images['test']:,} queries in {dataset.folder}")], images
 
 
-def _absent(config: Config, error: UserError, download: str | None) -> Check:
-    """Of a dataset without tables: how much is to be fetched, where that is known, and whether it fits."""
-    items = gldv2_items(config.download, config.dataset.train_table) + kaggle_items(config.download, None)
+def _absent(dataset: DatasetSettings, settings: DownloadSettings, error: UserError, download: str | None) -> Check:
+    """A dataset without tables: how much is to be downloaded, where that is known, and whether it fits on the disk."""
+    items = gldv2_items(settings, dataset.train_table) + kaggle_items(settings, None)
     archives = [item.about or 0 for item in items if not item.header]
-    needed = disk_at_worst(sum(item.unpacked(None) for item in items), archives, config.download.parallel)
-    free = free_bytes(config.dataset.folder)
+    needed = disk_at_worst(sum(item.unpacked(None) for item in items), archives, settings.parallel)
+    free = free_bytes(dataset.folder)
     if needed == 0:
         return Check("dataset", "missing", _in_a_line(error), download or error.next)
-    found = f"not in {config.dataset.folder}; it takes about {format_bytes(needed)} (estimate), {format_bytes(free)} free there"
+    found = f"not in {dataset.folder}; it takes about {format_bytes(needed)} (estimate), {format_bytes(free)} free there"
     return Check("dataset", "missing", found, download if needed < free else "dataset.folder=FOLDER on a larger disk")
 
 
-def _published(config: Config) -> dict[str, int] | None:
-    """The images of Google Landmarks v2, where all of it is to be downloaded."""
-    return PUBLISHED | {"train": IMAGES[config.dataset.train_table]} if len(config.download.gldv2) == 3 else None
+def _published(dataset: DatasetSettings, settings: DownloadSettings) -> dict[str, int] | None:
+    """The number of images in Google Landmarks v2, where all of it is to be downloaded."""
+    return PUBLISHED | {"train": IMAGES[dataset.train_table]} if len(settings.gldv2) == 3 else None
 
 
-def _check_pictures(config: Config, tables: Tables, download: str | None) -> Check:
-    counts, missing = [], {}
+def _check_pictures(tables: Tables, download: str | None) -> Check:
+    counts, missing = [], []
     for split in SPLITS:
         ids = tables.ids(split)
         absent = missing_images(tables.folder, split, ids)
         counts.append(f"{split} {len(ids) - len(absent):,} of {len(ids):,}")
-        missing |= {split: absent} if absent else {}
+        missing += [f"{split} '{id}'" for id in absent[:1]]
     found = f"{tables.folder}: pictures of {', '.join(counts)}"
     if not missing:
         return Check("dataset", "ok", found)
-    split, absent = next(iter(missing.items()))
     return Check(
-        "dataset",
-        "missing",
-        f"{found}; first missing: {split} '{absent[0]}'",
-        download or "complete the dataset, or dataset.folder=ANOTHER",
+        "dataset", "missing", f"{found}; first missing: {missing[0]}", download or "complete the dataset, or dataset.folder=ANOTHER"
     )
 
 
@@ -117,9 +115,9 @@ def _check_arrays(tables: Tables) -> Check:
     )
 
 
-def _check_solution(config: Config) -> Check:
+def _check_solution(tables_folder: Path, name: str | None) -> Check:
     try:
-        path = find_solution(config.tables_folder, config.dataset.solution)
+        path = find_solution(tables_folder, name)
     except UserError as error:
         return Check("solution", "missing", _in_a_line(error), error.next)
     return Check("solution", "ok", path.name) if path else Check("solution", "note", "none in the dataset folder: nothing will be scored")

@@ -6,39 +6,42 @@ import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landmarks.doctor.check import Check
 from landmarks.doctor.probes import Broken
 from landmarks.quantities import format_bytes
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 INSTALL = "rm -f .venv/installed; ./run.sh config  (installs requirements.txt)"
-LEAST_PYTHON = (3, 11)
+MIN_PYTHON = (3, 11)
 
 
 def check_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Check:
     text = ".".join(map(str, version))
-    if version < LEAST_PYTHON:
+    if version < MIN_PYTHON:
         return Check("Python", "missing", f"{text}, at least 3.11 is needed", "install one, then PYTHON=/path/to/python3 ./run.sh config")
     return Check("Python", "ok", f"{text}, {sys.executable}")
 
 
 def check_packages(requirements: list[str] | None = None) -> Check:
-    """Whether everything that this package requires is installed, new enough. requirements: as `pip` writes them; None = its own."""
-    from packaging.requirements import Requirement
+    """Whether the requirements are installed, in new enough versions. requirements: as `pip` writes them; None = this package's own."""
+    from packaging.requirements import Requirement  # a missing package is a line on the screen
 
     try:
         wanted = [Requirement(text) for text in (metadata.requires("landmarks") if requirements is None else requirements) or ()]
     except metadata.PackageNotFoundError:
-        return Check("packages", "note", "this package is not installed itself, so what it requires is not known")
+        return Check("packages", "note", "this package is not installed itself, so its requirements are unknown")
     wanted = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
     faults = [fault for one in wanted if (fault := _fault(one)) is not None]
     if faults:
         return Check("packages", "missing", "; ".join(faults), INSTALL)
-    return Check("packages", "ok", f"{len(wanted)} required, all there")
+    return Check("packages", "ok", f"{len(wanted)} required, all installed")
 
 
-def _fault(wanted: Any) -> str | None:
+def _fault(wanted: Requirement) -> str | None:
     try:
         version = metadata.version(wanted.name)
     except metadata.PackageNotFoundError:
@@ -47,7 +50,7 @@ def _fault(wanted: Any) -> str | None:
 
 
 def check_torch(ask: Callable[[], dict[str, Any]], device: str) -> list[Check]:
-    """torch, and the GPUs it sees. device: run.device, "cuda" where a GPU is needed."""
+    """torch, and the GPUs that it finds. device: run.device."""
     try:
         facts = ask()
     except Broken as error:
@@ -58,8 +61,8 @@ def check_torch(ask: Callable[[], dict[str, Any]], device: str) -> list[Check]:
         return [*checks, Check("CUDA", "ok", f"{facts['cuda']}: {cards}" + (", not used (run.device=cpu)" if device == "cpu" else ""))]
     why = "this torch is built without CUDA" if facts["cuda"] is None else f"built for CUDA {facts['cuda']}, no GPU found"
     if device == "cuda":
-        return [*checks, Check("CUDA", "missing", f"{why}, but run.device=cuda", "run.device=auto, or mend the driver (nvidia-smi)")]
-    return [*checks, Check("CUDA", "note", f"{why}: the CPU does the work")]
+        return [*checks, Check("CUDA", "missing", f"{why}, but run.device=cuda", "run.device=auto, or fix the driver (nvidia-smi)")]
+    return [*checks, Check("CUDA", "note", f"{why}: the CPU is used")]
 
 
 def check_faiss(ask: Callable[[], dict[str, Any]], device: str) -> Check:
@@ -85,11 +88,11 @@ def _is_installed(name: str) -> bool:
 
 
 def check_memory(needed: float, total: float | None = None) -> Check:
-    """needed and total in bytes; total None: of this machine, or of the container it shows itself as."""
+    """needed, total: bytes; total None = the memory of this machine, or of its container."""
     total = memory() if total is None else total
     estimate = f"about {format_bytes(needed)} needed (estimate)"
     if total is None:
-        return Check("memory", "note", f"cannot be told here; {estimate}")
+        return Check("memory", "note", f"size unknown; {estimate}")
     if needed > total:
         smaller = "a machine with more, a smaller dataset.train_table, or fewer models"
         return Check("memory", "missing", f"{format_bytes(total)}, {estimate}", smaller)
@@ -97,7 +100,7 @@ def check_memory(needed: float, total: float | None = None) -> Check:
 
 
 def memory(root: Path = Path("/")) -> int | None:
-    """Bytes of memory: of the machine, or less where the process may use less (a container)."""
+    """Bytes of memory that this process may use: the machine's, or the limit of its container; None = unknown."""
     limits = []
     try:
         first = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()[0]

@@ -1,4 +1,4 @@
-"""What the large libraries say of themselves, each asked in a process of its own: one that crashes takes nobody along.
+"""What the large libraries report, each in a process of its own: a crash of a library does not end the doctor.
 
 python -m landmarks.doctor.probes torch|faiss|models [argument]        one line of JSON
 """
@@ -43,7 +43,7 @@ def torch_facts() -> dict[str, Any]:
 
     cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
     gpus = [{"name": card.name, "memory": card.total_memory, "capability": f"{card.major}.{card.minor}"} for card in cards]
-    if gpus:  # a driver that is too old shows its cards and fails at the first product
+    if gpus:  # a driver that is too old lists its cards and fails at the first product
         square = torch.ones(8, 8, device="cuda")
         float((square @ square).sum())
     return {"version": torch.__version__, "cuda": torch.version.cuda, "gpus": gpus}
@@ -60,10 +60,10 @@ def faiss_facts() -> dict[str, Any]:
 
 
 def models_facts(architectures: dict[str, str]) -> dict[str, Any]:
-    """Of each model channels, parameters, weights ("here", "to fetch" or "none": whether ImageNet weights are on this machine)."""
+    """name -> channels, parameters, weights: "here" (ImageNet weights are on this machine), "to fetch" or "none"."""
     from landmarks.models.backbone import create_backbone, imagenet_weights
 
-    facts = {}
+    facts: dict[str, dict[str, Any]] = {}
     for name, architecture in architectures.items():
         backbone = create_backbone(architecture, pretrained=False)
         parameters = sum(parameter.numel() for parameter in backbone.parameters())

@@ -1,4 +1,4 @@
-"""python -m landmarks.notebook BUNDLE INPUT WORKING STARTED: what the notebook's third cell starts."""
+"""python -m landmarks.notebook BUNDLE INPUT WORKING STARTED: started by the notebook's third cell."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from landmarks.notebook.run import make_submission
 
 
 def main(arguments: list[str]) -> int:
+    bundle, input, working, started = arguments
     try:
-        make_submission(*map(Path, arguments[:3]), float(arguments[3]))
+        make_submission(Path(bundle), Path(input), Path(working), float(started))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
