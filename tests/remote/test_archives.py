@@ -50,8 +50,8 @@ def test_what_was_packed_lies_there_and_every_byte_was_written_and_read_back(tmp
     assert run(path, tmp_path / "out") == ((4, 3_000_075), 0)
     assert tree(tmp_path / "out") == FILES
     (tmp_path / "out/train/a/b/d/abe.jpg").unlink()
-    with opened(path) as (entries, _):
-        assert missing_bytes(entries, tmp_path / "out") == 70
+    with opened(path) as contents:
+        assert missing_bytes(contents.entries, tmp_path / "out") == 70
     times = (tmp_path / "out/train.csv").stat().st_mtime_ns
     run(path, tmp_path / "out")
     assert tree(tmp_path / "out") == FILES and (tmp_path / "out/train.csv").stat().st_mtime_ns == times
@@ -154,7 +154,7 @@ def test_a_name_that_stands_twice_is_refused(tmp_path, make):
         else:
             with tarfile.open(path, "a") as archive:
                 archive.addfile(tarfile.TarInfo("a.jpg"))
-    with pytest.raises(UserError, match="stands in it twice"):
+    with pytest.raises(UserError, match="is in it twice"):
         run(path, tmp_path / "out")
 
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from landmarks.errors import UserError
-from landmarks.remote.faults import Subject, explain, patiently, seconds_to_wait, status_of
+from landmarks.remote.faults import Subject, explain, seconds_to_wait, status_of, with_retries
 
 SUBJECT = Subject("competition c", "https://www.kaggle.com/competitions/c", "https://www.kaggle.com/competitions/c/rules", kaggle=True)
 
@@ -73,4 +73,4 @@ def test_every_fault_has_its_next_step_and_tells_no_secret(error, what, next):
 
 def test_patience_is_for_faults_of_the_network_only():
     with pytest.raises(ValueError, match="ours"):
-        patiently(lambda: (_ for _ in ()).throw(ValueError("ours")), SUBJECT, pytest.fail)
+        with_retries(lambda: (_ for _ in ()).throw(ValueError("ours")), SUBJECT, pytest.fail)

@@ -7,7 +7,7 @@ from kaggle_server import Fault
 from landmarks.errors import UserError
 from landmarks.remote import faults
 from landmarks.remote.faults import Subject
-from landmarks.remote.transfer import Hands, Stopped, fetch, fetched, plain, size_of
+from landmarks.remote.transfer import Stopped, TransferControl, fetch, fetched, plain, size_of
 
 CONTENT = os.urandom(600_000)
 PATH = "/train/images_000.tar"
@@ -18,20 +18,20 @@ def no_waiting(monkeypatch):
     monkeypatch.setattr(faults, "FIRST_WAIT", 0.001)
 
 
-def bring(server, path, hands=None):
-    fetch(plain(server.url + PATH), path, Subject("images_000.tar", server.url + PATH), hands or Hands())
+def bring(server, path, control=None):
+    fetch(plain(server.url + PATH), path, Subject("images_000.tar", server.url + PATH), control or TransferControl())
 
 
 @pytest.fixture
 def counted():
-    hands = Hands()
-    hands.total = 0
+    control = TransferControl()
+    control.total = 0
 
     def count(n):
-        hands.total += n
+        control.total += n
 
-    hands.counter = count
-    return hands
+    control.counter = count
+    return control
 
 
 def test_a_file_arrives_under_its_name_only_when_whole(server, tmp_path, counted):
@@ -56,7 +56,7 @@ def test_cut_in_the_middle_it_goes_on_from_there(server, tmp_path, counted):
 def test_another_run_goes_on_as_well(server, tmp_path, monkeypatch, counted):
     server.files[PATH] = CONTENT
     server.cuts[PATH] = 250_000
-    monkeypatch.setattr(faults, "TRIES", 1)
+    monkeypatch.setattr(faults, "MAX_TRIES", 1)
     with pytest.raises(UserError, match="no connection"):
         bring(server, tmp_path / "a.tar", counted)
     assert fetched(tmp_path / "a.tar") == 250_000 and not (tmp_path / "a.tar").exists()
@@ -67,7 +67,7 @@ def test_another_run_goes_on_as_well(server, tmp_path, monkeypatch, counted):
 def test_a_part_of_an_older_file_is_not_continued(server, tmp_path, monkeypatch, counted):
     server.files[PATH] = CONTENT[::-1]
     server.cuts[PATH] = 250_000
-    monkeypatch.setattr(faults, "TRIES", 1)
+    monkeypatch.setattr(faults, "MAX_TRIES", 1)
     with pytest.raises(UserError):
         bring(server, tmp_path / "a.tar", counted)
     server.files[PATH] = CONTENT
@@ -107,13 +107,13 @@ def test_every_refusal_has_its_words_and_next_step(server, tmp_path, status, wor
     with pytest.raises(UserError, match=words) as told:
         bring(server, tmp_path / "a.tar")
     assert told.value.next and str(status) in str(told.value)
-    assert len(server.requests) == (faults.TRIES if status in (429, 500) else 1)
+    assert len(server.requests) == (faults.MAX_TRIES if status in (429, 500) else 1)
 
 
 def test_a_full_disk_says_so(server, tmp_path, monkeypatch):
     server.files[PATH] = CONTENT
 
-    class Full(Hands):
+    class Full(TransferControl):
         def moved(self, count):
             raise OSError(28, "No space left on device", str(tmp_path))
 
@@ -123,7 +123,7 @@ def test_a_full_disk_says_so(server, tmp_path, monkeypatch):
 
 def test_progress_renews_patience(server, tmp_path, monkeypatch):
     server.files[PATH] = CONTENT
-    monkeypatch.setattr(faults, "TRIES", 2)
+    monkeypatch.setattr(faults, "MAX_TRIES", 2)
     steps = iter([100_000, 200_000, 300_000, 400_000, 500_000])
 
     class Cutting(dict):
@@ -137,8 +137,8 @@ def test_progress_renews_patience(server, tmp_path, monkeypatch):
 
 def test_it_can_be_stopped(server, tmp_path):
     server.files[PATH], server.bytes_per_second = CONTENT, 400_000
-    hands = Hands()
-    threading.Timer(0.2, hands.stop).start()
+    control = TransferControl()
+    threading.Timer(0.2, control.stop).start()
     with pytest.raises(Stopped):
-        bring(server, tmp_path / "a.tar", hands)
+        bring(server, tmp_path / "a.tar", control)
     assert 0 < fetched(tmp_path / "a.tar") < len(CONTENT)

@@ -143,7 +143,7 @@ def test_what_somebody_put_there_is_not_fetched(world, tmp_path, capsys):
     download(from_mirror(world, tmp_path))
     assert lying_in(tmp_path / "data") == world.expected
     assert all(path.startswith(("/index/", "/md5sum/index/")) for _, path, _, _ in world.requests)
-    assert "all train photos lie in" in capsys.readouterr().out
+    assert "all train photos are in" in capsys.readouterr().out
 
 
 def test_with_another_training_table_photos_put_there_by_hand_do_not_count(world, tmp_path):

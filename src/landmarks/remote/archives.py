@@ -1,4 +1,4 @@
-"""Archives of strangers, unpacked so that nothing leaves the folder, no link is made or followed, and no bomb goes off."""
+"""Unpacks archives that are not trusted: files stay in the folder, no link is made or followed, and zip bombs are refused."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 from landmarks.errors import UserError
 from landmarks.store.disk import require_space
 
 PIECE = 1 << 20
-MOST_GROWTH = 100  # times the archive's size: photos grow by nothing, tables of ids about fourfold, a bomb a thousandfold
+MAX_GROWTH = 100  # unpacked size / archive size: about 1 for photos, 4 for tables of ids, 1000 for a zip bomb
 
 _NO_PLAIN_PATH = re.compile(r"[\x00-\x1f\\]|(^|/)\.{0,2}(/|$)")  # absolute, "..", ".", an empty part, a backslash
 Watch = Callable[[int], Callable[[int], object]]
@@ -25,56 +25,58 @@ Keep = Callable[[str], bool]
 
 
 class DamagedArchive(Exception):
-    """The bytes are not those that were packed: fetch it again."""
+    """The archive cannot be read, or holds other bytes than it declares: it is to be fetched again."""
 
 
 class Entry(NamedTuple):
-    """A file in an archive: its path, how many bytes it is said to hold, and the archive's own word for it."""
+    """A file in an archive: its path, the number of bytes it is declared to hold, and its number in the archive's list."""
 
     name: str
     size: int
-    info: zipfile.ZipInfo | tarfile.TarInfo
+    number: int
 
 
 class Contents(NamedTuple):
-    """What an archive holds, found to be harmless, and how an entry is read."""
+    """The files of an archive, all checked, and how one is read."""
 
     entries: list[Entry]
-    read: Callable[[zipfile.ZipInfo | tarfile.TarInfo], BinaryIO]
+    read: Callable[[Entry], IO[bytes]]
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Contents]:
-    """The files of a .tar or .zip, everything suspicious refused before any is read.
+    """The files of a .tar or .zip; the whole list is checked before any file is read.
 
-    Raises UserError for a path that leaves the folder, a link or special file, a name that stands twice, an encrypted file, or more bytes
-    than the archive's size explains; DamagedArchive where the archive cannot be read.
+    Raises UserError for a path that leaves the folder, a link or special file, a repeated name, an encrypted file, or more than
+    MAX_GROWTH times the archive's size; DamagedArchive where the archive cannot be read.
     """
     try:
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
-                yield Contents(_harmless(path, _zip_entries(path, archive)), archive.open)
+                infos = archive.infolist()
+                yield Contents(_checked(path, _zip_entries(path, infos)), lambda entry: archive.open(infos[entry.number]))
         else:
-            with tarfile.open(path, "r:") as archive:  # not compressed: what is in it cannot be larger than itself
-                yield Contents(_harmless(path, _tar_entries(path, archive)), archive.extractfile)
+            with tarfile.open(path, "r:") as archive:  # not compressed: its content cannot be larger than itself
+                yield Contents(_checked(path, _tar_entries(path, archive)), lambda entry: _open_member(archive, entry))
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DamagedArchive(str(error)) from None
     except NotImplementedError as error:
-        raise UserError(f"packed in a way that is not known here: {error}", where=path, next="unpack it by hand") from None
+        raise UserError(f"packed by a method that is not supported here: {error}", where=path, next="unpack it by hand") from None
 
 
 def unpack(path: Path, folder: Path, aside: Path, watch: Watch, keep: Keep = lambda name: True) -> tuple[int, int]:
     """Unpack into `folder`, then read everything back and compare: (files, bytes).
 
-    aside  a file that is free to be overwritten: each entry is written there and moved to its place when whole
-    keep   which names are wanted
-    watch  called with the bytes to be written and read back; what it returns is called as they are, and may raise to stop
+    aside  a scratch file: each entry is written there, and moved to its place when complete
+    watch  called with the number of bytes to be written and read back; it returns a function that is called with the number of bytes
+           of each step, and may raise to stop
+    keep   whether a name is wanted
 
-    What is there already, byte for byte, is kept, and anything else of that name is replaced (see `require_own`). Raises UserError as
-    `opened` does, for a link in the way, and where the disk cannot hold it; DamagedArchive.
+    A file that exists with the same bytes is kept, any other of that name is replaced (see `require_own`). Raises UserError as `opened`
+    does, for a link in the way, and where the disk is too small; DamagedArchive.
     """
-    with opened(path) as (entries, read):
-        entries = [entry for entry in entries if keep(entry.name)]
+    with opened(path) as contents:
+        read, entries = contents.read, [entry for entry in contents.entries if keep(entry.name)]
         total = sum(entry.size for entry in entries)
         moved = watch(2 * total)
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,32 +85,32 @@ def unpack(path: Path, folder: Path, aside: Path, watch: Watch, keep: Keep = lam
         folders = _Folders(folder)
         for entry in entries:
             place = folders.place(entry.name)
-            if os.path.lexists(place) and _is_same(read(entry.info), entry.size, place, moved):
+            if os.path.lexists(place) and _is_same(read(entry), entry.size, place, moved):
                 continue
-            _write(read(entry.info), entry.size, aside, moved)
+            _write(read(entry), entry.size, aside, moved)
             os.replace(aside, place)
         for entry in entries:
-            if not _is_same(read(entry.info), entry.size, folder / entry.name, moved):
-                raise UserError("what was written reads back differently", where=folder / entry.name, next="check the disk")
+            if not _is_same(read(entry), entry.size, folder / entry.name, moved):
+                raise UserError("what was written reads back differently", where=folder / entry.name, next="check the disk for errors")
         return len(entries), total
 
 
 def require_own(path: Path, folder: Path) -> None:
-    """Raise UserError where `folder` holds a file of the archive's with other content: it is somebody else's."""
-    with opened(path) as (entries, read):
-        for entry in entries:
+    """Raise UserError where `folder` holds a file of the same name with other content: it is the user's own."""
+    with opened(path) as contents:
+        for entry in contents.entries:
             place = folder / entry.name
-            if os.path.lexists(place) and not _is_same(read(entry.info), entry.size, place, lambda count: None):
+            if os.path.lexists(place) and not _is_same(contents.read(entry), entry.size, place, lambda count: None):
                 raise UserError(f"{path.name} holds another file of this name", where=place, next="move yours away, then run this again")
 
 
 def missing_bytes(entries: Iterable[Entry], folder: Path) -> int:
-    """What is still to be written."""
+    """The declared bytes of the entries that do not exist in `folder`."""
     return sum(entry.size for entry in entries if not os.path.lexists(folder / entry.name))
 
 
-def _zip_entries(path: Path, archive: zipfile.ZipFile) -> Iterator[Entry]:
-    for info in archive.infolist():
+def _zip_entries(path: Path, infos: list[zipfile.ZipInfo]) -> Iterator[Entry]:
+    for number, info in enumerate(infos):
         kind = stat.S_IFMT(info.external_attr >> 16)
         if info.is_dir():
             continue
@@ -116,29 +118,37 @@ def _zip_entries(path: Path, archive: zipfile.ZipFile) -> Iterator[Entry]:
             raise _refusal(path, info.filename, "is a link or a special file")
         if info.flag_bits & 0x1:
             raise _refusal(path, info.filename, "is encrypted")
-        yield Entry(info.orig_filename.removeprefix("./"), info.file_size, info)
+        yield Entry(info.orig_filename.removeprefix("./"), info.file_size, number)
 
 
 def _tar_entries(path: Path, archive: tarfile.TarFile) -> Iterator[Entry]:
-    for info in archive:
+    for number, info in enumerate(archive):
         if info.isdir():
             continue
         if not info.isreg() or info.issparse():
             raise _refusal(path, info.name, "is a link or a special file")
-        yield Entry(info.name.removeprefix("./"), info.size, info)
+        yield Entry(info.name.removeprefix("./"), info.size, number)
 
 
-def _harmless(path: Path, found: Iterable[Entry]) -> list[Entry]:
-    entries, names = [], set()
+def _open_member(archive: tarfile.TarFile, entry: Entry) -> IO[bytes]:
+    file = archive.extractfile(archive.getmembers()[entry.number])
+    if file is None:
+        raise DamagedArchive(f"{entry.name} is not a file")
+    return file
+
+
+def _checked(path: Path, found: Iterable[Entry]) -> list[Entry]:
+    entries: list[Entry] = []
+    names: set[str] = set()
     for entry in found:
         if _NO_PLAIN_PATH.search(entry.name):
             raise _refusal(path, entry.name, "leads out of the folder or is no plain path")
         if entry.name in names:
-            raise _refusal(path, entry.name, "stands in it twice")
+            raise _refusal(path, entry.name, "is in it twice")
         names.add(entry.name)
         entries.append(entry)
     total, size = sum(entry.size for entry in entries), path.stat().st_size
-    if total > MOST_GROWTH * size:
+    if total > MAX_GROWTH * size:
         raise UserError(
             f"{size} bytes that would unpack to {total}: refused", where=path, next="delete it; do not trust where it comes from"
         )
@@ -152,12 +162,14 @@ def _refusal(path: Path, name: str, why: str) -> UserError:
 
 
 class _Folders:
-    """Makes folders below a root, refusing to go through a link."""
+    """Makes folders below a root; raises UserError where one of them is a link."""
 
     def __init__(self, root: Path):
-        self.root, self.known = root, set()
+        self.root = root
+        self.known: set[Path] = set()
 
     def place(self, name: str) -> Path:
+        """The path of the file `name`, whose folders exist now."""
         place = self.root / name
         new, above = [], place.parent
         while above != self.root and above not in self.known:
@@ -171,24 +183,25 @@ class _Folders:
 
 
 def refuse_link(folder: Path) -> None:
+    """Raise UserError for a link: files would be written through it to elsewhere."""
     if folder.is_symlink():
         raise UserError("a link is in the way", where=folder, next="put a folder there; dataset.folder itself may be a link")
 
 
-def _write(source: BinaryIO, size: int, aside: Path, moved: Callable[[int], object]) -> None:
+def _write(source: IO[bytes], size: int, aside: Path, moved: Callable[[int], object]) -> None:
     aside.unlink(missing_ok=True)
     with source, open(aside, "xb") as copy:
         while piece := source.read(PIECE):
             size -= len(piece)
             if size < 0:
-                raise DamagedArchive("it holds more than it says")
+                raise DamagedArchive("a file holds more than it declares")
             copy.write(piece)
             moved(len(piece))
     if size:
-        raise DamagedArchive("it holds less than it says")
+        raise DamagedArchive("a file holds less than it declares")
 
 
-def _is_same(source: BinaryIO, size: int, place: Path, moved: Callable[[int], object]) -> bool:
+def _is_same(source: IO[bytes], size: int, place: Path, moved: Callable[[int], object]) -> bool:
     with source:
         found = os.lstat(place)
         if not stat.S_ISREG(found.st_mode) or found.st_size != size:

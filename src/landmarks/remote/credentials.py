@@ -1,4 +1,4 @@
-"""Whether this machine has a Kaggle credential, and which; none is ever shown."""
+"""Whether this machine has a Kaggle credential, and which; its content is never shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOW_TO = f"""make one of these three (an account is free: https://www.kaggle.com
 
 
 def find_credential() -> str | None:
-    """Where the Kaggle client will find a credential, in its own order, in words that do not show it; None where there is none."""
+    """The place where Kaggle's client will find a credential, in the client's order, without its content; None if there is none."""
     home = Path.home() / ".kaggle"
     if os.environ.get("KAGGLE_API_TOKEN"):
         return "KAGGLE_API_TOKEN"
@@ -49,7 +49,7 @@ def _text(path: Path) -> str:
 
 
 def _keys(path: Path) -> set[str]:
-    """The keys of a JSON file that have a value; none where it is missing or malformed, as the client has it."""
+    """The keys of a JSON file that have a value; none where it is missing or malformed, as in the client."""
     try:
         values = json.loads(_text(path))
     except ValueError:

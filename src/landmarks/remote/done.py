@@ -1,4 +1,4 @@
-"""What of a download is there already: what an earlier run finished, and what somebody put there by hand."""
+"""Which items of a download are finished: noted by an earlier run, or put into the folder by hand."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from landmarks.store.tables import read_ids, read_train
 
 
 class Done:
-    """A note for each item that is unpacked and checked; it counts as long as the table, or the split's folder, is there.
+    """A note for each item that is unpacked and checked; it counts as long as the table, or the split's folder, exists.
 
-    dataset  where everything goes
-    work     the folder in it that holds the notes
+    dataset  the dataset's folder and its training table
+    work     the folder in which the notes are kept, in `done`
     """
 
     def __init__(self, dataset: DatasetSettings, work: Path):
@@ -26,19 +26,22 @@ class Done:
         self._notes = {path.name.removesuffix(".json"): _read(path) for path in sorted(self.folder.glob("[!.]*.json"))}
 
     def has(self, item: Item) -> bool:
+        """Whether the item is finished; training photos of which not all were kept are those of one training table only."""
         note = self._notes.get(item.name)
         if note is None or note.get("table", self.dataset.train_table) != self.dataset.train_table:
             return False
         return (self.dataset.folder / (item.name if item.header else item.folder)).exists()
 
     def size(self, item: Item) -> int | None:
+        """Bytes of the item as noted, else as published."""
         return self._notes[item.name]["size"] if self.has(item) else item.about
 
     def note(self, item: Item, size: int, files: int) -> None:
+        """Note an item of `size` bytes as unpacked into `files` files and checked."""
         self._write(item, {"size": size, "files": files, "from": item.subject.where}, of_table=item.share < 1)
 
     def note_found(self, item: Item, size: int) -> None:
-        """Put there by hand: of train's photos those that the training table in use lists."""
+        """Note an item that was put there by hand; training photos are those that the current training table lists."""
         if not self.has(item):
             self._write(item, {"size": size, "from": "put there by hand"}, of_table=item.folder == "train")
 
@@ -49,10 +52,10 @@ class Done:
 
 
 def found_by_hand(items: list[Item], done: Done) -> list[Item]:
-    """Items whose content lies in the dataset folder though no run noted it: nobody fetches hundreds of gigabytes a second time.
+    """Items whose content is in the dataset folder without a note, so that it is not downloaded a second time.
 
-    A table counts where a file of its name is; the photos of a split where all that its table lists are; a competition or data set of
-    Kaggle where the tables are and nothing has been downloaded into the folder yet.
+    A table counts if a file of its name exists; the photos of a split if all that its table lists exist; a competition or data set of
+    Kaggle if the tables exist and nothing has been downloaded into the folder yet.
     """
     dataset = done.dataset
     if not dataset.folder.is_dir():
@@ -62,7 +65,7 @@ def found_by_hand(items: list[Item], done: Done) -> list[Item]:
     for split in sorted({item.folder for item in items if item.folder}):
         archives = [item for item in items if item.folder == split]
         if not any(done.has(item) for item in archives) and _has_all_photos(dataset, split):
-            say(f"download: all {split} photos lie in {dataset.folder} already")
+            say(f"download: all {split} photos are in {dataset.folder} already")
             found += archives
     if fresh and all((dataset.folder / name).is_file() for name in (dataset.train_table, "index.csv", "test.csv")):
         found += [item for item in items if item.subject.kaggle]
@@ -85,4 +88,4 @@ def _read(path: Path) -> dict:
         note = json.loads(path.read_text(encoding="utf-8"))
         return note | {"size": int(note["size"])}
     except (ValueError, KeyError, TypeError):
-        raise UserError("not a note of a download", where=path, next="delete it: that part is fetched again") from None
+        raise UserError("not a note of a download", where=path, next="delete it: that item is fetched again") from None

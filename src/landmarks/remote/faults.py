@@ -1,4 +1,4 @@
-"""What may go wrong with another machine: what is worth waiting for, and the next step where waiting does not help."""
+"""Faults of servers and connections: which are retried, and the next step for the others."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from landmarks.progress import say
 from landmarks.remote.credentials import PAGE
 
 Result = TypeVar("Result")
-TRIES = 6  # without a byte of progress between them
+MAX_TRIES = 6  # in a row without a byte of progress
 FIRST_WAIT = 2.0  # seconds; doubled each time
-LONGEST_WAIT = 120.0
-LONGEST_TOLD = 900.0  # where the server itself says how long
-AGAIN = "run the same command again: what is there is kept, the rest goes on from there"
+MAX_WAIT = 120.0
+MAX_RETRY_AFTER = 900.0  # where the server itself says how long
+AGAIN = "run the same command again: finished files are kept, the rest is resumed"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is asked for, as an error message names it.
+    """What is requested, as an error message names it.
 
     name   "competition landmark-retrieval-2021", "dataset owner/name", or a file
     where  the address a person can open
@@ -55,25 +55,25 @@ def status_of(error: Exception) -> int | None:
 
 
 def is_offline(error: Exception) -> bool:
-    """No answer, or one that broke off."""
+    """Whether there was no answer, or one that broke off."""
     broken = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError, urllib3.exceptions.HTTPError)
     return isinstance(error, broken)
 
 
 def seconds_to_wait(error: Exception, tries: int) -> float | None:
-    """How long to wait before trying again after `tries` failed ones in a row; None where it is of no use.
+    """Seconds to wait after `tries` failed tries in a row; None where another try is useless.
 
     429 waits as long as the server says (Retry-After), 5xx and a broken connection twice as long each time.
     """
     status = status_of(error)
-    if tries >= TRIES or not (is_offline(error) or status == 429 or (status is not None and status >= 500)):
+    if tries >= MAX_TRIES or not (is_offline(error) or status == 429 or (status is not None and status >= 500)):
         return None
-    told = _retry_after(error.response) if status == 429 else None
-    return min(told, LONGEST_TOLD) if told is not None else min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
+    requested = _retry_after(error.response) if isinstance(error, requests.HTTPError) and status == 429 else None
+    return min(requested, MAX_RETRY_AFTER) if requested is not None else min(FIRST_WAIT * 2 ** (tries - 1), MAX_WAIT)
 
 
-def patiently(call: Callable[[], Result], subject: Subject, wait: Callable[[float], object] = time.sleep) -> Result:
-    """Call until it succeeds, waiting as long as `seconds_to_wait` says. Raises UserError for what waiting does not help."""
+def with_retries(call: Callable[[], Result], subject: Subject, wait: Callable[[float], object] = time.sleep) -> Result:
+    """Call until it succeeds, waiting `seconds_to_wait` between tries. Raises UserError where another try is useless."""
     tries = 0
     while True:
         try:
@@ -88,13 +88,14 @@ def patiently(call: Callable[[], Result], subject: Subject, wait: Callable[[floa
 
 
 def say_waiting(error: Exception, subject: Subject, seconds: float) -> None:
+    """Print why and how long a transfer waits."""
     status = status_of(error)
     why = "the connection broke" if status is None else "too many requests" if status == 429 else f"the server fails (HTTP {status})"
     say(f"{subject.name}: {why}; trying again in {seconds:.0f} s")
 
 
 def explain(error: Exception, subject: Subject) -> UserError:
-    """The fault in the user's words, with the next step."""
+    """The fault in plain words, with the next step."""
     status = status_of(error)
     host = urlsplit(subject.where).hostname or subject.where
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -142,9 +143,9 @@ def _other(subject: Subject) -> tuple[str, str]:
     return f"the server fails: {subject.name}", f"wait a while, then {AGAIN}"
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(response: requests.Response | None) -> float | None:
     """Seconds that the server asks to wait: a number or a date (RFC 9110, section 10.2.3)."""
-    text = response.headers.get("Retry-After", "")
+    text = "" if response is None else response.headers.get("Retry-After", "")
     try:
         return max(0.0, float(text))
     except ValueError:

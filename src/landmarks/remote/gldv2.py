@@ -1,4 +1,4 @@
-"""The published files of Google Landmarks v2 (github.com/cvdfoundation/google-landmark): where they lie and how large they are."""
+"""The published files of Google Landmarks v2 (github.com/cvdfoundation/google-landmark): their addresses and sizes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from landmarks.remote.items import Item
 from landmarks.remote.transfer import plain
 
 ARCHIVES = {"train": 500, "index": 100, "test": 20}
-PUBLISHED_BYTES = {"train": 1_000_000_000, "index": 850_000_000, "test": 500_000_000}  # an archive, about
+PUBLISHED_BYTES = {"train": 1_000_000_000, "index": 850_000_000, "test": 500_000_000}  # of one archive, about
 IMAGES = {"train.csv": 4_132_914, "train_clean.csv": 1_580_470}
 SOLUTIONS = {"retrieval_solution_v2.1.csv": "id,images,Usage", "recognition_solution_v2.1.csv": "id,landmarks,Usage"}
-# Of each split's tables those that this project reads, with the columns by which a page of excuses is told from a table.
+# The tables that this project reads, and columns by which a table is distinguished from an error page.
 _TABLES = {"index": ["index.csv"], "test": ["test.csv", *SOLUTIONS]}
 _COLUMNS = {"train.csv": "id,landmark_id", "train_clean.csv": "landmark_id,images", **SOLUTIONS}
 
 
 def gldv2_items(settings: DownloadSettings, train_table: str) -> list[Item]:
-    """The tables first, then the archives of photos, split by split, the small ones first.
+    """The tables first, then the archives of photos, split by split, small splits first.
 
     Raises UserError for a training table that is not published.
     """

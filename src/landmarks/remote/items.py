@@ -1,4 +1,4 @@
-"""What a download consists of: one file each, with all that is known before it is there."""
+"""The items of a download: one file each, with all that is known before it is fetched."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ UNPACKED = 1.03
 class Item:
     """A table that goes to the dataset folder as it is, or an archive (.tar, .zip) that is unpacked there.
 
-    name     of the file while it is here; no two items have the same
-    group    what it is a part of, as the plan lists it
-    address  how to ask for it; None where that takes a credential that is not there
-    md5      how to ask for its md5 file; None: an archive is judged by size and CRC
-    folder   where in the dataset folder it is unpacked
-    header   columns of a table's first line, by which it is told from a page of excuses
-    about    its published size in bytes, while the server has not been asked
-    share    of its photos that are kept, about; less than 1: those that the training table lists
+    name     the file name during the download; no two items have the same
+    group    the heading under which the plan counts it
+    subject  how messages name it
+    address  how to request it; None where that needs a missing credential
+    md5      how to request its md5 file; None: an archive is checked by size and CRC
+    folder   the folder in the dataset folder into which it is unpacked
+    header   columns of a table's first line, by which it is distinguished from an error page
+    about    its published size in bytes, used until the server has been asked
+    share    the share of its photos that is kept, about; less than 1: those that the training table lists
     """
 
     name: str
@@ -36,6 +37,6 @@ class Item:
     share: float = 1.0
 
     def unpacked(self, size: int | None) -> float:
-        """Bytes that it takes on the disk when it is in its place, about; `size` as the server says, None: as published."""
+        """About how many bytes it takes on disk when unpacked; size: bytes of the file itself, None: as published."""
         size = size or self.about or 0
         return size if self.header else UNPACKED * self.share * size

@@ -1,4 +1,4 @@
-"""The only door to Kaggle's client: it prints, exits and shows headers where it likes; behind this door it does not."""
+"""The only module that uses Kaggle's client, whose printing, exits and display of headers it suppresses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from landmarks.errors import UserError
 from landmarks.remote.credentials import HOW_TO, find_credential
-from landmarks.remote.faults import Subject, explain, patiently
+from landmarks.remote.faults import Subject, explain, with_retries
 
 SITE = "https://www.kaggle.com"
 TIMEOUT = (15, 120)  # seconds to connect, and between two pieces of an answer; the client itself waits for ever
@@ -39,11 +39,13 @@ class Submission:
 
 
 def competition(name: str) -> Subject:
+    """How messages name a competition."""
     page = f"{SITE}/competitions/{name}"
     return Subject(f"competition {name}", page, rules=f"{page}/rules", kaggle=True)
 
 
 def dataset(name: str) -> Subject:
+    """How messages name a data set, "owner/name"."""
     return Subject(f"dataset {name}", f"{SITE}/datasets/{name}", kaggle=True)
 
 
@@ -60,20 +62,20 @@ def connect(wait: Callable[[float], object] = time.sleep) -> Kaggle:
             api.authenticate()
 
     try:
-        patiently(sign_in, Subject(f"sign in with {credential}", SITE, kaggle=True), wait)
+        with_retries(sign_in, Subject(f"sign in with {credential}", SITE, kaggle=True), wait)
     except SystemExit:
         raise UserError(f"Kaggle does not accept the credential in {credential}", next=HOW_TO) from None
     return Kaggle(api, wait)
 
 
 class Kaggle:
-    """What this project asks of Kaggle. Every method raises UserError with the next step: see remote/faults.py."""
+    """The requests this project makes to Kaggle. Every method raises UserError with the next step: see remote/faults.py."""
 
     def __init__(self, api: Any, wait: Callable[[float], object] = time.sleep):
         self._api, self._wait = api, wait
 
     def competition_archive(self, name: str) -> requests.PreparedRequest:
-        """The request that answers with the zip of all of a competition's files; its address is good for some hours."""
+        """The request for the zip of all of a competition's files; its address expires after some hours."""
         from kagglesdk.competitions.types.competition_api_service import ApiDownloadDataFilesRequest
 
         request = ApiDownloadDataFilesRequest()
@@ -89,9 +91,9 @@ class Kaggle:
         return self._address(lambda client: client.datasets.dataset_api_client.download_dataset(request), dataset(name))
 
     def submit(self, name: str, path: Path, message: str) -> tuple[int, str]:
-        """Upload a submission file: (its number at Kaggle, what Kaggle says). Tried once: twice might count twice.
+        """Upload a submission file: (its number at Kaggle, Kaggle's message). Tried once only: a second try might count twice.
 
-        Raises UserError where the upload fails, which the client itself reports as an answer like any other.
+        Raises UserError where the upload fails, which the client itself reports as a normal answer.
         """
         try:
             with _contained():
@@ -108,32 +110,34 @@ class Kaggle:
 
     def submissions(self, name: str, count: int = 20) -> list[Submission]:
         """The latest submissions of this account's team, the newest first."""
-        listed = patiently(lambda: self._api.competition_submissions(name, page_size=count), competition(name), self._wait)
+        listed = with_retries(lambda: self._api.competition_submissions(name, page_size=count), competition(name), self._wait)
         return [_submission(one) for one in listed or []]
 
     def submissions_left(self, name: str) -> int:
         """How many submissions the team may still make today (UTC)."""
-        limits = patiently(lambda: self._api.competition_get_submission_limits(name), competition(name), self._wait)
+        limits = with_retries(lambda: self._api.competition_get_submission_limits(name), competition(name), self._wait)
         return limits.num_allowed_now
 
     def _address(self, call: Callable[[Any], requests.Response], subject: Subject) -> requests.PreparedRequest:
         def ask() -> requests.PreparedRequest:
             with self._api.build_kaggle_client() as client:
-                # Followed, the redirection would begin to send the whole file: what is wanted is where it lies.
+                # Only the file's address is wanted: following the redirection would start the download.
                 client.http_client()._session.max_redirects = 0
                 try:
                     response = call(client)
                 except requests.TooManyRedirects as redirected:
+                    if redirected.response is None:
+                        raise
                     place = urljoin(redirected.response.url, redirected.response.headers["Location"])
                     return requests.Request("GET", place).prepare()
                 response.close()
                 return response.request
 
-        return patiently(ask, subject, self._wait)
+        return with_retries(ask, subject, self._wait)
 
 
 def _client_class() -> type:
-    """Kaggle's client with limits to its patience, and without its printing of headers, which hold the credential."""
+    """Kaggle's client with time limits, and without its printing of headers, which hold the credential."""
     try:
         from kaggle.api.kaggle_api_extended import KaggleApi
     except ImportError as error:
@@ -148,7 +152,7 @@ def _client_class() -> type:
             client = super().build_kaggle_client()
             client.http_client().__enter__()
             for scheme in ("https://", "http://"):
-                client.http_client()._session.mount(scheme, _Impatient())
+                client.http_client()._session.mount(scheme, _TimeLimited())
             return client
 
         def get_response_processor(self):  # it prints that a newer version exists
@@ -157,16 +161,18 @@ def _client_class() -> type:
     return Client
 
 
-class _Impatient(HTTPAdapter):
+class _TimeLimited(HTTPAdapter):
+    """Requests without a time limit of their own get TIMEOUT."""
+
     def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
         return super().send(request, stream, timeout or TIMEOUT, verify, cert, proxies)
 
 
 @contextmanager
 def _contained() -> Iterator[None]:
-    """Whatever is printed inside goes nowhere: importing the client prints, and an upload prints addresses with tokens in them.
+    """Discard what is printed inside: importing the client prints, and an upload prints addresses that contain tokens.
 
-    Standard input is kept from it too: its exit() closes it.
+    Standard input is replaced too: the client's exit() closes it.
     """
     typed, sys.stdin = sys.stdin, io.StringIO()
     try:
@@ -191,6 +197,6 @@ def _submission(one: Any) -> Submission:
 
 def _score(text: str | None) -> float | None:
     try:
-        return float(text)
-    except (TypeError, ValueError):
+        return float(text) if text else None
+    except ValueError:
         return None

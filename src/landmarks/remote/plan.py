@@ -1,4 +1,4 @@
-"""What is to be fetched, how large it is, what is there already, and whether it fits."""
+"""The plan of a download: what is to be fetched, its size, what is finished, and whether it fits on the disk."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from landmarks.errors import UserError
 from landmarks.progress import progress
 from landmarks.quantities import format_bytes
 from landmarks.remote.archives import DamagedArchive, missing_bytes, opened
-from landmarks.remote.faults import explain, is_offline, patiently
+from landmarks.remote.faults import Subject, explain, is_offline, with_retries
 from landmarks.remote.items import Item
-from landmarks.remote.transfer import fetched, size_of
+from landmarks.remote.transfer import Address, fetched, size_of
 from landmarks.store.disk import free_bytes
 
-ASKING = 16  # servers answer this many questions at once
+PARALLEL_REQUESTS = 16  # for sizes
 
 
 @dataclass(frozen=True)
 class Planned:
-    """size: bytes, None = nobody knows; exact: the server said so; have: bytes of it that are here; done: unpacked and checked."""
+    """An item of the plan.
+
+    size   bytes, None = unknown
+    exact  the server reported the size
+    have   bytes that have been fetched
+    done   unpacked and checked
+    """
 
     item: Item
     size: int | None
@@ -34,6 +40,8 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
+    """All items, to be brought into `folder` by way of `work`, `parallel` at a time."""
+
     folder: Path
     work: Path
     parallel: int
@@ -41,19 +49,22 @@ class Plan:
 
     @property
     def missing(self) -> list[Planned]:
+        """The items that are not done."""
         return [one for one in self.planned if not one.done]
 
     @property
     def to_fetch(self) -> int:
+        """Bytes to fetch, as far as sizes are known."""
         return sum(max(0, (one.size or 0) - one.have) for one in self.missing)
 
     @property
     def fetched(self) -> int:
+        """Bytes of the missing items that have been fetched."""
         return sum(one.have for one in self.missing)
 
-    @cached_property  # it may look into an archive of a million photos
+    @cached_property  # it may list an archive of a million photos
     def disk(self) -> int:
-        """Bytes that the disk still has to take, at the worst moment."""
+        """Bytes that are still needed on the disk, at the worst moment."""
         archives = [max(0, (one.size or 0) - one.have) for one in self.missing if not one.item.header]
         return disk_at_worst(sum(self._unpacked(one) for one in self.missing), archives, self.parallel)
 
@@ -67,14 +78,14 @@ class Plan:
         archive = self.work / one.item.name
         if not archive.exists():
             return one.item.unpacked(one.size)
-        try:  # whole, and perhaps half unpacked
-            with opened(archive) as (entries, _):
-                return one.item.unpacked(missing_bytes(entries, self.folder / one.item.folder))
+        try:  # fetched, and perhaps partly unpacked
+            with opened(archive) as contents:
+                return one.item.unpacked(missing_bytes(contents.entries, self.folder / one.item.folder))
         except (DamagedArchive, UserError):
             return one.item.unpacked(one.size)
 
     def lines(self) -> list[str]:
-        """The plan as a person reads it."""
+        """The plan as printed, line by line."""
         rows = [("what", "files", "there", "to fetch", "size")]
         for group in dict.fromkeys(one.item.group for one in self.planned):
             members = [one for one in self.planned if one.item.group == group]
@@ -100,6 +111,7 @@ class Plan:
         ]
 
     def require_space(self) -> None:
+        """Raise UserError where the download does not fit on the disk."""
         if self.disk > self.free:
             raise UserError(
                 f"it does not fit: {format_bytes(self.disk)} needed, {format_bytes(self.free)} free",
@@ -109,47 +121,48 @@ class Plan:
 
 
 def disk_at_worst(unpacked: float, archives: list[int], parallel: int) -> int:
-    """Bytes: everything unpacked, and of the archives the largest `parallel` beside it."""
+    """Bytes needed when all is unpacked and the `parallel` largest archives have not been deleted yet."""
     return int(unpacked + sum(sorted(archives, reverse=True)[:parallel]))
 
 
 def make_plan(items: list[Item], there: dict[str, int | None], folder: Path, work: Path, parallel: int) -> tuple[Plan, list[UserError]]:
-    """Ask the servers how large everything is that is not there; also what stands in the way, for which published sizes stand in.
+    """Ask the servers for the sizes of all items that are not done; returns the plan and the errors that prevent the download.
 
-    there: item name -> its size in bytes, of what is unpacked and checked, or put there by hand.
+    there  item name -> its size in bytes (None: unknown), for items that are done or were put there by hand
+    Where a server does not answer, the published sizes are used.
     """
-    asked = [item for item in items if item.name not in there and item.address is not None]
+    asked = [(item.address, item.subject) for item in items if item.name not in there and item.address is not None]
+    names = [item.name for item in items if item.name not in there and item.address is not None]
     faults: list[UserError] = []
-    with ThreadPoolExecutor(ASKING) as pool:
-        sizes = dict(zip((item.name for item in asked), _ask_all(pool, asked, faults), strict=True))
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+        sizes = there | dict(zip(names, _ask_all(pool, asked, faults), strict=True))
     planned = []
     for item in items:
-        size = there.get(item.name) if item.name in there else sizes.get(item.name)
-        here = item.name in there
+        size, done = sizes.get(item.name), item.name in there
         planned.append(
-            Planned(item, item.about if size is None else size, size is not None, 0 if here else fetched(work / item.name), here)
+            Planned(item, item.about if size is None else size, size is not None, 0 if done else fetched(work / item.name), done)
         )
     return Plan(folder, work, parallel, planned), faults
 
 
-def _ask_all(pool: ThreadPoolExecutor, items: list[Item], faults: list[UserError]) -> list[int | None]:
-    """One question first: where there is no network, one answer is enough."""
+def _ask_all(pool: ThreadPoolExecutor, asked: list[tuple[Address, Subject]], faults: list[UserError]) -> list[int | None]:
+    """The size of each file; the first is asked for alone, without retries, so that a missing network is noticed at once."""
     sizes: list[int | None] = []
     try:
-        sizes += [_ask(item, patient=False) for item in items[:1]]
-        sizes += progress(pool.map(_ask, items[1:]), "ask for sizes", "file", total=max(0, len(items) - 1))
+        sizes += [_ask(*one, retry=False) for one in asked[:1]]
+        sizes += progress(pool.map(lambda one: _ask(*one), asked[1:]), "ask for sizes", "file", total=max(0, len(asked) - 1))
     except UserError as error:
         faults.append(error)
-    return sizes + [None] * (len(items) - len(sizes))
+    return sizes + [None] * (len(asked) - len(sizes))
 
 
-def _ask(item: Item, patient: bool = True) -> int | None:
+def _ask(address: Address, subject: Subject, retry: bool = True) -> int | None:
     try:
-        return size_of(item.address)
+        return size_of(address)
     except requests.RequestException as error:
-        if not patient and is_offline(error):
-            raise explain(error, item.subject) from None
-        return patiently(lambda: size_of(item.address), item.subject)
+        if not retry and is_offline(error):
+            raise explain(error, subject) from None
+        return with_retries(lambda: size_of(address), subject)
 
 
 def _size(count: int | None, members: list[Planned]) -> str:
