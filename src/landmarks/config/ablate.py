@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 
 from landmarks.config.base import Settings
-from landmarks.config.chain import STEPS, Chain, Step
+from landmarks.config.chain import Chain
+from landmarks.config.step import Step, step_class, step_names, trusted_class
 from landmarks.errors import UserError
 
 Values = Annotated[tuple[Any, ...], Field(min_length=1)]
@@ -32,37 +34,47 @@ class AblateSettings(Settings):
 
     @field_validator("sweep")
     @classmethod
-    def _sweeps_what_there_is(cls, sweep: dict[str, dict[str, Values]]) -> dict[str, dict[str, Values]]:
+    def _sweeps_what_there_is(cls, sweep: dict[str, dict[str, Values]], info: ValidationInfo) -> dict[str, dict[str, Values]]:
         for step, settings in sweep.items():
-            _refuse_unknown("step", step, STEPS, "ablate.sweep")
+            if ":" not in step:
+                _refuse_unknown("step", step, step_names(), "ablate.sweep")
+            known = trusted_class(step, info).model_fields.keys() - {"step"}
             for key, values in settings.items():
-                _refuse_unknown("key", key, STEPS[step].model_fields.keys() - {"step"}, f"ablate.sweep.{step}")
+                _refuse_unknown("key", key, known, f"ablate.sweep.{step}")
                 for value in values:
-                    _validated(step, {key: value})
+                    _require_valid(step, key, value)
         return sweep
 
 
 def with_settings(step: Step, settings: dict[str, Any]) -> Step:
     """The step with some of its settings changed. Raises UserError for a value out of range."""
-    return _validated(step.step, step.model_dump() | settings)
-
-
-def _validated(step: str, settings: dict[str, Any]) -> Step:
     try:
-        return STEPS[step].model_validate(settings | {"step": step})
+        return step_class(step.step).model_validate(step.model_dump() | settings)
     except ValidationError as error:
-        problem = error.errors()[0]
-        raise UserError(
-            f"{problem['msg'].removeprefix('Value error, ')}, not {problem['input']!r}",
-            where=".".join(["ablate.sweep", step, *map(str, problem["loc"])]),
-            next="mend the value",
-        ) from None
+        raise _refusal(step.step, error.errors()[0]) from None
+
+
+def _require_valid(step: str, key: str, value: Any) -> None:
+    try:
+        step_class(step).model_validate({"step": step, key: value})
+    except ValidationError as error:
+        for problem in error.errors():
+            if problem["loc"][:1] == (key,):  # other settings that have no default are those of the chain's step
+                raise _refusal(step, problem) from None
+
+
+def _refusal(step: str, problem: ErrorDetails) -> UserError:
+    return UserError(
+        f"{problem['msg'].removeprefix('Value error, ')}, not {problem['input']!r}",
+        where=".".join(["ablate.sweep", step, *map(str, problem["loc"])]),
+        next="correct the value",
+    )
 
 
 def _refuse_unknown(what: str, name: str, known: Iterable[str], where: str) -> None:
-    known = sorted(known)
-    if name not in known:
-        guess = get_close_matches(name, known, n=1, cutoff=0.3)
+    names = sorted(known)
+    if name not in names:
+        guess = get_close_matches(name, names, n=1, cutoff=0.3)
         raise UserError(
-            f"unknown {what} '{name}'" + (f"; did you mean {guess[0]}?" if guess else ""), where=where, next=f"one of {', '.join(known)}"
+            f"unknown {what} '{name}'" + (f"; did you mean {guess[0]}?" if guess else ""), where=where, next=f"one of {', '.join(names)}"
         )

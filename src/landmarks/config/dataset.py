@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from landmarks.config.base import Settings, UserPath
+from landmarks.config.names import require_known
 
-# The protocol that a dataset is scored by where no other is asked for.
-PROTOCOL_OF = {
-    "folder": "retrieval",
-    "sample": "retrieval",
-    "photos": "retrieval",
-    "revisited": "revisited",
-    "places": "places",
-    "msls": "places",
-    "pictures": "retrieval",
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a dataset is made from, and how it becomes tables in GLDv2's form.
+
+    stage     the stage that makes the tables; None where they lie in dataset.folder already
+    protocol  how its rankings are scored where no other protocol is asked for
+    reader    "module:function" in landmarks.datasets, for the stage `prepare`: reads dataset.folder as its authors distribute it
+    in_run    the tables are made in the run folder, since dataset.folder is somebody's own
+    trains    it has training images; what is described without any, to be searched by others, has no queries either
+    """
+
+    stage: str | None
+    protocol: str
+    reader: str | None = None
+    in_run: bool = True
+    trains: bool = True
+    queries: bool = True
+
+
+# One row a source. A new one that `prepare` makes wants its reader beside it, and nothing else.
+SOURCES = {
+    "folder": Source(None, "retrieval", in_run=False),
+    "sample": Source("sample", "retrieval", in_run=False),
+    "photos": Source("import", "retrieval"),
+    "revisited": Source("prepare", "revisited", "revisited:read_source", trains=False),
+    "places": Source("prepare", "places", "places:read_source", trains=False),
+    "msls": Source("prepare", "places", "msls:read_source", trains=False),
+    "pictures": Source("prepare", "retrieval", "pictures:read_source", trains=False, queries=False),
 }
-BENCHMARKS = ("revisited", "places", "msls", "pictures")  # whose tables `prepare` makes
 
 
 class DatasetSettings(Settings):
-    source: Literal["folder", "sample", "photos", "revisited", "places", "msls", "pictures"] = Field(
+    source: str = Field(
         "folder",
         description="folder: GLDv2 layout, or tables with .npy descriptors; sample: rendered; photos: label/photo.jpg; benchmarks as their "
         "authors distribute them: revisited (Oxford, Paris), places (database/ and queries/, UTM in the names), msls; "
@@ -37,6 +58,15 @@ class DatasetSettings(Settings):
     distractors: UserPath | None = Field(
         None, description="run folder whose index images are searched as well; without models: a folder of .npy shards of descriptors"
     )
+
+    @field_validator("source")
+    @classmethod
+    def _is_known(cls, source: str) -> str:
+        return require_known("source", source, SOURCES)
+
+    @property
+    def made_from(self) -> Source:
+        return SOURCES[self.source]
 
 
 class SampleSettings(Settings):

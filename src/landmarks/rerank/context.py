@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from landmarks.config import Chain
+from landmarks.config.chain import Chain
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.ranking import Ranking, Space
 from landmarks.search.spaces import nearest, search
@@ -42,19 +42,19 @@ class Context:
         self.labels = np.unique(landmark_ids, return_inverse=True)[1]  # 0, 1, ...: the landmarks' own numbers may be negative
         self.classes = int(self.labels.max(initial=-1)) + 1
         self.chain: Chain = ()
-        self.left: dict[str, str] = {}
+        self.attachments: dict[str, str] = {}
         self._votes: WeakKeyDictionary[Space, dict[tuple[str, int], Votes]] = WeakKeyDictionary()  # an ablation goes through many spaces
         self._descriptors: dict[str, np.ndarray] = {}
 
-    def standing_after(self, chain: Chain) -> Context:
-        """The same, seen from the step that follows `chain`: its `chain` are the steps so far, its `left` is empty."""
-        after = copy(self)
-        after.chain, after.left = chain, {}
-        return after
+    def after(self, chain: Chain) -> Context:
+        """The same context for the step that follows `chain`: its `chain` is the steps so far, its `attachments` are empty."""
+        context = copy(self)
+        context.chain, context.attachments = chain, {}
+        return context
 
-    def leave(self, name: str, text: str) -> None:
-        """A file of this name beside the step's ranking, should it be written to disk."""
-        self.left[name] = text
+    def attach(self, name: str, text: str) -> None:
+        """A file of this name beside the step's ranking, if it is written to disk."""
+        self.attachments[name] = text
 
     def space(self, ranking: Ranking) -> Space:
         """The vectors that the ranking was searched with."""
@@ -75,14 +75,14 @@ class Context:
         return search(queries, index, neighbours, what, self.use_gpu)
 
     def search(self, ranking: Ranking, space: Space) -> Ranking:
-        """The ranking's queries searched for anew, in another space, for as many images."""
+        """The ranking's queries searched again, in another space, for as many images."""
         indices, scores = self.search_vectors(space.test, space.index, ranking.indices.shape[1], "search test in index")
         return Ranking(ranking.query_ids, ranking.index_ids, indices, scores, space)
 
     def similarities(self, ranking: Ranking, top: int) -> np.ndarray:
         """Of each query to the first `top` images of its list, (n_query, at most top) float32, -inf = none.
 
-        Worked out anew: once a step has re-ordered a list, its scores may be places.
+        Computed again: once a step has re-ordered a list, its scores may be places.
         """
         space, first = self.space(ranking), ranking.indices[:, :top]
         similarities = np.empty(first.shape, np.float32)

@@ -1,4 +1,4 @@
-"""What is known of a query and each of its candidates, seen from every space at hand: the table that a ranker learns from."""
+"""The evidence on each candidate of a query, in every space at hand: the table that a ranker learns from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from landmarks.config import AddLabelsSettings, ClassifySettings
+from landmarks.config.chain import verified_images
 from landmarks.ops.fusion_features import (
     below_best,
     common_neighbours,
@@ -19,14 +19,15 @@ from landmarks.ops.fusion_features import (
 from landmarks.ops.label_spread import LabelDistributions
 from landmarks.ops.ordering import union_of_lists
 from landmarks.ranking import Ranking
-from landmarks.rerank.add_labels import label_distributions
-from landmarks.rerank.classify import classify
 from landmarks.rerank.context import Context
+from landmarks.rerank.steps.add_labels import AddLabels
+from landmarks.rerank.steps.classify import Classify
+from landmarks.rerank.vectors import label_distributions
 
 NEAREST = 20  # index images that make the neighbourhood of a query, or of an index image
 FIRST = 10  # images of a list that stand for what the query shows
 VOTERS = 3  # nearest training images that vote for a label
-CLASSIFIER = ClassifySettings(step="classify", projection_weight=1, label_weight=2)
+CLASSIFIER = Classify(projection_weight=1, label_weight=2)
 
 
 class Evidence:
@@ -45,15 +46,15 @@ class Evidence:
         if context.space(ranking) is not context.base:
             rankings[" in the first search"] = replace(first, indices=found, scores=similarities)
         if classifier:
-            rankings[" to the classifier"] = classify(first, context, CLASSIFIER)
+            rankings[" to the classifier"] = CLASSIFIER.apply(first, context)
         self._listed, self._count_inliers = ranking.indices, context.count_inliers
-        self._verified = context.chain[-1].top if context.chain and context.chain[-1].step == "verify" else 0
+        self._verified = verified_images(context.chain[-1:])
         self.candidates = union_of_lists([each.indices for each in rankings.values()])
         self._views = {name: _View(each, context) for name, each in rankings.items()}
         self.names = list(self._columns(np.arange(0), np.empty((0, 1), np.int32)))
 
-    def of(self, queries: np.ndarray) -> np.ndarray:
-        """The table (candidates of these queries, columns) float32, NaN = not known; query after query, in the order of `candidates`."""
+    def table(self, queries: np.ndarray) -> np.ndarray:
+        """The table (candidates of these queries, columns) float32, NaN = unknown; query after query, in the order of `candidates`."""
         indices = self.candidates[queries]
         columns = self._columns(queries, indices).values()
         return np.stack([np.broadcast_to(column, indices.shape)[indices >= 0] for column in columns], axis=1).astype(np.float32)
@@ -91,7 +92,7 @@ class _View:
         self._of_images, self._image_similarities = context.nearest(space, "index", "index", NEAREST)
         near = np.ma.masked_invalid(self._image_similarities[:, :FIRST])
         self._density = near.mean(axis=1).filled(np.nan)
-        labels = label_distributions(space, context, AddLabelsSettings(step="add_labels"))
+        labels = label_distributions(space, context, AddLabels())
         self._query_labels, self._image_labels = labels["test"], labels["index"]
         self._query_votes, self._image_votes = context.votes(ranking, VOTERS)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from landmarks.config import Chain, FuseSettings
+from landmarks.config.chain import Chain, first_verifying, verified_images
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
+
+if TYPE_CHECKING:
+    from landmarks.rerank.steps.fuse import Fuse
 
 
 class Parts(NamedTuple):
@@ -37,32 +40,27 @@ class PseudoWorld(NamedTuple):
 
 
 def make_pseudo_world(context: Context, chain: Chain, parts: Parts, neighbours: int) -> PseudoWorld:
-    """Search and `chain` carried out among training images, as they were among the real ones.
+    """The search and `chain` run among training images, as they were among the real ones.
 
     neighbours  images in each list
     Raises UserError where the chain verifies and training images that the lists hold have no local features.
     """
-    from landmarks.rerank import STEPS  # which the step fuse is one of
-
     pseudo = _context(context, parts)
     ranking = pseudo.search(_nothing_found(parts, neighbours), pseudo.base)
     for steps, step in enumerate(chain):
-        ranking = STEPS[step.step](ranking, pseudo.standing_after(chain[:steps]), step)
-    return PseudoWorld(pseudo.standing_after(chain), ranking, context.labels[parts.test], context.labels[parts.index])
+        ranking = step.apply(ranking, pseudo.after(chain[:steps]))
+    return PseudoWorld(pseudo.after(chain), ranking, context.labels[parts.test], context.labels[parts.index])
 
 
-def images_to_verify(context: Context, chain: Chain, neighbours: int) -> np.ndarray:
-    """Rows of train, ascending: the pseudo-queries of the chain's step fuse, and what they have found when a step verify comes to it."""
-    steps = [step.step for step in chain]
-    fuse, verify = (next(step for step in reversed(chain) if step.step == name) for name in ("fuse", "verify"))
-    parts = split_training(context.labels, fuse)
+def images_to_verify(context: Context, before: Chain, parts: Parts, neighbours: int) -> np.ndarray:
+    """Rows of train, ascending: the pseudo-queries, and what they have found when the first step of `before` that verifies is reached."""
     if len(parts.test) == 0:
         return parts.test
-    found = make_pseudo_world(context, chain[: steps.index("verify")], parts, neighbours).ranking.indices[:, : verify.top]
+    found = make_pseudo_world(context, before[: first_verifying(before)], parts, neighbours).ranking.indices[:, : verified_images(before)]
     return np.union1d(parts.test, parts.index[np.unique(found[found >= 0])])
 
 
-def split_training(labels: np.ndarray, settings: FuseSettings) -> Parts:
+def split_training(labels: np.ndarray, settings: Fuse) -> Parts:
     """Which training images play which part; landmarks of fewer than three images play none.
 
     labels  (n_train,) int64, 0, 1, ...; another numbering of the same landmarks gives the same parts

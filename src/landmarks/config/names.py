@@ -1,0 +1,26 @@
+"""What can be named in a configuration, and the nearest known name for one that cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+def module_names(folder: Path) -> list[str]:
+    """The modules in a package's folder, without importing them, in alphabetical order."""
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def require_known(what: str, name: str, known: Iterable[str]) -> str:
+    """The name itself. Raises ValueError, with the nearest known name, where it is none of `known`."""
+    names = list(known)
+    if name not in names:
+        raise ValueError(f"unknown {what} '{name}'{did_you_mean(name, names)}; it should be one of {', '.join(names)}")
+    return name
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean NAME?", or nothing where no known name is like it."""
+    guess = get_close_matches(name, list(known), n=1, cutoff=0.3)
+    return f"; did you mean {guess[0]}?" if guess else ""

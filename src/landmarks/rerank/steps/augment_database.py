@@ -1,0 +1,37 @@
+"""Augment database: index images are pulled towards their neighbours before the search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from landmarks.config.step import Step
+
+if TYPE_CHECKING:
+    from landmarks.ranking import Ranking
+    from landmarks.rerank.context import Context
+
+
+class AugmentDatabase(Step):
+    """Search again among index images that are pulled towards their neighbours (Arandjelovic and Zisserman, CVPR 2012).
+
+    i' = i + sum over the nearest index images n of max(cos(i, n), 0)^power * n, of length one (ops/expansion.py).
+    """
+
+    searches: ClassVar[bool] = True
+
+    neighbours: int = Field(10, ge=1, description="nearest index images that an index image is averaged with")
+    power: float = Field(2.0, ge=0, description="a neighbour's weight is its similarity to this power")
+
+    def apply(self, ranking: Ranking, context: Context) -> Ranking:
+        from dataclasses import replace
+
+        import numpy as np
+
+        from landmarks.ops.expansion import expand
+
+        space = context.space(ranking)
+        near, similarities = context.nearest(space, "index", "index", self.neighbours)
+        index = expand(space.index, space.index, near, similarities, self.power, np.arange(len(space.index)))
+        return context.search(ranking, replace(space, index=index, folder=None))

@@ -1,0 +1,37 @@
+"""Expand query: queries are pulled towards the first images of their lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from landmarks.config.step import Step
+
+if TYPE_CHECKING:
+    from landmarks.ranking import Ranking
+    from landmarks.rerank.context import Context
+
+
+class ExpandQuery(Step):
+    """Search again with queries that are pulled towards what they found: alpha query expansion (Radenovic et al., TPAMI 2019).
+
+    q' = q + sum over the first images n of the list of max(cos(q, n), 0)^power * n, of length one (ops/expansion.py).
+    """
+
+    searches: ClassVar[bool] = True
+
+    neighbours: int = Field(10, ge=1, description="first images of the list that the query is averaged with")
+    power: float = Field(2.0, ge=0, description="a neighbour's weight is its similarity to this power; 0 = plain average")
+
+    def apply(self, ranking: Ranking, context: Context) -> Ranking:
+        from dataclasses import replace
+
+        import numpy as np
+
+        from landmarks.ops.expansion import expand
+
+        space = context.space(ranking)
+        found = np.ascontiguousarray(ranking.indices[:, : self.neighbours])
+        test = expand(space.test, space.index, found, context.similarities(ranking, self.neighbours), self.power)
+        return context.search(ranking, replace(space, test=test, folder=None))

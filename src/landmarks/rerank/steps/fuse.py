@@ -1,0 +1,63 @@
+"""Fuse: a model orders the candidates by all the evidence at hand, learned on queries made of training images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from landmarks.config.step import Step
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from landmarks.ranking import Ranking
+    from landmarks.rerank.context import Context
+
+MAX_CANDIDATES = 10_000  # of a query: LightGBM's ranking objectives take no more rows
+
+
+class Fuse(Step):
+    """A model of all the evidence on a candidate orders the list, learned on queries made of training images.
+
+    Training images are split into a pseudo-train set, a pseudo-index and pseudo-queries (rerank/pseudo_world.py); the chain so far
+    is run among them, every candidate gets a row of evidence (rerank/evidence.py), and gradient-boosted trees learn to rank (XE-NDCG,
+    Bruch 2020, by LightGBM; rerank/fusion.py). The order stays as it is where no gain is sure.
+    """
+
+    learns: ClassVar[bool] = True
+
+    objective: Literal["rank_xendcg", "lambdarank"] = Field("rank_xendcg", description="the model's loss, by LightGBM's name")
+    trees: int = Field(100, ge=1, description="trees of the model")
+    leaves: int = Field(31, ge=2, description="leaves of a tree")
+    learning_rate: float = Field(0.05, gt=0, description="share of a tree's correction that is taken over")
+    classifier: bool = Field(True, description="also train the classifier of the step classify, for its candidates and its evidence")
+    unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
+    query_share: float = Field(0.2, gt=0, lt=1, description="share of a landmark's training images that become pseudo-queries")
+    train_share: float = Field(0.5, gt=0, lt=1, description="share of the others that stay training images; the rest is the pseudo-index")
+    queries: int = Field(3000, ge=1, description="pseudo-queries at most")
+    index_images: int = Field(50_000, ge=1, description="images of the pseudo-index at most")
+    seed: int = Field(0, ge=0, description="another seed, another pseudo-world")
+
+    @property
+    def training_images(self) -> int:
+        return self.queries + self.index_images
+
+    def training_rows(self, context: Context, before: tuple[Step, ...], neighbours: int) -> np.ndarray:
+        from landmarks.rerank.pseudo_world import images_to_verify, split_training
+
+        return images_to_verify(context, before, split_training(context.labels, self), neighbours)
+
+    def require_place(self, before: tuple[Step, ...], neighbours: int) -> None:
+        lists = 1 + any(step.searches for step in before) + self.classifier  # the list so far, the first search's, the classifier's
+        if lists * neighbours > MAX_CANDIDATES:
+            raise ValueError(
+                f"the step fuse ranks the candidates of {lists} lists of {neighbours} images for a query, and LightGBM takes at most "
+                f"{MAX_CANDIDATES:,}: search.neighbours={MAX_CANDIDATES // lists} or less"
+            )
+
+    def apply(self, ranking: Ranking, context: Context) -> Ranking:
+        """Attaches model.txt and importances.csv to the ranking where the order changes."""
+        from landmarks.rerank.fusion import fuse
+
+        return fuse(ranking, context, self)

@@ -1,0 +1,63 @@
+"""Vectors that steps make for a new search: projections of the descriptors, and labels beside what was searched before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landmarks.ops.label_spread import LabelDistributions, joint_neighbours, sketch_labels, spread_labels
+from landmarks.ops.vectors import BLOCK, CACHED, Whitening, join_rows
+from landmarks.ranking import Space
+from landmarks.store.tables import SPLITS
+
+if TYPE_CHECKING:
+    from landmarks.rerank.context import Context
+    from landmarks.rerank.steps.add_labels import AddLabels
+
+
+def projected_space(context: Context, projections: Sequence[Whitening]) -> Space:
+    """Several projections of the descriptors before whitening side by side, float16, L2-normalised."""
+    return Space(**{split: _side_by_side(context.descriptors(split), projections) for split in SPLITS})
+
+
+def label_distributions(space: Space, context: Context, settings: AddLabels) -> dict[str, LabelDistributions]:
+    """Of every split: train's own labels, and what spreads from them to the index, and from both to the queries."""
+    of_index, of_test = (_joint_neighbours(space, context, split, settings) for split in ("index", "test"))
+    index = spread_labels(*of_index, context.labels, None, settings.kept)
+    for _ in range(settings.rounds - 1):
+        index = spread_labels(*of_index, context.labels, index, settings.kept)
+    own = LabelDistributions(context.labels[:, None].astype(np.int32), np.ones((len(context.labels), 1), np.float32))
+    return {"train": own, "index": index, "test": spread_labels(*of_test, context.labels, index, settings.kept)}
+
+
+def space_with_labels(space: Space, labels: dict[str, LabelDistributions], axes: np.ndarray, weight: float) -> Space:
+    """The vectors (n, d) of each split with the label parts joined: (n, d + label dimensions) float16, L2-normalised.
+
+    axes    (classes, label dimensions), as of ops.label_spread.class_axes
+    weight  of the labels' inner product beside the similarity
+    """
+    return Space(**{split: _with_labels(space.of(split), labels[split], axes, weight) for split in SPLITS})
+
+
+def _joint_neighbours(space: Space, context: Context, split: str, settings: AddLabels) -> tuple[np.ndarray, np.ndarray]:
+    train, index = (context.nearest(space, split, among, settings.neighbours) for among in ("train", "index"))
+    return joint_neighbours(train, index, settings.neighbours, settings.power)
+
+
+def _side_by_side(descriptors: np.ndarray, projections: Sequence[Whitening]) -> np.ndarray:
+    vectors = np.empty((len(descriptors), sum(one.projection.shape[1] for one in projections)), np.float16)
+    for start in range(0, len(descriptors), BLOCK):
+        part = slice(start, start + BLOCK)
+        join_rows([project(descriptors[part]) for project in projections], vectors[part])
+    return vectors
+
+
+def _with_labels(vectors: np.ndarray, distributions: LabelDistributions, axes: np.ndarray, weight: float) -> np.ndarray:
+    result = np.empty((len(vectors), vectors.shape[1] + axes.shape[1]), np.float16)
+    for start in range(0, len(vectors), CACHED):  # in float32 the whole of GLDv2's train would take 6 GB, three times
+        part = slice(start, start + CACHED)
+        labels = sketch_labels(LabelDistributions(distributions.labels[part], distributions.shares[part]), axes)
+        join_rows([vectors[part], np.float32(weight) ** 0.5 * labels], result[part])
+    return result
