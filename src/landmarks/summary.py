@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -32,16 +33,18 @@ def print_scores(results: dict[str, Any]) -> None:
     console.print(table)
 
 
-def print_protocol(results: dict[str, Any]) -> None:
-    """Print a benchmark's numbers, a row a chain, and under them every choice that changes them."""
+def print_protocol(results: dict[str, Any], parts: Sequence[str] = ("",)) -> None:
+    """Print a benchmark's numbers, a row a chain, and under them every choice that changes them.
+
+    parts  of the queries, such as easy, medium and hard: with a row of its own for each, the numbers fit a terminal
+    """
     console = open_console()
     counts = ", ".join(f"{number} {name}" for name, number in results["queries"].items())
     console.print(f"\n{results['protocol']}, in percent (queries: {counts})")
     chains = results["chains"]
-    parts = list(results["queries"]) if results["protocol"] == "revisited" else [""]  # as a row each they fit a terminal
     columns = dict.fromkeys(_of_part(name, parts)[0] for name in next(iter(chains.values())) if name != "fingerprint")
     table = Table()
-    for name in ("chain", *([""] if parts != [""] else [])):
+    for name in ("chain", *([""] if len(parts) > 1 else [])):
         table.add_column(name)
     for name in columns:
         table.add_column(heading(name), justify="right")
@@ -65,7 +68,7 @@ def heading(name: str) -> str:
     return name.replace("_", " ").strip()
 
 
-def _of_part(name: str, parts: list[str]) -> tuple[str, str]:
+def _of_part(name: str, parts: Sequence[str]) -> tuple[str, str]:
     """A number's name without the part of the queries that it is of, and that part: "precision_at_5_easy" -> "precision_at_5", "easy"."""
     part = next((one for one in parts if one and name.endswith(f"_{one}")), "")
     return name.removesuffix(f"_{part}") if part else name, part

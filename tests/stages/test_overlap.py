@@ -9,7 +9,7 @@ from PIL import Image
 
 from landmarks.cli import main
 from landmarks.config import load_config
-from landmarks.protocols.evaluation import choices
+from landmarks.scoring.evaluation import choices
 from landmarks.stages.evaluate import evaluate
 from landmarks.stages.extract import extract
 from landmarks.stages.overlap import overlap

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from landmarks.config import Chain, Config, step_name
+from landmarks.config import Chain, step_name
 
 CHAIN, LEFT_OUT = "the chain", "one step left out"
 
@@ -31,13 +32,13 @@ class Comparison:
         return self.reference == self.chain[:-1] and bool(self.chain)
 
 
-def comparisons(config: Config) -> list[Comparison]:
-    """knn, then what the configuration's chain and the chains of `ablate` ask for, in the order in which they are shown."""
-    rows = [Comparison(CHAIN, "knn", (), None, ""), *_prefixes(CHAIN, config.rerank)]
-    if config.ablate.leave_one_out:
-        rows += _left_out(config.rerank)
-    for name, chain in config.ablate.chains.items():
-        rows += _prefixes(name, chain)
+def comparisons(chain: Chain, leave_one_out: bool, others: Mapping[str, Chain]) -> list[Comparison]:
+    """knn, then `chain` with its prefixes and, where asked for, without each of its steps; then the named other chains."""
+    rows = [Comparison(CHAIN, "knn", (), None, ""), *_prefixes(CHAIN, chain)]
+    if leave_one_out:
+        rows += _left_out(chain)
+    for name, other in others.items():
+        rows += _prefixes(name, other)
     return rows
 
 

@@ -12,8 +12,8 @@ from landmarks.ablation.comparisons import Comparison
 from landmarks.ablation.sweep import swept_values
 from landmarks.config import AblateSettings, Chain, Config, chain_names
 from landmarks.metrics.bootstrap import mean_interval
-from landmarks.protocols.evaluation import in_percent, mean
-from landmarks.protocols.judge import Judge, Judged
+from landmarks.scoring.evaluation import in_percent, mean
+from landmarks.scoring.judge import Judge, Judged
 from landmarks.search.rankings import Cost, read_cost
 
 THRESHOLD = 1e-9  # of a query's score: less is rounding, not a query helped or hurt
@@ -28,9 +28,9 @@ class Scored:
     cost: Cost
 
 
-def score_chain(config: Config, chain: Chain, judge: Judge) -> Scored:
-    """Of a chain whose rankings are there."""
-    return Scored(chain_names(chain)[-1], judge.judge(chain), read_cost(config, chain))
+def score_chain(config: Config, chain: Chain, judge: Judge, run_as: tuple[Chain, ...]) -> Scored:
+    """Of a chain whose rankings are there. run_as: the chains that the protocol runs it as."""
+    return Scored(chain_names(chain)[-1], judge.judge(chain), read_cost(config, run_as))
 
 
 def compare(rows: Sequence[Comparison], scored: Callable[[Chain], Scored], among: np.ndarray, settings: AblateSettings) -> pd.DataFrame:

@@ -5,46 +5,54 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import yaml
 
-from landmarks.config import Chain, Config, with_settings
+from landmarks.config import AblateSettings, Chain, require_places, with_settings
 from landmarks.errors import UserError
 from landmarks.seeds import seed_of
 
 
-def combinations(config: Config) -> list[Chain]:
-    """The configuration's chain as it stands, then with every combination of the sweep's values, or with some drawn at random.
+def combinations(chain: Chain, settings: AblateSettings, neighbours: int) -> list[Chain]:
+    """The chain as it is, then with every combination of the sweep's values, or with some drawn at random.
 
-    A step that the chain has several times changes in all its places. Raises UserError for a step that it has not.
+    neighbours  the length of the lists
+    A step that the chain has several times changes in all its places. Raises UserError for a step that it has not, and where a
+    step could not work with a combination.
     """
-    for step in config.ablate.sweep:
-        if step not in {own.step for own in config.rerank}:
+    for step in settings.sweep:
+        if step not in {own.step for own in chain}:
             raise UserError(
                 f"the sweep changes {step}, and the chain has no such step",
                 where=f"ablate.sweep.{step}",
-                next=f"its steps are {', '.join(own.step for own in config.rerank) or 'none'}",
+                next=f"its steps are {', '.join(own.step for own in chain) or 'none'}",
             )
-    swept = swept_keys(config)
-    sizes = [len(config.ablate.sweep[step][key]) for step, key in swept]
-    numbers = range(math.prod(sizes))
-    if 0 < config.ablate.sweep_trials < len(numbers):
-        chance = random.Random(seed_of(config.ablate.seed, "trials"))
-        numbers = sorted(chance.sample(numbers, config.ablate.sweep_trials))
-    chains = [config.rerank]
+    swept = swept_keys(settings)
+    sizes = [len(settings.sweep[step][key]) for step, key in swept]
+    numbers: Sequence[int] = range(math.prod(sizes))
+    if 0 < settings.sweep_trials < len(numbers):
+        random_numbers = random.Random(seed_of(settings.seed, "trials"))
+        numbers = sorted(random_numbers.sample(numbers, settings.sweep_trials))
+    chains = [chain]
     for number in numbers:
-        changes: dict[str, dict] = {}
+        changes: dict[str, dict[str, Any]] = {}
         for (step, key), size in zip(reversed(swept), reversed(sizes), strict=True):  # the last key turns fastest
             number, digit = divmod(number, size)
-            changes.setdefault(step, {})[key] = config.ablate.sweep[step][key][digit]
-        chains.append(tuple(with_settings(own, changes[own.step]) if own.step in changes else own for own in config.rerank))
+            changes.setdefault(step, {})[key] = settings.sweep[step][key][digit]
+        changed = tuple(with_settings(own, changes[own.step]) if own.step in changes else own for own in chain)
+        try:
+            require_places(changed, neighbours)
+        except ValueError as error:
+            raise UserError(str(error), where="ablate.sweep", next="leave that value out") from None
+        chains.append(changed)
     return list(dict.fromkeys(chains))
 
 
-def swept_keys(config: Config) -> list[tuple[str, str]]:
+def swept_keys(settings: AblateSettings) -> list[tuple[str, str]]:
     """The (step, key) that change."""
-    return [(step, key) for step, settings in config.ablate.sweep.items() for key in settings]
+    return [(step, key) for step, values in settings.sweep.items() for key in values]
 
 
 def swept_values(chain: Chain, swept: list[tuple[str, str]]) -> list[object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -11,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from landmarks.config.base import Settings
 from landmarks.config.chain import Chain
+from landmarks.config.names import did_you_mean
 from landmarks.config.step import Step, step_class, step_names, trusted_class
 from landmarks.errors import UserError
 
@@ -74,7 +74,4 @@ def _refusal(step: str, problem: ErrorDetails) -> UserError:
 def _refuse_unknown(what: str, name: str, known: Iterable[str], where: str) -> None:
     names = sorted(known)
     if name not in names:
-        guess = get_close_matches(name, names, n=1, cutoff=0.3)
-        raise UserError(
-            f"unknown {what} '{name}'" + (f"; did you mean {guess[0]}?" if guess else ""), where=where, next=f"one of {', '.join(names)}"
-        )
+        raise UserError(f"unknown {what} '{name}'{did_you_mean(name, names)}", where=where, next=f"one of {', '.join(names)}")

@@ -11,35 +11,41 @@ from landmarks.config.base import Settings, UserPath
 from landmarks.config.names import require_known
 
 
-
 @dataclass(frozen=True)
 class Source:
     """What a dataset is made from, and how it becomes tables in GLDv2's form.
 
-    stage     the stage that makes the tables; None where they lie in dataset.folder already
+    stage     the stage that makes the tables; None where they are in dataset.folder already
     protocol  how its rankings are scored where no other protocol is asked for
-    reader    "module:function" in landmarks.datasets, for the stage `prepare`: reads dataset.folder as its authors distribute it
-    in_run    the tables are made in the run folder, since dataset.folder is somebody's own
-    trains    it has training images; what is described without any, to be searched by others, has no queries either
+    reader    "module:function" in landmarks.datasets, Config -> Benchmark: reads dataset.folder as its authors distribute it. The
+              stage is then `prepare`, and there are no training images
+    queries   False for pictures that are described to be searched by other runs
     """
 
     stage: str | None
     protocol: str
     reader: str | None = None
-    in_run: bool = True
-    trains: bool = True
     queries: bool = True
 
+    @property
+    def is_benchmark(self) -> bool:
+        return self.reader is not None
 
-# One row a source. A new one that `prepare` makes wants its reader beside it, and nothing else.
+    @property
+    def has_tables_in_run(self) -> bool:
+        """Whether the tables are made in the run folder: dataset.folder is the user's own, and stays as it is."""
+        return self.stage in ("import", "prepare")
+
+
+# One row a source.
 SOURCES = {
-    "folder": Source(None, "retrieval", in_run=False),
-    "sample": Source("sample", "retrieval", in_run=False),
+    "folder": Source(None, "retrieval"),
+    "sample": Source("sample", "retrieval"),
     "photos": Source("import", "retrieval"),
-    "revisited": Source("prepare", "revisited", "revisited:read_source", trains=False),
-    "places": Source("prepare", "places", "places:read_source", trains=False),
-    "msls": Source("prepare", "places", "msls:read_source", trains=False),
-    "pictures": Source("prepare", "retrieval", "pictures:read_source", trains=False, queries=False),
+    "revisited": Source("prepare", "revisited", "revisited:read_source"),
+    "places": Source("prepare", "places", "places:read_source"),
+    "msls": Source("prepare", "places", "msls:read_source"),
+    "pictures": Source("prepare", "retrieval", "pictures:read_source", queries=False),
 }
 
 
@@ -65,7 +71,8 @@ class DatasetSettings(Settings):
         return require_known("source", source, SOURCES)
 
     @property
-    def made_from(self) -> Source:
+    def kind(self) -> Source:
+        """The row of `source` in SOURCES."""
         return SOURCES[self.source]
 
 

@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from landmarks.config.base import Settings
-from landmarks.config.chain import STEPS
+from landmarks.config.names import did_you_mean
 from landmarks.config.settings import Config, ModelSettings
+from landmarks.config.step import Step, step_class
 from landmarks.errors import UserError
 
+RUN_PARTS = ("models", "descriptors", "local", "space", "rankings")  # folders by which a run folder is known
 
-def load_config(path: Path | str | None, overrides: list[str] | tuple[str, ...] = ()) -> Config:
+
+def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, allow_code: bool = False) -> Config:
     """Read `path`, apply `overrides` ("train.epochs=3"; the value is YAML) and check everything.
 
+    allow_code  whether a file in a run folder, which may be somebody else's, may name steps from outside the package: their modules
+                are imported, and so run. What `overrides` name is always allowed.
     Raises UserError for a missing or malformed file, an unknown key or a value out of range.
     """
     tree = _read_yaml(Path(path)) if path is not None else {}
+    typed: dict[str, Any] = {}
     for override in overrides:
         _apply(tree, override)
+        _apply(typed, override)
+    refused_in = path if path is not None and not allow_code and _is_in_run_folder(Path(path)) else None
     try:
-        return Config.model_validate(tree)
+        return Config.model_validate(tree, context={"code_refused_in": refused_in, "typed": _step_names(typed)})
     except ValidationError as error:
         source = "the command line" if path is None else f"{path} and the command line"
-        problems = [_explain(problem) for problem in error.errors()]
+        problems = [_explain(problem, tree) for problem in error.errors()]
         raise UserError("; ".join(problems), where=source, next="./run.sh config  (prints every key)") from None
+
+
+def _is_in_run_folder(path: Path) -> bool:
+    return any((path.absolute().parent / part).is_dir() for part in RUN_PARTS)
+
+
+def _step_names(value: Any) -> frozenset[str]:
+    """Every text in the value that may name a step."""
+    if isinstance(value, dict):
+        return frozenset().union(*(_step_names(one) for one in (*value.keys(), *value.values())))
+    if isinstance(value, list):
+        return frozenset().union(*map(_step_names, value))
+    return frozenset(name.strip() for name in value.split(",")) if isinstance(value, str) else frozenset()
 
 
 class _NoRepeatedKeys(yaml.SafeLoader):
@@ -38,7 +61,7 @@ class _NoRepeatedKeys(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         repeated = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
         if repeated is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{repeated}' stands there twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"the key '{repeated}' is given twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -53,7 +76,7 @@ def _read_yaml(path: Path) -> dict:
             next=f"--config with one of {', '.join(known)}" if known else "check the path",
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"not valid YAML: {error}", where=path, next="mend the file") from None
+        raise UserError(f"not valid YAML: {error}", where=path, next="correct the file") from None
     if not isinstance(tree, dict | None):
         raise UserError("the configuration must be a mapping of keys", where=path, next="see configs/sample.yaml")
     return {key: value for key, value in (tree or {}).items() if value is not None}  # a section whose keys are all commented out
@@ -88,31 +111,26 @@ def _parse_value(key: str, text: str) -> Any:
         raise UserError(f"the value of {key} is not valid YAML: {error}", where="the command line", next="quote the value") from None
 
 
-def _explain(problem: dict) -> str:
+def _explain(problem: ErrorDetails, tree: dict) -> str:
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}{_nearest(location)}"
-    if problem["type"] == "union_tag_invalid":
-        step = problem["ctx"]["tag"]
-        guess = get_close_matches(step, STEPS, n=1, cutoff=0.3)
-        return f"unknown step '{step}' in {key}; the steps are {', '.join(STEPS)}" + (f"; did you mean {guess[0]}?" if guess else "")
-    if problem["type"] == "union_tag_not_found":
-        return f"{key} names no step: write {{step: NAME}}, with one of {', '.join(STEPS)}"
-    if key.startswith("rerank") and problem["type"] in ("tuple_type", "model_attributes_type", "dict_type"):
-        return f"{key} is {problem['input']!r}, not a list of steps: write rerank='[{{step: sort}}, {{step: insert}}]'"
+        return f"unknown key {key}{_nearest(location, tree)}"
+    if problem["type"] in ("no_step", "unknown_step"):
+        return f"{key}: {problem['msg']}"
+    if key.startswith("rerank") and problem["type"] == "tuple_type":
+        return f"{key} is {problem['input']!r}, not a list of steps: write rerank=sort,insert or rerank='[{{step: sort}}, {{step: insert}}]'"
     message = problem["msg"].removeprefix("Value error, ")
+    if message.startswith("unknown "):
+        return f"{key}: {message}"
     return f"{key}: {message}, not {problem['input']!r}" if key else message
 
 
-def _nearest(location: list[str]) -> str:
+def _nearest(location: list[str], tree: dict) -> str:
     """The known key most like an unknown one: among its neighbours first, then anywhere."""
     *parents, name = location
     if parents[:1] == ["rerank"] or parents[:2] == ["ablate", "chains"]:
-        at = 2 if parents[0] == "rerank" else 4  # rerank, number, step; ablate, chains, name, number, step
-        neighbours = list(STEPS[parents[at]].model_fields) if len(parents) > at else []
-        guess = get_close_matches(name, neighbours, n=1, cutoff=0.3)
-        return f"; did you mean {guess[0]}?" if guess else ""
+        return did_you_mean(name, _step_at(parents, tree).model_fields)
     model = parents[1] if len(parents) > 1 and parents[0] == "models" else "NAME"
     keys = [key.replace("models.NAME", f"models.{model}") for key in known_keys()]
     keys += [name for name in Config.model_fields if name not in keys]
@@ -120,6 +138,13 @@ def _nearest(location: list[str]) -> str:
     guess = get_close_matches(full, keys, n=1, cutoff=0.75) or [k for k in keys if k.rsplit(".", 1)[-1] == name][:1]
     guess = guess or get_close_matches(full, keys, n=1, cutoff=0.4)
     return f"; did you mean {guess[0]}?" if guess else ""
+
+
+def _step_at(place: list[str], tree: Any) -> type[Step]:
+    """The class of the step at a place of a chain, such as rerank.0; one with a mistake in it was read, so that the class is known."""
+    for part in place:
+        tree = tree[int(part)] if isinstance(tree, list) else tree[part]
+    return step_class(tree["step"])
 
 
 def known_keys(settings: type[Settings] = Config, prefix: str = "") -> dict[str, Any]:

@@ -16,7 +16,7 @@ def require_known(what: str, name: str, known: Iterable[str]) -> str:
     """The name itself. Raises ValueError, with the nearest known name, where it is none of `known`."""
     names = list(known)
     if name not in names:
-        raise ValueError(f"unknown {what} '{name}'{did_you_mean(name, names)}; it should be one of {', '.join(names)}")
+        raise ValueError(f"unknown {what} '{name}'{did_you_mean(name, names)} (one of {', '.join(names)})")
     return name
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from landmarks.config.ablate import AblateSettings
 from landmarks.config.base import ModelName, Settings, UserPath
 from landmarks.config.bundle import BundleSettings
-from landmarks.config.chain import Chain, without_junk_before_verify
-from landmarks.config.dataset import BENCHMARKS, PROTOCOL_OF, DatasetSettings, PhotosSettings, SampleSettings
+from landmarks.config.chain import Chain, require_places
+from landmarks.config.dataset import DatasetSettings, PhotosSettings, SampleSettings
 from landmarks.config.download import DownloadSettings
+from landmarks.config.names import module_names, require_known
 from landmarks.config.overlap import OverlapSettings
 from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
@@ -20,6 +21,7 @@ from landmarks.config.submit import SubmitSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
 
 Side = Annotated[int, Field(ge=32)]
+_PROTOCOLS = Path(__file__).parents[1] / "protocols"
 
 
 class LocalSettings(Settings):
@@ -135,10 +137,16 @@ class SearchSettings(Settings):
 
 
 class EvaluateSettings(Settings):
-    protocol: Literal["retrieval", "revisited", "places", "recognition"] | None = Field(
-        None, description="how the run is scored; unset: as the dataset is. recognition: what recognize predicts"
+    protocol: str | None = Field(
+        None,
+        description="how the run is scored: retrieval, revisited, places, or recognition (what recognize predicts); unset: as the dataset is",
     )
     submission: UserPath | None = Field(None, description="score this submission file instead of the run's rankings")
+
+    @field_validator("protocol")
+    @classmethod
+    def _is_known(cls, protocol: str | None) -> str | None:
+        return None if protocol is None else require_known("protocol", protocol, module_names(_PROTOCOLS))
 
 
 class RunSettings(Settings):
@@ -185,20 +193,30 @@ class Config(Settings):
                 raise ValueError(f"models.{name}.recipe: precision is that of all models, train.precision")
         return self
 
+    @model_validator(mode="after")
+    def _steps_can_work_at_their_places(self):
+        chains = {"rerank": self.rerank} | {f"ablate.chains.{name}": chain for name, chain in self.ablate.chains.items()}
+        for key, chain in chains.items():
+            try:
+                require_places(chain, self.search.neighbours)
+            except ValueError as error:
+                raise ValueError(f"{key}: {error}") from None
+        return self
+
     def train_of(self, model: str) -> TrainSettings:
-        """How this model is trained: `train`, and what its own recipe says otherwise."""
+        """How this model is trained: `train`, with what its own recipe changes."""
         recipe = self.models[model].recipe
         return TrainSettings.model_validate(self.train.model_dump() | recipe) if recipe else self.train
 
     @property
     def tables_folder(self) -> Path:
-        """Where the GLDv2-layout tables lie: photos and benchmarks are read into the run folder, the user's own stays untouched."""
-        return self.run.folder / "dataset" if self.dataset.source in ("photos", *BENCHMARKS) else self.dataset.folder
+        """Where the GLDv2-layout tables are: photos and benchmarks are read into the run folder, the user's own stays untouched."""
+        return self.run.folder / "dataset" if self.dataset.kind.has_tables_in_run else self.dataset.folder
 
     @property
     def protocol(self) -> str:
         """How rankings are scored."""
-        return self.evaluate.protocol or PROTOCOL_OF[self.dataset.source]
+        return self.evaluate.protocol or self.dataset.kind.protocol
 
     def at(self, folder: Path) -> Config:
         """The same settings for the run in `folder`, with the ledger of this one."""
@@ -206,16 +224,5 @@ class Config(Settings):
 
     @property
     def ledger(self) -> Path:
-        """The file of all evaluations: runs that lie side by side share it."""
+        """The file of all evaluations: runs in the same folder share it."""
         return self.run.ledger or self.run.folder.parent / "results.csv"
-
-    def carried_out(self, chain: Chain) -> tuple[Chain, ...]:
-        """What becomes of `chain`: itself, or one for each difficulty where junk is removed before images are verified."""
-        if self.protocol != "revisited":
-            return (chain,)
-        return tuple(dict.fromkeys(without_junk_before_verify(chain, difficulty) for difficulty in ("easy", "medium", "hard")))
-
-    @property
-    def chains(self) -> tuple[Chain, ...]:
-        """What `rerank` carries out."""
-        return self.carried_out(self.rerank)

@@ -11,7 +11,6 @@ import importlib
 import inspect
 import os
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +18,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_val
 from pydantic_core import PydanticCustomError
 
 from landmarks.config.base import Settings
-from landmarks.config.names import module_names
+from landmarks.config.names import did_you_mean, module_names
 from landmarks.errors import UserError
 
 if TYPE_CHECKING:
@@ -98,8 +97,7 @@ class Step(Settings):
 
 def unknown_step(name: str) -> str:
     """The message about a name that is no step, with the nearest one."""
-    guess = get_close_matches(name, step_names(), n=1, cutoff=0.3)
-    return f"unknown step '{name}'" + (f"; did you mean {guess[0]}?" if guess else "")
+    return f"unknown step '{name}'{did_you_mean(name, step_names())}"
 
 
 def step_names() -> list[str]:

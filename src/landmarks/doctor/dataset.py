@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from landmarks.config import BENCHMARKS, Config, DatasetSettings, DownloadSettings, PhotosSettings, PlacesSettings
+from landmarks.config import Config, DatasetSettings, DownloadSettings, PhotosSettings, PlacesSettings
 from landmarks.datasets.authors_folder import read_authors_folder
 from landmarks.datasets.images import PHOTO_SUFFIXES, missing_images
 from landmarks.datasets.solution import find_solution
@@ -36,7 +36,7 @@ def check_dataset(config: Config, arguments: str = "") -> tuple[list[Check], dic
         return [Check("dataset", "ok", f"about {sum(images.values())} photos, rendered by the first stage into {folder}")], images
     if config.dataset.source == "photos" and not (config.tables_folder / MANIFEST).is_file():
         return _check_photos(folder, config.photos)
-    if config.dataset.source in BENCHMARKS and not (config.tables_folder / MANIFEST).is_file():
+    if config.dataset.kind.is_benchmark and not (config.tables_folder / MANIFEST).is_file():
         return _check_benchmark(config.dataset, config.places, need_pictures=bool(config.models))
     try:
         tables = read_tables(config.tables_folder, config.dataset.train_table)

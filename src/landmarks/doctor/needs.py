@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landmarks.config import Config, matched_splits, verifies
+from landmarks.config import Config, learning_from_inliers, verifies
 from landmarks.store.local_features import max_bytes_per_image
 
 FLOAT16, FLOAT32 = 2, 4
@@ -57,14 +57,8 @@ def _widths(config: Config, raw: int) -> list[int]:
     """Dimensions of the space of the first search, and of every step that searches in a space of its own."""
     widths = [min(raw, config.whiten.dimensions or raw)]
     for step in config.rerank:
-        if step.step == "discriminate":
-            widths.append(min(step.dimensions, raw) + raw)
-        elif step.step == "add_labels":
-            widths.append(widths[-1] + step.dimensions)
-        elif step.step == "classify":
-            widths.append(widths[-1] + step.dimensions + step.label_dimensions)
-        elif step.step in ("augment_database", "expand_query"):
-            widths.append(widths[-1])
+        if step.searches:
+            widths.append(step.vector_width(widths[-1], raw))
     return widths
 
 
@@ -73,7 +67,7 @@ def _described(config: Config, images: dict[str, int]) -> dict[str, int]:
     if config.extract.local.images == "all":
         return {split: images[split] for split in config.extract.local.splits}
     described = {"test": images["test"], "index": min(images["index"], images["test"] * config.search.neighbours)}
-    if "train" in matched_splits(config.rerank):
-        fuse = next(step for step in config.rerank if step.step == "fuse")
-        described["train"] = min(images["train"], fuse.queries + fuse.index_images)
+    learning = learning_from_inliers(config.rerank)
+    if learning:
+        described["train"] = min(images["train"], sum(config.rerank[place].training_images for place in learning))
     return described

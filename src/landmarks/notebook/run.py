@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config, load_config, verifies
+from landmarks.config import Config, first_verifying, load_config, verified_images, verifies
 from landmarks.datasets.images import photo_ids
 from landmarks.errors import UserError
 from landmarks.extraction.jobs import local_longest_side
@@ -34,7 +34,7 @@ def make_submission(bundle: Path, input: Path, working: Path, started: float) ->
     started  time.time() when the notebook began: the limit counts from there
     Raises UserError where the input holds no competition.
     """
-    config = load_config(bundle / "config.yaml", [f"dataset.folder={working / 'dataset'}", f"run.folder={working / 'run'}"])
+    config = load_config(bundle / "config.yaml", [f"dataset.folder={working / 'dataset'}", f"run.folder={working / 'run'}"], allow_code=True)
     end = started + 3600 * config.bundle.hours - 60 * config.bundle.reserve_minutes
     left = lambda: end - time.time()  # noqa: E731
     tables = _prepare(config, bundle, _competition(input))
@@ -87,17 +87,16 @@ def _prepare(config: Config, bundle: Path, competition: Path) -> Tables:
 
 def _verification_seconds(config: Config, tables: Tables, unit: dict[str, float]) -> float:
     """Local features and matching, as far as can be told beforehand. unit: seconds a picture takes at scale 1, by model."""
-    top = max(step.top for step in config.rerank if step.step == "verify")
     images = len(tables.test_ids) + min(len(tables.index_ids), len(tables.test_ids) * config.search.neighbours)
     larger = (local_longest_side(config.extract) / config.extract.longest_side) ** 2 * area(config.extract.local.scales)
-    pairs = len(tables.test_ids) * min(top, config.search.neighbours, len(tables.index_ids))
+    pairs = len(tables.test_ids) * min(verified_images(config.rerank), config.search.neighbours, len(tables.index_ids))
     return images * larger * unit.get(local_model(config.models, config.verification.model), 0.0) + pairs / PAIRS_PER_SECOND
 
 
 def _pairs_seconds(config: Config) -> float:
     """How long all pairs will take, from those of a few queries, which are verified now and kept."""
-    place = [step.step for step in config.rerank].index("verify")
-    context, top = cache(lambda: open_context(config)), config.rerank[place].top
+    place = first_verifying(config.rerank)
+    context, top = cache(lambda: open_context(config)), config.rerank[place].verified_images
     lists = read_ranking(make_chain(config, config.rerank[:place], context)).indices[:, :top]
     a_pair = 0.0
     for first, last in ((0, 1), (1, 1 + TRIAL)):  # the first query's compile what compares them, and count where there is no other
@@ -110,4 +109,4 @@ def _pairs_seconds(config: Config) -> float:
 
 
 def _without_verification(config: Config) -> Config:
-    return config.model_copy(update={"rerank": tuple(step for step in config.rerank if step.step != "verify")})
+    return config.model_copy(update={"rerank": tuple(step for step in config.rerank if not step.verified_images)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from landmarks.datasets.solution import find_solution
 from landmarks.errors import UserError
 from landmarks.metrics.recognition import correct_predictions, micro_average_precision
 from landmarks.progress import say
-from landmarks.protocols.evaluation import Evaluation, Scores, choices, in_percent, mean, model_name
+from landmarks.scoring.protocol import Protocol
+from landmarks.scoring.evaluation import Evaluation, Scores, choices, in_percent, mean, model_name
 from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import library_versions, read_manifest
 from landmarks.store.tables import read_tables
@@ -39,32 +41,57 @@ def read_recognition_manifest(config: Config) -> dict[str, Any]:
     return manifest
 
 
-def score_recognition(config: Config) -> Scores | None:
-    """The predictions that `recognize` made, as they would be submitted; the chain is the one whose vectors they were searched in."""
-    tables = read_tables(config.tables_folder, config.dataset.train_table)
-    path = find_solution(tables.folder, config.recognize.solution, "recognition", "recognize.solution")
-    if path is None:
-        say(f"evaluate: no recognition_solution*.csv in {tables.folder}, so there is nothing to score against")
-        return None
-    folder = config.run.folder / "recognition"
-    manifest = read_recognition_manifest(config)
-    predictions = read_predictions(folder / "submission.csv", tables.test_ids)
-    solution = read_recognition_solution(path, tables.test_ids)
-    chain = chain_names(config.rerank)[-1]
-    numbers = recognition_numbers(predictions, solution)
-    made = choices(config) | {"solution": path.name} | _words(config)
-    spent = manifest["seconds"]
-    results = {
-        "unit": "percent",
-        "protocol": "recognition",
-        "choices": made,
-        "queries": _counts(solution),
-        "chains": {chain: numbers | {"seconds": spent, "fingerprint": manifest["fingerprint"]}},
-        "versions": library_versions(),
-    }
-    evaluation = Evaluation(model_name(config), chain, "recognition", str(config.dataset.folder), made, numbers, manifest["fingerprint"])
-    rows = pd.DataFrame([{"chain": chain} | numbers | {"seconds": spent}])
-    return Scores(results, rows, _table(predictions, solution), [evaluation])
+class Recognition(Protocol):
+    """Its numbers are not means over queries, so that it has no judge."""
+
+    stages = ("recognize",)
+    reads_train = True
+    has_judge = False
+    results_folder = "recognition"
+
+    def judge(self, config: Config) -> None:
+        raise UserError(
+            "chains are compared query by query, and the protocol recognition has no score of a query",
+            where="evaluate.protocol",
+            next="./run.sh recognize, with one chain and then the other: their GAP is in the ledger",
+        )
+
+    def score(self, config: Config) -> Scores | None:
+        """The predictions that `recognize` made, as they would be submitted; the chain is the one whose vectors they were searched in."""
+        tables = read_tables(config.tables_folder, config.dataset.train_table)
+        path = find_solution(tables.folder, config.recognize.solution, "recognition", "recognize.solution")
+        if path is None:
+            say(f"evaluate: no recognition_solution*.csv in {tables.folder}, so there is nothing to score against")
+            return None
+        folder = config.run.folder / "recognition"
+        manifest = read_recognition_manifest(config)
+        predictions = read_predictions(folder / "submission.csv", tables.test_ids)
+        solution = read_recognition_solution(path, tables.test_ids)
+        chain = chain_names(config.rerank)[-1]
+        numbers = recognition_numbers(predictions, solution)
+        made = choices(config) | {"solution": path.name} | _words(config)
+        spent = manifest["seconds"]
+        results = {
+            "unit": "percent",
+            "protocol": "recognition",
+            "choices": made,
+            "queries": _counts(solution),
+            "chains": {chain: numbers | {"seconds": spent, "fingerprint": manifest["fingerprint"]}},
+            "versions": library_versions(),
+        }
+        evaluation = Evaluation(model_name(config), chain, "recognition", str(config.dataset.folder), made, numbers, manifest["fingerprint"])
+        rows = pd.DataFrame([{"chain": chain} | numbers | {"seconds": spent}])
+        return Scores(results, rows, _table(predictions, solution), [evaluation])
+
+    def score_file(self, config: Config, path: Path) -> None:
+        tables = read_tables(config.tables_folder, config.dataset.train_table)
+        predictions = read_predictions(path, tables.test_ids)
+        solution = find_solution(tables.folder, config.recognize.solution, "recognition", "recognize.solution")
+        if solution is None:
+            say(f"evaluate: {path} is valid; no recognition_solution*.csv in {tables.folder}, so there is nothing to score against")
+            return
+        numbers = recognition_numbers(predictions, read_recognition_solution(solution, tables.test_ids))
+        say(f"{path}: " + ", ".join(f"{name} {value:.2f}" for name, value in numbers.items() if value is not None))
 
 
 def recognition_numbers(predictions: Predictions, solution: RecognitionSolution) -> dict[str, float | None]:

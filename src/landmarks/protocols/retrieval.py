@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,21 +10,47 @@ import pandas as pd
 
 from landmarks.config import Chain, Config
 from landmarks.datasets.solution import Solution, find_solution, read_solution
-from landmarks.datasets.submission import MAX_IMAGES
+from landmarks.datasets.submission import MAX_IMAGES, read_submission
 from landmarks.metrics.google_landmarks import average_precision, first_positions, precision_at
-from landmarks.protocols.evaluation import in_percent, mean
-from landmarks.protocols.judge import Judge, Judged
+from landmarks.scoring.evaluation import in_percent, mean
+from landmarks.scoring.judge import Judge, Judged
+from landmarks.scoring.protocol import Protocol
+from landmarks.errors import UserError
+from landmarks.progress import say
+from landmarks.summary import print_scores
 from landmarks.search.rankings import listed_numbers, read_chain_ranking
 from landmarks.store.tables import Tables, positions, read_csv, read_tables, refuse_repeated
 
 GROUPS = "query_groups.csv"
 
 
-def open_retrieval(config: Config) -> RetrievalJudge | None:
-    """None where the dataset has no solution."""
-    tables = read_tables(config.tables_folder, config.dataset.train_table)
-    path = find_solution(tables.folder, config.dataset.solution)
-    return None if path is None else RetrievalJudge(config, tables, read_solution(path, tables.test_ids, tables.index_ids), path.name)
+class Retrieval(Protocol):
+    def judge(self, config: Config) -> RetrievalJudge | None:
+        tables = read_tables(config.tables_folder, config.dataset.train_table)
+        path = find_solution(tables.folder, config.dataset.solution)
+        if path is None:
+            return None
+        return RetrievalJudge(config, tables, read_solution(path, tables.test_ids, tables.index_ids), path.name)
+
+    def score_file(self, config: Config, path: Path) -> None:
+        tables = read_tables(config.tables_folder, config.dataset.train_table)
+        solution_path = find_solution(tables.folder, config.dataset.solution)
+        lists = read_submission(path, tables.test_ids, tables.index_ids)
+        if solution_path is None:
+            say(f"evaluate: {path} is valid; no retrieval_solution*.csv in {tables.folder}, so there is nothing to score against")
+            return
+        solution = read_solution(solution_path, tables.test_ids, tables.index_ids)
+        if len(solution.query_ids) == 0:
+            raise UserError("the solution has no scored query", where=tables.folder, next="check dataset.solution")
+        predicted = lists.rows(positions(solution.query_ids, lists.ids)).padded(MAX_IMAGES)
+        percent = 100 * average_precisions(predicted, solution)
+        for usage in ("Private", "Public"):
+            chosen = percent[solution.usages == usage]
+            if len(chosen):
+                say(f"{path}: mAP@100 {usage.lower()} {chosen.mean():.2f} ({len(chosen)} queries)")
+
+    def show(self, results: dict[str, Any]) -> None:
+        print_scores(results)
 
 
 class RetrievalJudge(Judge):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Chain, Config, chain_names, without_junk_before_verify
+from landmarks.config import Chain, Config, chain_names, first_verifying, verifies
 from landmarks.datasets.revisited import RevisitedTruth, read_revisited_truth
 from landmarks.metrics.revisited import DIFFICULTIES, average_precision, precision_at, without_junk
 from landmarks.ops.completion import complete_ranks
-from landmarks.protocols.evaluation import in_percent, mean
-from landmarks.protocols.judge import Judge, Judged
+from landmarks.scoring.evaluation import in_percent, mean
+from landmarks.scoring.judge import Judge, Judged
+from landmarks.scoring.protocol import Protocol
+from landmarks.rerank.steps.remove_junk import RemoveJunk
+from landmarks.summary import print_protocol
 from landmarks.search.rankings import SPACE, read_chain_manifests, read_ranking
 from landmarks.store.files import read_array
 from landmarks.store.tables import positions, read_csv_header, read_ids, read_tables
@@ -21,6 +26,34 @@ from landmarks.store.tables import positions, read_csv_header, read_ids, read_ta
 PLACES = (1, 5, 10)
 DECISIVE = "medium"
 NEVER = np.iinfo(np.int64).max  # the rank of what is not found
+
+
+class Revisited(Protocol):
+    """Easy, Medium and Hard; where a chain verifies, it is run for each of them, without that one's junk."""
+
+    def judge(self, config: Config) -> RevisitedJudge:
+        return RevisitedJudge(config)
+
+    def chains(self, chain: Chain) -> tuple[Chain, ...]:
+        return tuple(dict.fromkeys(without_junk_before_verify(chain, difficulty) for difficulty in DIFFICULTIES))
+
+    def junk(self, tables_folder: Path, query_ids: np.ndarray, index_ids: np.ndarray) -> Callable[[str], list[np.ndarray]]:
+        return read_revisited_truth(tables_folder, query_ids, index_ids).junk
+
+    def show(self, results: dict[str, Any]) -> None:
+        print_protocol(results, parts=list(results["queries"]))
+
+
+def without_junk_before_verify(chain: Chain, difficulty: str) -> Chain:
+    """The chain with that difficulty's junk removed before the first verification, as published (Cao et al., section 5.3).
+
+    Without it junk would take the places of images that are to be verified. A chain that verifies nothing stays as it is: the
+    protocol removes the junk itself.
+    """
+    if not verifies(chain) or any(isinstance(step, RemoveJunk) for step in chain):
+        return chain
+    place = first_verifying(chain)
+    return (*chain[:place], RemoveJunk.model_validate({"difficulty": difficulty}), *chain[place:])
 
 
 class RevisitedJudge(Judge):

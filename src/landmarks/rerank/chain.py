@@ -1,4 +1,4 @@
-"""A chain carried out: every prefix of it is a ranking on disk, made once and shared by all chains that begin with it."""
+"""A chain run: every prefix of it is a ranking on disk, made once and shared by all chains that begin with it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks.config import BENCHMARKS, Chain, Config, chain_names, matched_splits, verifies
-from landmarks.datasets.revisited import read_revisited_truth
+from landmarks.config import Chain, Config, Step, chain_names, matched_splits, step_class, step_names, verifies
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.ranking import Ranking, Space
-from landmarks.rerank import LEARNING, SEARCHING, STEPS
 from landmarks.rerank.context import Context
 from landmarks.rerank.cost import measured
 from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.scoring.protocol import protocol_named
 from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.rankings import SPACE, ranking_settings, read_ranking, write_ranking
 from landmarks.search.spaces import read_base_space, read_space, search_on_gpu
@@ -42,7 +41,7 @@ def open_context(config: Config) -> Context:
         lambda split: descriptors.unwhitened(split).for_ids(ids[split]).matrix,
         search_on_gpu(config.run.device)[0],
         _inlier_counter(config, ids) if any(model.local for model in config.models.values()) else None,
-        read_revisited_truth(tables.folder, ids["test"], ids["index"]).junk if config.protocol == "revisited" else None,
+        protocol_named(config.protocol).junk(tables.folder, ids["test"], ids["index"]),
     )
 
 
@@ -79,7 +78,7 @@ def require_disk(config: Config, chains: Iterable[Chain]) -> None:
     searching = set()
     for chain in chains:
         made = zip(chain, chain_artefacts(config, chain), strict=True)
-        searching |= {artefact.folder for step, artefact in made if step.step in SEARCHING and not artefact.is_complete()}
+        searching |= {artefact.folder for step, artefact in made if step.searches and not artefact.is_complete()}
     base = sum((config.run.folder / "space" / split / "vectors.npy").stat().st_size for split in SPLITS)
     needed = 2 * base * len(searching)
     remedy = "fewer steps or chains, whiten.dimensions=256, or run.folder on a larger disk"
@@ -100,7 +99,7 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
     ranking = read_ranking(config.run.folder / "rankings" / "knn")
     for steps, artefact in enumerate(artefacts):
         if not artefact.is_complete():
-            _make(artefact, ranking, context().standing_after(chain[:steps]), chain[steps])
+            _make(artefact, ranking, context().after(chain[:steps]), chain[steps])
         space = ranking.space
         if (artefact.folder / SPACE).is_dir():
             space = read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
@@ -109,29 +108,31 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
 
 
 def _refuse_learning(config: Config, chain: Chain) -> None:
-    """Benchmarks come without training images: a step that would quietly do nothing there is a mistake."""
-    learning = [step.step for step in chain if step.step in LEARNING]
-    if learning and config.dataset.source in BENCHMARKS:
+    """Benchmarks come without training images: a step that would silently do nothing there is a mistake."""
+    learning = [step.step for step in chain if step.learns]
+    if learning and config.dataset.kind.is_benchmark:
         raise UserError(
             f"the step {learning[0]} learns from train's landmarks, and a benchmark has no training images",
             where="rerank",
-            next=f"leave it out of the chain; without train: {', '.join(name for name in STEPS if name not in LEARNING)}",
+            next=f"leave it out of the chain; without train: {', '.join(name for name in step_names() if not step_class(name).learns)}",
         )
 
 
 def space_after(config: Config, chain: Chain) -> Space:
-    """The vectors that the last search of a chain that was carried out went through."""
+    """The vectors of the last search of a chain that was run."""
     for artefact in reversed(chain_artefacts(config, chain)):
         if (artefact.folder / SPACE).is_dir():
             return read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
     return read_base_space(config.run.folder / "space")[0]
 
 
-def _make(artefact: Artefact, ranking: Ranking, context: Context, settings) -> None:
+def _make(artefact: Artefact, ranking: Ranking, context: Context, step: Step) -> None:
     artefact.begin()
     with measured() as cost:
-        made = STEPS[settings.step](ranking, context, settings)
+        made = step.apply(ranking, context)
+    if not isinstance(made, Ranking) or len(made.query_ids) != len(ranking.query_ids):  # a step of somebody's own
+        raise UserError(f"the step {step.step} returned {type(made).__name__}, not a Ranking of the same queries", where="rerank")
     write_ranking(artefact.folder, made)
-    for name, text in context.left.items():
+    for name, text in context.attachments.items():
         write_text(artefact.folder / name, text)
     artefact.finish(step_seconds=round(cost.seconds, 4), peak_megabytes=cost.peak_megabytes, queries=len(made.query_ids))

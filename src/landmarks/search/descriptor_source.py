@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from landmarks.config import BENCHMARKS, Config, ModelSettings, WhitenSettings
+from landmarks.config import Config, ModelSettings, WhitenSettings
 from landmarks.errors import UserError
 from landmarks.ops.vectors import Whitening, ensemble, learn_whitening
 from landmarks.search.distractors import Distractors
@@ -37,7 +37,7 @@ class DescriptorSource:
         self._run_folder, self._whiten, self._tables = config.run.folder, config.whiten, tables
         self._weights = {name: model.weight for name, model in config.models.items()}
         # The tables of a benchmark are made in the run folder; the user's arrays lie in the benchmark's own folder.
-        made = config.dataset.source in BENCHMARKS and tables.folder == config.tables_folder
+        made = config.dataset.kind.is_benchmark and tables.folder == config.tables_folder
         self._arrays = config.dataset.folder if made else tables.folder
         others = config.dataset.distractors
         self.distractors = None if others is None else Distractors(others, self._weights)

@@ -45,7 +45,7 @@ def ranking_settings(config: Config, chain: Chain) -> dict[str, Any]:
     """The settings that shape the ranking after `chain`, as in its manifest; () = the search itself."""
     if not chain:
         return space_settings(config.models, config.whiten) | {"neighbours": config.search.neighbours}
-    settings: dict[str, Any] = {"chain": [step.model_dump() for step in chain]}
+    settings: dict[str, Any] = {"chain": [step.recipe() for step in chain]}
     if verifies(chain):
         settings["verification"] = config.verification.model_dump(mode="json")
     return settings
@@ -94,9 +94,9 @@ class Cost(NamedTuple):
     highest_megabytes: float | None
 
 
-def read_cost(config: Config, chain: Chain) -> Cost:
-    """The highest costs of the chains that `chain` is run as. Raises UserError as `read_chain_manifests` does."""
-    costs = [_cost(list(read_chain_manifests(config, own).values())) for own in config.carried_out(chain)]
+def read_cost(config: Config, chains: tuple[Chain, ...]) -> Cost:
+    """The highest of `chains`, those that one chain is run as. Raises UserError as `read_chain_manifests` does."""
+    costs = [_cost(list(read_chain_manifests(config, chain).values())) for chain in chains]
     return Cost(
         max(cost.seconds for cost in costs),
         _highest(cost.peak_megabytes for cost in costs),

@@ -21,11 +21,12 @@ from landmarks.ablation.words import (
     print_sweep,
     sweep_cells,
 )
-from landmarks.config import Chain, Config, chain_names
+from landmarks.config import AblateSettings, Chain, Config, chain_names
 from landmarks.errors import UserError
 from landmarks.gallery.ablation_chart import Change, change_chart
 from landmarks.progress import progress, say
-from landmarks.protocols import JUDGES, Judge
+from landmarks.scoring.judge import Judge
+from landmarks.scoring.protocol import Protocol, protocol_named
 from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, require_disk
 from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import MANIFEST
@@ -41,27 +42,29 @@ def ablate(config: Config) -> Path:
     Rankings that are not there are made, each prefix once for all chains that begin with it. Raises UserError without a
     ground truth, without a search, and for a sweep over a step that the chain has not.
     """
-    judge = _judge(config)
+    protocol = protocol_named(config.protocol)
+    judge = _judge(config, protocol)
     knn = config.run.folder / "rankings" / "knn"
     if not (knn / MANIFEST).is_file():
         raise UserError("ablations begin at the search, which has not been made", where=knn, next="./run.sh search, with the same settings")
     read_chain_manifests(config, ())
     if len(judge.queries) == 0:
         raise UserError("the ground truth has no scored query", where=config.tables_folder, next="check dataset.solution")
-    rows = comparisons(config)
-    swept = combinations(config) if config.ablate.sweep else []
+    rows = comparisons(config.rerank, config.ablate.leave_one_out, config.ablate.chains)
+    swept = combinations(config.rerank, config.ablate, config.search.neighbours) if config.ablate.sweep else []
     choosing = choosing_queries(judge.subjects(), judge.public(), config.ablate.choose_on, config.ablate.seed) if swept else None
-    _make(config, list(dict.fromkeys([*(row.chain for row in rows), *swept])))
+    chains = [run for chain in [*(row.chain for row in rows), *swept] for run in protocol.chains(chain)]
+    _make(config, list(dict.fromkeys(chains)))
 
-    scored = cache(lambda chain: score_chain(config, chain, judge))
+    scored = cache(lambda chain: score_chain(config, chain, judge, protocol.chains(chain)))
     frame = compare(rows, scored, np.ones(len(judge.queries), bool), config.ablate)
     folder, headings = config.run.folder / "ablate", list(judge.headings.values())
-    text, cells = _about(config, judge), comparison_cells(frame, judge.headings)
+    text, cells = _about(config.ablate, judge), comparison_cells(frame, judge.headings)
     say("\n" + text)
     markdown = [text + "\n", comparisons_as_markdown(cells, headings)]
     print_comparisons(cells, headings)
     if swept:
-        combined, outcome, more = _sweep(config, judge, swept, scored, choosing)
+        combined, outcome, more = _sweep(config.ablate, config.rerank, judge, swept, scored, choosing)
         write_csv(folder / "sweep.csv", combined)
         markdown += more
         frame = pd.concat([frame, outcome], ignore_index=True)
@@ -74,14 +77,8 @@ def ablate(config: Config) -> Path:
     return folder
 
 
-def _judge(config: Config) -> Judge:
-    if config.protocol not in JUDGES:
-        raise UserError(
-            f"ablations compare scores query by query, and the protocol {config.protocol} has none",
-            where="evaluate.protocol",
-            next="./run.sh recognize, with one chain and then the other: their GAP stands in the ledger",
-        )
-    judge = JUDGES[config.protocol](config)
+def _judge(config: Config, protocol: Protocol) -> Judge:
+    judge = protocol.judge(config)
     if judge is None:
         raise UserError(
             "no retrieval_solution*.csv: an ablation compares scores, and there is nothing to score against",
@@ -92,7 +89,6 @@ def _judge(config: Config) -> Judge:
 
 
 def _make(config: Config, chains: list[Chain]) -> None:
-    chains = list(dict.fromkeys(own for chain in chains for own in config.carried_out(chain)))
     missing = [chain for chain in chains if not all(artefact.is_complete() for artefact in chain_artefacts(config, chain))]
     say(f"ablate: {len(chains) - len(missing)} of {len(chains)} chains are there" + (", none is to be made" if not missing else ""))
     require_disk(config, missing)
@@ -104,12 +100,17 @@ def _make(config: Config, chains: list[Chain]) -> None:
 
 
 def _sweep(
-    config: Config, judge: Judge, chains: list[Chain], scored: Callable[[Chain], Scored], choosing: np.ndarray
+    settings: AblateSettings,
+    chain: Chain,
+    judge: Judge,
+    chains: list[Chain],
+    scored: Callable[[Chain], Scored],
+    choosing: np.ndarray,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """The table of all combinations, the best one's row among the comparisons, and the Markdown; prints them too."""
-    settings, headings = config.ablate, list(judge.headings.values())
-    frame, best = compare_combinations(chains, swept_keys(config), scored, choosing)
-    row = Comparison(SWEEP, f"best of {len(chains)}", best, config.rerank, "all steps")
+    headings = list(judge.headings.values())
+    frame, best = compare_combinations(chains, swept_keys(settings), scored, choosing)
+    row = Comparison(SWEEP, f"best of {len(chains)}", best, chain, "all steps")
     outcome = compare([row], scored, ~choosing, settings)
     where = "the Public ones" if settings.choose_on == "public" else f"those of half the landmarks, seed {settings.seed}"
     about = (
@@ -128,8 +129,8 @@ def _sweep(
     return frame, outcome, markdown
 
 
-def _about(config: Config, judge: Judge) -> str:
-    settings, counts = config.ablate, ", ".join(f"{number} {kind.lower()}" for kind, number in judge.counts.items())
+def _about(settings: AblateSettings, judge: Judge) -> str:
+    counts = ", ".join(f"{number} {kind.lower()}" for kind, number in judge.counts.items())
     return (
         f"{judge.title} in percent (queries: {counts}). change: of {judge.compared}, with 95 % interval by the paired bootstrap over "
         f"queries ({settings.samples} draws, seed {settings.seed}). helped, hurt: queries whose score changed by more than {THRESHOLD:g}. "

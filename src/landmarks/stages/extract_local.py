@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks.config import Config, matched_splits, verifies
+from landmarks.config import Config, first_verifying, learning_from_inliers, verified_images, verifies
 from landmarks.extraction.run import extract_features
 from landmarks.rerank.chain import make_chain, open_context
-from landmarks.rerank.pseudo_world import images_to_verify
+from landmarks.scoring.protocol import protocol_named
 from landmarks.search.rankings import read_ranking
 from landmarks.store.local_features import local_model
 from landmarks.store.tables import read_ids
@@ -27,15 +27,15 @@ def extract_local(config: Config) -> list[Path]:
     model = local_model(config.models, config.verification.model)
     context = cache(lambda: open_context(config))
     wanted: dict[str, np.ndarray] = {}
-    for chain in config.chains:
-        steps = [step.step for step in chain]
-        before = chain[: steps.index("verify")] if verifies(chain) else ()
+    for chain in protocol_named(config.protocol).chains(config.rerank):
+        before = chain[: first_verifying(chain)] if verifies(chain) else ()
         ranking = read_ranking(make_chain(config, before, context))
-        top = max((step.top for step in chain if step.step == "verify"), default=ranking.indices.shape[1])
-        found = np.unique(ranking.indices[:, :top])
+        neighbours = ranking.indices.shape[1]
+        found = np.unique(ranking.indices[:, : verified_images(chain) or neighbours])
         index_ids = ranking.index_ids[found[found >= 0]]
         wanted = {"test": ranking.query_ids, "index": np.union1d(wanted["index"], index_ids) if wanted else index_ids}
-        if "train" in matched_splits(chain):
-            train_ids = read_ids(config.run.folder / "space" / "train" / "ids.csv")
-            wanted["train"] = train_ids[images_to_verify(context(), chain, ranking.indices.shape[1])]
+        for place in learning_from_inliers(chain):
+            rows = chain[place].training_rows(context(), chain[:place], neighbours)
+            train_ids = read_ids(config.run.folder / "space" / "train" / "ids.csv")[rows]
+            wanted["train"] = np.union1d(wanted["train"], train_ids) if "train" in wanted else train_ids
     return extract_features(config, "extract-local", model, wanted)

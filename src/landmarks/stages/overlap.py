@@ -12,10 +12,10 @@ import pandas as pd
 from landmarks.config import Config, DatasetSettings, WhitenSettings
 from landmarks.extraction.run import extract_features
 from landmarks.progress import say
-from landmarks.protocols import score
-from landmarks.protocols.evaluation import enter
+from landmarks.scoring.evaluation import enter
+from landmarks.scoring.protocol import protocol_named
 from landmarks.rerank.chain import make_chain, open_context
-from landmarks.rerank.fewer_landmarks import carry_out_with
+from landmarks.rerank.train_subset import rerank_with_train_subset
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.spaces import search, search_on_gpu
@@ -32,7 +32,7 @@ def overlap(config: Config) -> Path:
 
     Two photos are near-duplicates where the cosine of their descriptors, before whitening, reaches overlap.similarity and, with
     overlap.verify, their inliers overlap.least_inliers. A landmark overlaps where one of its training images does.
-    With overlap.score the chain is also carried out without the labels of those landmarks (in overlap/without/, scores.json).
+    With overlap.score the chain is also run without the labels of those landmarks (in overlap/without/, scores.json).
     Raises UserError where descriptors are missing.
     """
     tables = read_tables(config.tables_folder, config.dataset.train_table)
@@ -148,16 +148,17 @@ def _summary(config: Config, pairs: pd.DataFrame, images: dict[str, int], landma
 
 
 def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
-    """Carry out the chain with and without the labels of the landmarks that overlap; say both scores and note them."""
+    """Run the chain with and without the labels of the landmarks that overlap; print both scores and record them."""
     pairs = read_csv(folder / "pairs.csv", ["train_id"]).to_pandas()
     kept = _without(landmarks, pairs)
     all_of_them = len(np.unique(landmarks.landmark_ids))
     gone = all_of_them - len(np.unique(kept.landmark_ids))
+    protocol = protocol_named(config.protocol)
     reasons = {
         "no landmark overlaps": gone == 0,
         "every landmark overlaps": len(kept.ids) == 0,
         "the chain asks for no labels": not config.rerank,
-        "recognition cannot name a landmark that it has no label of": config.protocol == "recognition",
+        "recognition cannot name a landmark that it has no label of": protocol.reads_train,
         "./run.sh search comes first": not (config.run.folder / "rankings" / "knn" / MANIFEST).is_file(),
     }
     for reason, holds in reasons.items():
@@ -165,8 +166,8 @@ def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
             say(f"overlap: no score without the labels: {reason}")
             return
     make_chain(config, config.rerank, lambda: open_context(config))
-    fewer = carry_out_with(config, kept.ids, folder / "without")
-    before, after = score(config, config.protocol), score(fewer, config.protocol)
+    fewer = rerank_with_train_subset(config, kept.ids, folder / "without")
+    before, after = protocol.score(config), protocol.score(fewer)
     if before is None or after is None:
         return
     words = f"{gone} of {all_of_them} landmarks taken from the labels, the models and their whitening as they were"

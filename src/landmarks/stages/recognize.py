@@ -16,7 +16,8 @@ from landmarks.ops.non_landmark import mean_similarity
 from landmarks.ops.recognition import demote_frequent, recognition_votes
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.progress import say
-from landmarks.protocols import record, score
+from landmarks.protocols.recognition import Recognition
+from landmarks.scoring.record import record
 from landmarks.protocols.recognition import recognition_settings
 from landmarks.ranking import Space
 from landmarks.rerank.chain import open_context, space_after
@@ -34,7 +35,7 @@ def recognize(config: Config) -> Path:
     With a solution its scores lie beside it, as `evaluate` writes them under evaluate.protocol=recognition.
     The nearest training images are those in the vectors that the chain ends with. With recognize.verify local features of the
     queries and of those images are extracted where they are not there, and the pairs verified and kept.
-    Raises UserError where the chain has not been carried out.
+    Raises UserError where the chain has not been run.
     """
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     settings, inputs = _recipe(config, tables.path("train"))
@@ -49,7 +50,7 @@ def recognize(config: Config) -> Path:
         artefact.finish(queries=len(tables.test_ids), predictions=int((predictions.confidences > -np.inf).sum()))
     predictions = read_predictions(path, tables.test_ids)
     say(f"recognize: {path} is valid: {len(tables.test_ids)} queries, {np.isfinite(predictions.confidences).sum()} predictions")
-    record(config, "recognition", score(config, "recognition"))
+    record(config, "recognition", Recognition().score(config))
     return path
 
 

@@ -17,7 +17,8 @@ from landmarks.gallery.chart import bar_chart
 from landmarks.gallery.choice import choose_any, choose_queries
 from landmarks.gallery.page import Example, Shown, page, table
 from landmarks.progress import progress, say
-from landmarks.protocols import JUDGES, Judge
+from landmarks.scoring.judge import Judge
+from landmarks.scoring.protocol import protocol_named
 from landmarks.ranking import Ranking
 from landmarks.search.rankings import read_chain_manifests, read_ranking
 from landmarks.store.artefact import Artefact, fingerprint_of_file
@@ -28,7 +29,7 @@ TOP = 10  # images shown of each ranking
 QUERIES = 5  # queries shown in each section
 SIDE = 224  # pixels of a thumbnail's longest side: twice what is shown, for dense screens
 QUERY_COLUMNS = ["id", "relevant"]
-SHOWN_OF_SEVERAL = 1  # where a chain is carried out for each difficulty: Medium, which comparisons are of
+SHOWN_OF_SEVERAL = 1  # where a chain is run for each difficulty: Medium, which comparisons are of
 KINDS = ["group", "usage"]  # of queries, where the dataset has them
 
 
@@ -39,8 +40,10 @@ def report(config: Config) -> Path:
     Raises UserError where a ranking or the scores of this very chain are missing.
     """
     folder, names = config.run.folder, chain_names(config.rerank)
-    manifests = read_chain_manifests(config, config.rerank if len(config.chains) == 1 else config.chains[SHOWN_OF_SEVERAL])
-    judge = JUDGES[config.protocol](config) if config.protocol in JUDGES else None
+    protocol = protocol_named(config.protocol)
+    chains = protocol.chains(config.rerank)
+    manifests = read_chain_manifests(config, chains[0] if len(chains) == 1 else chains[SHOWN_OF_SEVERAL])
+    judge = protocol.judge(config) if protocol.has_judge else None
     shown = {names[0]: folder / "rankings" / names[0]}
     shown |= {names[-1]: folder / "rankings" / list(manifests)[-1]}
     scores = {} if judge is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}

@@ -7,19 +7,21 @@ from pathlib import Path
 
 from landmarks.config import Config
 from landmarks.progress import say
+from landmarks.scoring.protocol import protocol_named
 from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, require_disk
 
 
 def rerank(config: Config) -> Path:
     """Make rankings/<prefix> for every prefix of the chain from rankings/knn; returns the last.
 
-    On Revisited Oxford and Paris a chain that verifies is carried out for each difficulty, without that one's junk.
+    On Revisited Oxford and Paris a chain that verifies is run for each difficulty, without that one's junk.
     """
+    chains = protocol_named(config.protocol).chains(config.rerank)
     if not config.rerank:
         say("rerank: the chain is empty, knn is the result")
-    elif all(artefact.is_complete() for chain in config.chains for artefact in chain_artefacts(config, chain)):
+    elif all(artefact.is_complete() for chain in chains for artefact in chain_artefacts(config, chain)):
         say("rerank: up to date")
     else:
-        require_disk(config, config.chains)
+        require_disk(config, chains)
     context = cache(lambda: open_context(config))
-    return [make_chain(config, chain, context) for chain in config.chains][-1]
+    return [make_chain(config, chain, context) for chain in chains][-1]

@@ -29,7 +29,7 @@ def search(config: Config) -> Path:
     The vectors of train are made only where a step of the chain, or recognition, may need them.
     """
     source = DescriptorSource(config, read_tables(config.tables_folder, config.dataset.train_table))
-    splits = ("test", "index", "train") if config.rerank or config.protocol == "recognition" else ("test", "index")
+    splits = ("test", "index", "train") if config.rerank or protocol_named(config.protocol).reads_train else ("test", "index")
     settings = space_settings(config.models, config.whiten)
     artefacts = {split: Artefact(config.run.folder / "space" / split, "search", settings, source.inputs(split)) for split in splits}
     inputs = {split: artefacts[split].fingerprint for split in ("test", "index")}

@@ -11,7 +11,7 @@ from landmarks.config import Config, chain_names
 from landmarks.datasets.submission import read_submission
 from landmarks.errors import UserError
 from landmarks.progress import say
-from landmarks.protocols.evaluation import Evaluation, choices, enter, model_name
+from landmarks.scoring.evaluation import Evaluation, choices, enter, model_name
 from landmarks.quantities import format_bytes
 from landmarks.remote.kaggle_client import Kaggle, Submission, competition, connect
 from landmarks.search.rankings import read_chain_manifests

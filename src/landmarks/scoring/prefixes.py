@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
-from landmarks.config import Config, chain_names
+from landmarks.config import Chain, Config, chain_names
 from landmarks.progress import progress
-from landmarks.protocols.evaluation import Evaluation, Scores, choices, model_name
-from landmarks.protocols.judge import Judge
+from landmarks.scoring.evaluation import Evaluation, Scores, choices, model_name
+from landmarks.scoring.judge import Judge
 from landmarks.search.rankings import read_chain_manifests, read_cost
 from landmarks.store.artefact import library_versions
 
 
-def score_prefixes(config: Config, judge: Judge) -> Scores:
-    """Raises UserError for a ranking that is missing or was made with other settings."""
+def score_prefixes(config: Config, judge: Judge, run_as: Callable[[Chain], tuple[Chain, ...]]) -> Scores:
+    """Every prefix of the run's chain, by the judge. run_as: the chains that a chain is run as (Protocol.chains).
+
+    Raises UserError for a ranking that is missing or was made with other settings."""
     read_chain_manifests(config, ())
     names, made = chain_names(config.rerank), choices(config) | judge.choices
     per_query, rows, metrics, evaluations = {}, [], {}, []
     for steps, name in enumerate(progress(names, "evaluate", "chain")):
         chain = config.rerank[:steps]
-        judged, seconds = judge.judge(chain), read_cost(config, chain).total_seconds
-        fingerprint = list(read_chain_manifests(config, config.carried_out(chain)[-1]).values())[-1]["fingerprint"]
+        judged, seconds = judge.judge(chain), read_cost(config, run_as(chain)).total_seconds
+        fingerprint = list(read_chain_manifests(config, run_as(chain)[-1]).values())[-1]["fingerprint"]
         per_query |= judge.per_query(name, judged)
         rows.append({"chain": name} | judge.tabled(judged.numbers) | {"seconds": seconds})
         metrics[name] = judged.numbers | {"seconds": seconds, "fingerprint": fingerprint}

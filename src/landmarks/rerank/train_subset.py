@@ -1,4 +1,4 @@
-"""The chain carried out with fewer training images: what labels that are taken away were worth."""
+"""The chain run with fewer training images: what the labels that are taken away were worth."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from landmarks.store.tables import read_ids, write_csv
 _SHARED = ("models", "descriptors", "local", "pairs", "dataset", "space/test", "space/index", "rankings/knn")
 
 
-def carry_out_with(config: Config, kept: np.ndarray, folder: Path) -> Config:
-    """Make the rankings of config.rerank anew in the run folder `folder`, with the training images `kept` (m,) alone.
+def rerank_with_train_subset(config: Config, kept: np.ndarray, folder: Path) -> Config:
+    """Make the rankings of config.rerank again in the run folder `folder`, with the training images `kept` (m,) alone.
 
     Returns the settings of that run, to be scored like any other. Descriptors, their whitening and the first search stay those of
     `config`, whatever they learned from the images that are gone; labels and vectors of training images are what the chain lacks.

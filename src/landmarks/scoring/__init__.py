@@ -1,0 +1,1 @@
+"""Scoring: what any protocol does with rankings (protocol.py), their numbers (evaluation.py), and how they are recorded."""
