@@ -10,9 +10,10 @@ import numpy as np
 from gldv2_world import World
 from scipy.sparse.linalg import cg
 
-from landmarks.config import AddLabelsSettings, DiffuseSettings
 from landmarks.ops.label_spread import LabelDistributions, class_axes
 from landmarks.ops.voting import Votes
+from landmarks.rerank.steps.add_labels import AddLabels
+from landmarks.rerank.steps.diffuse import Diffuse
 
 
 def plain_search(queries, index):
@@ -31,7 +32,7 @@ class Plain:
 
     def __init__(self, world: World):
         self.index, self.test = world.vectors["index"], world.vectors["test"]
-        self.labels, self.near, self.settings = world.train_labels, world.near, AddLabelsSettings(step="add_labels")
+        self.labels, self.near, self.settings = world.train_labels, world.near, AddLabels()
         self.axes = class_axes(int(world.train_labels.max()) + 1, self.settings.dimensions)
         self.known: LabelDistributions | None = None  # of the index images; to be set
         self.votes: tuple[Votes, Votes] | None = None  # of queries and index images; to be set
@@ -137,7 +138,7 @@ class Plain:
         return min(queries, (len(self.index) + queries) / (self.encoded / self.reciprocal_queries))
 
     def diffuse(self, row):
-        settings = DiffuseSettings(step="diffuse")
+        settings = Diffuse()
         neighbours, cosines = (part[:, : settings.neighbours] for part in self.near["index", "index"])
         images, scores = (part[row] for part in self.near["test", "index"])
         lists = [dict(zip(neighbours[image].tolist(), cosines[image].tolist(), strict=True)) for image in images]

@@ -20,42 +20,32 @@ import numpy as np
 from gldv2_world import TEST, GivenNeighbours, World, make_world
 from plain_rerank import Plain, plain_search
 
-from landmarks.config import (
-    AddLabelsSettings,
-    AugmentDatabaseSettings,
-    DiffuseSettings,
-    ExpandQuerySettings,
-    ExploreSettings,
-    InsertSettings,
-    KReciprocalSettings,
-    SortSettings,
-    SuperGlobalSettings,
-)
 from landmarks.ops.two_stage import insert_step, sort_step
 from landmarks.ops.voting import label_votes
 from landmarks.progress import say
 from landmarks.ranking import Ranking
-from landmarks.rerank.add_labels import add_labels, label_distributions
-from landmarks.rerank.augment_database import augment_database
 from landmarks.rerank.cost import measured
-from landmarks.rerank.diffuse import diffuse
-from landmarks.rerank.expand_query import expand_query
-from landmarks.rerank.explore import explore
-from landmarks.rerank.insert import insert
-from landmarks.rerank.k_reciprocal import k_reciprocal
-from landmarks.rerank.sort import sort
-from landmarks.rerank.super_global import super_global
+from landmarks.rerank.steps.add_labels import AddLabels
+from landmarks.rerank.steps.augment_database import AugmentDatabase
+from landmarks.rerank.steps.diffuse import Diffuse
+from landmarks.rerank.steps.expand_query import ExpandQuery
+from landmarks.rerank.steps.explore import Explore
+from landmarks.rerank.steps.insert import Insert
+from landmarks.rerank.steps.k_reciprocal import KReciprocal
+from landmarks.rerank.steps.sort import Sort
+from landmarks.rerank.steps.super_global import SuperGlobal
+from landmarks.rerank.vectors import label_distributions
 from landmarks.search.spaces import search as nearest
 
 LABELS, RECIPROCAL, EXPLORE = (
-    AddLabelsSettings(step="add_labels"),
-    KReciprocalSettings(step="k_reciprocal"),
-    ExploreSettings(step="explore"),
+    AddLabels(),
+    KReciprocal(),
+    Explore(),
 )
-DIFFUSE, REFINE = DiffuseSettings(step="diffuse"), SuperGlobalSettings(step="super_global")
-SORT, INSERT = SortSettings(step="sort"), InsertSettings(step="insert")
+DIFFUSE, REFINE = Diffuse(), SuperGlobal()
+SORT, INSERT = Sort(), Insert()
 SAME = 0.999  # at least: rounding may swap images that are equally near
-QUERY, DATABASE = ExpandQuerySettings(step="expand_query"), AugmentDatabaseSettings(step="augment_database")
+QUERY, DATABASE = ExpandQuery(), AugmentDatabase()
 
 
 def main() -> None:
@@ -78,7 +68,7 @@ def main() -> None:
 
     def joined(n):
         held.pop("space", None)
-        held["space"] = add_labels(*table.at(n), LABELS)
+        held["space"] = LABELS.apply(*table.at(n))
         return held["space"].test
 
     first = search("kNN search, 512-d", vectors["test"], vectors["index"])
@@ -93,12 +83,12 @@ def main() -> None:
     table.row("votes", lambda n: votes(world, n)[0].labels, plain.vote, 500, lambda n: images + n)
     table.row("sort + insert, as steps", lambda n: two_steps(*table.at(n)), plain.sort_and_insert, 200)
     table.row("sort + insert, arrays alone", lambda n: two_kernels(*table.at(n)), plain.sort_and_insert, 200)
-    table.row("query expansion", lambda n: expand_query(*table.at(n), QUERY).test, plain.expanded_query, 500)
-    table.row("database augmentation", lambda n: augment_database(*table.at(n), DATABASE).index, plain.augmented, 500, lambda n: images)
-    table.row("k_reciprocal", lambda n: k_reciprocal(*table.at(n), RECIPROCAL).indices, plain.k_reciprocal, 3, plain.reciprocal_units)
-    table.row("diffuse", lambda n: diffuse(*table.at(n), DIFFUSE).indices, plain.diffuse, 20, limit=10_000)
-    table.row("explore", lambda n: explore(*table.at(n), EXPLORE).indices, plain.explore, 50, limit=10_000)
-    table.row("super_global", lambda n: super_global(*table.at(n), REFINE).indices, plain.super_global, 20, limit=10_000)
+    table.row("query expansion", lambda n: QUERY.apply(*table.at(n)).test, plain.expanded_query, 500)
+    table.row("database augmentation", lambda n: DATABASE.apply(*table.at(n)).index, plain.augmented, 500, lambda n: images)
+    table.row("k_reciprocal", lambda n: RECIPROCAL.apply(*table.at(n)).indices, plain.k_reciprocal, 3, plain.reciprocal_units)
+    table.row("diffuse", lambda n: DIFFUSE.apply(*table.at(n)).indices, plain.diffuse, 20, limit=10_000)
+    table.row("explore", lambda n: EXPLORE.apply(*table.at(n)).indices, plain.explore, 50, limit=10_000)
+    table.row("super_global", lambda n: REFINE.apply(*table.at(n)).indices, plain.super_global, 20, limit=10_000)
 
     print(f"\n{numba.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}; peak memory is that of the process, descriptors and all")
     print("\n".join(table.lines))
@@ -175,7 +165,7 @@ def votes(world: World, queries: int):
 
 
 def two_steps(ranking, context):
-    return insert(sort(ranking, context, SORT), context, INSERT).indices
+    return INSERT.apply(SORT.apply(ranking, context), context).indices
 
 
 def two_kernels(ranking, context):

@@ -6,9 +6,9 @@ def rows(*overrides):
     def name(chain):
         return None if chain is None else chain_names(chain)[-1]
 
-    return [
-        (row.section, row.label, name(row.chain), name(row.reference), row.adds_a_step) for row in comparisons(load_config(None, overrides))
-    ]
+    config = load_config(None, overrides)
+    found = comparisons(config.rerank, config.ablate.leave_one_out, config.ablate.chains)
+    return [(row.section, row.label, name(row.chain), name(row.reference), row.adds_a_step) for row in found]
 
 
 def test_prefixes_go_step_by_step_and_a_step_left_out_is_held_against_the_whole():

@@ -7,7 +7,7 @@ import pytest
 from landmarks.ablation.comparisons import comparisons
 from landmarks.ablation.results import Scored, compare, compare_combinations
 from landmarks.config import chain_names, load_config
-from landmarks.protocols import Judged
+from landmarks.scoring.judge import Judged
 from landmarks.search.rankings import Cost
 
 USAGES = np.array(["Private", "Private", "Public", "Public"], dtype=object)
@@ -40,7 +40,9 @@ def scored(chain):
 
 def table(among=(True, True, True, True), *overrides):
     config = load_config(None, ["rerank=[{step: sort}, {step: insert}]", "ablate.samples=500", *overrides])
-    return compare(comparisons(config), scored, np.array(among), config.ablate).set_index("row")
+    return compare(
+        comparisons(config.rerank, config.ablate.leave_one_out, config.ablate.chains), scored, np.array(among), config.ablate
+    ).set_index("row")
 
 
 def test_every_value_follows_from_the_scores():

@@ -49,7 +49,11 @@ def test_overrides_are_typed_and_reach_everywhere(tmp_path):
         ("extract.scales=[0]", "greater than 0"),
         ("train.learning_rate=.inf", "finite"),
         ("models={../x: {}}", "should match pattern"),
-        ("rerank=sort", "write rerank='[{step: sort}"),
+        ("rerank=3", "write rerank=sort,insert"),
+        ("rerank=[3]", "names no step"),
+        ("dataset.source=foldr", "did you mean folder?"),
+        ("evaluate.protocol=retrievl", "did you mean retrieval?"),
+        ("rerank=sort,inset", "did you mean insert?"),
     ],
 )
 def test_a_mistake_is_named_with_the_way_out(override, message):
@@ -70,7 +74,7 @@ def test_home_is_expanded_and_a_name_can_be_unset():
 
 def test_a_key_given_twice_is_refused_and_an_empty_section_is_none(tmp_path):
     (tmp_path / "c.yaml").write_text("rerank: []\nrerank: [{step: sort}]\n")
-    with pytest.raises(UserError, match="'rerank' stands there twice"):
+    with pytest.raises(UserError, match="'rerank' is given twice"):
         load_config(tmp_path / "c.yaml")
     (tmp_path / "c.yaml").write_text("search:\n  # neighbours: 50\ntrain: {epochs: 2}\n")
     assert load_config(tmp_path / "c.yaml").train.epochs == 2

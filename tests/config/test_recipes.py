@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from landmarks.config import chain_names, load_config
+from landmarks.config import chain_names, load_config, step_names
 from landmarks.errors import UserError
 from landmarks.models.build import build_model
-from landmarks.pipeline import STAGES, stages_of
-from landmarks.rerank import STEPS
+from landmarks.pipeline import stages_of
+from landmarks.stage import STAGES
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = sorted(CONFIGS.glob("*.yaml"))
@@ -19,7 +19,7 @@ FILES = sorted(CONFIGS.glob("*.yaml"))
 def test_it_loads_and_its_stages_and_steps_exist(path):
     config = load_config(path)
     assert set(stages_of(config)) <= set(STAGES)
-    assert all(step.step in STEPS for step in config.rerank) and len(chain_names(config.rerank)) == len(config.rerank) + 1
+    assert all(step.step in step_names() for step in config.rerank) and len(chain_names(config.rerank)) == len(config.rerank) + 1
     for name in config.models:
         recipe = config.train_of(name)
         assert [recipe.size_in(epoch) for epoch in range(recipe.epochs)] == sorted(recipe.size_in(epoch) for epoch in range(recipe.epochs))

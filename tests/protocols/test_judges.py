@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from landmarks.config import load_config
-from landmarks.protocols import JUDGES
+from landmarks.scoring.protocol import protocol_named
 from tests.protocols.test_places_path import run as run_places
 from tests.protocols.test_revisited_path import run, truth_of
 
@@ -20,7 +20,7 @@ WHOLE = "expand_query(neighbours=2)+verify(top=4)"
 
 def judge_of(source, folder, out, *overrides):
     config = load_config(None, [f"dataset.source={source}", f"dataset.folder={folder}", f"run.folder={out}", *overrides])
-    return JUDGES[config.protocol](config)
+    return protocol_named(config.protocol).judge(config)
 
 
 def test_an_ablation_of_revisited_oxford_compares_medium_and_has_the_scores_of_evaluate(roxford, tmp_path, capsys):

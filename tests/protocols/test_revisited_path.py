@@ -13,6 +13,7 @@ from landmarks.config import load_config
 from landmarks.data.extract_set import ExtractSet
 from landmarks.doctor.dataset import check_dataset
 from landmarks.ops.vectors import learn_whitening
+from landmarks.scoring.protocol import protocol_named
 from landmarks.search.rankings import read_ranking
 from landmarks.search.spaces import read_base_space
 from tests.protocols.conftest import MODEL, facade, save
@@ -219,7 +220,9 @@ def test_evaluating_before_anything_is_made_says_what_to_type(roxford, tmp_path,
 def test_the_default_configuration_of_the_paper_is_valid():
     for name in ("roxford", "rparis"):
         config = load_config(CONFIGS / f"{name}.yaml")
-        assert config.protocol == "revisited" and len(config.chains) == 3, "it verifies, each difficulty without its own junk"
+        assert config.protocol == "revisited" and len(protocol_named(config.protocol).chains(config.rerank)) == 3, (
+            "it verifies, each difficulty without its own junk"
+        )
 
 
 def test_the_pictures_of_another_run_are_distractors_and_can_be_verified(roxford, tmp_path, capsys):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from landmarks.config import chain, load_config
+from landmarks.config import load_config, step_class, step_names
 from landmarks.ranking import Ranking, Space
-from landmarks.rerank import SEARCHING, STEPS, Context
+from landmarks.rerank.context import Context
 
 
 def unit(rows):
@@ -57,18 +57,14 @@ def test_neighbours_of_a_split_in_itself_leave_the_image_out():
     assert all(row not in found for row, found in enumerate(indices.tolist()))
 
 
-def test_every_step_that_can_be_configured_exists():
-    assert set(STEPS) == set(chain.STEPS)
-
-
-@pytest.mark.parametrize("name", sorted(set(STEPS) - {"fuse"}))  # which learns, so that it wants a larger world: test_fuse.py
+@pytest.mark.parametrize("name", sorted(set(step_names()) - {"fuse"}))  # which learns, so that it wants a larger world: test_fuse.py
 def test_every_step_keeps_a_ranking_s_promises_and_takes_an_empty_one(name):
     needed = {"penalise_non_landmarks": ", landmark_ids: [9]", "classify": ", hidden: 8, dimensions: 4", "diffuse": ", alpha: 0.1"}.get(
         name, ""
     )
     settings = load_config(None, [f"rerank=[{{step: {name}{needed}}}]"]).rerank[0]
-    after = STEPS[name](ranking(), context(), settings)  # the type checks itself
+    after = settings.apply(ranking(), context())  # the type checks itself
     assert after.indices.shape == (2, 3) and after.indices[0, 0] in (1, 3), "q0, i1 and i3 are all of landmark 7"
-    assert (after.space is not None) == (name in SEARCHING)
+    assert (after.space is not None) == step_class(name).searches
     nothing = context(Space(TEST[:0], INDEX, TRAIN))
-    assert STEPS[name](ranking(()), nothing, settings).indices.shape == (0, 3)
+    assert settings.apply(ranking(()), nothing).indices.shape == (0, 3)

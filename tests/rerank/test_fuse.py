@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from landmarks.config import FuseSettings, load_config
+from landmarks.config import load_config
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.models.candidate_ranker import CandidateRanker
 from landmarks.ranking import Ranking, Space
-from landmarks.rerank import STEPS, Context
+from landmarks.rerank.context import Context
 from landmarks.rerank.evidence import Evidence
+from landmarks.rerank.steps.fuse import Fuse
 
 LANDMARKS = 24
 
@@ -33,35 +34,35 @@ def world(noise=0.5, seed=0):
 
 
 def settings(**changes):
-    return FuseSettings(**{"step": "fuse", "trees": 30, "leaves": 8, "query_share": 0.2} | changes)
+    return Fuse(**{"trees": 30, "leaves": 8, "query_share": 0.2} | changes)
 
 
 @pytest.mark.parametrize("classifier", [False, True])
 def test_it_beats_the_search_and_leaves_the_model_that_did(capsys, classifier):
     ranking, context, truth = world()
-    context = context.standing_after(())
-    after = STEPS["fuse"](ranking, context, settings(classifier=classifier))
+    context = context.after(())
+    after = settings(classifier=classifier).apply(ranking, context)
     before, gained = (average_precision(each.indices, *truth).mean() for each in (ranking, after))
     assert gained > before + 0.05
     said = capsys.readouterr().out
-    assert "cross-validated by landmark" in said and "what told most: " in said
-    assert sorted(context.left) == ["importances.csv", "model.txt"]
+    assert "cross-validated by landmark" in said and "most important: " in said
+    assert sorted(context.attachments) == ["importances.csv", "model.txt"]
     evidence = Evidence(ranking, context, classifier)
-    scores = CandidateRanker(context.left["model.txt"]).scores(evidence.of(np.arange(1)))
+    scores = CandidateRanker(context.attachments["model.txt"]).scores(evidence.table(np.arange(1)))
     best = evidence.candidates[0][np.argsort(-scores, kind="stable")[:40]]
     np.testing.assert_array_equal(after.indices[0], best)
-    assert ("similarity to the classifier" in context.left["importances.csv"]) == classifier
+    assert ("similarity to the classifier" in context.attachments["importances.csv"]) == classifier
 
 
 def test_without_a_gain_on_the_pseudo_queries_the_order_stays(capsys):
     ranking, context, _ = world()
     context = Context(context.base, np.random.default_rng(0).permutation(context.landmark_ids), lambda split: context.base.vectors(split))
-    after = STEPS["fuse"](ranking, context, settings(classifier=False, trees=1, learning_rate=1e-6, leaves=2))
-    assert after is ranking and not context.left
+    after = settings(classifier=False, trees=1, learning_rate=1e-6, leaves=2).apply(ranking, context)
+    assert after is ranking and not context.attachments
     assert "the order stays" in capsys.readouterr().out
 
 
-def test_from_training_images_that_are_known_by_heart_nothing_is_learned(capsys):
+def test_from_training_images_that_are_overfitted_nothing_is_learned(capsys):
     _, context, _ = world()
     labels = context.labels
     known = np.eye(LANDMARKS, dtype=np.float32)[labels] + 0.01 * np.random.default_rng(4).standard_normal((len(labels), LANDMARKS))
@@ -70,16 +71,16 @@ def test_from_training_images_that_are_known_by_heart_nothing_is_learned(capsys)
     context = Context(base, labels, lambda split: base.vectors(split))
     found, scores = context.nearest(base, "test", "index", 40)
     ranking = Ranking(np.arange(len(base.test)).astype(str), np.arange(len(base.index)).astype(str), found, scores)
-    assert STEPS["fuse"](ranking, context, settings()) is ranking and not context.left
-    assert "know the training images by heart" in capsys.readouterr().out
+    assert settings().apply(ranking, context) is ranking and not context.attachments
+    assert "overfitted to the training images" in capsys.readouterr().out
 
 
 def test_no_queries_or_too_few_landmarks_leave_the_ranking_as_it_is(capsys):
     ranking, context, _ = world()
     none = Ranking(ranking.query_ids[:0], ranking.index_ids, ranking.indices[:0], ranking.scores[:0])
-    assert STEPS["fuse"](none, context, settings(classifier=False)) is none
+    assert settings(classifier=False).apply(none, context) is none
     few = Context(context.base, context.labels // 6, lambda split: context.base.vectors(split))
-    assert STEPS["fuse"](ranking, few, settings()) is ranking
+    assert settings().apply(ranking, few) is ranking
     assert "4 landmarks" in capsys.readouterr().out
 
 
@@ -87,7 +88,7 @@ def test_the_table_s_rows_are_the_candidates_one_after_the_other():
     ranking, context, _ = world()
     evidence = Evidence(ranking, context, classifier=False)
     some = np.array([3, 5])
-    table = evidence.of(some)
+    table = evidence.table(some)
     assert table.shape == ((evidence.candidates[some] >= 0).sum(), len(evidence.names)) and table.dtype == np.float32
     similarity = table[:, evidence.names.index("similarity")]
     pairs = [(query, image) for query in some for image in evidence.candidates[query] if image >= 0]
@@ -104,16 +105,16 @@ def test_inliers_are_evidence_of_what_the_step_before_verified():
 
     context = Context(context.base, context.landmark_ids, context.descriptors, count_inliers=count)
     chain = load_config(None, ["rerank=[{step: verify, top: 15, weight: 0.1}]"]).rerank
-    verified = STEPS["verify"](ranking, context.standing_after(()), chain[0])
-    knowing = context.standing_after(chain)
-    after = STEPS["fuse"](verified, knowing, settings(classifier=False))
+    verified = chain[0].apply(ranking, context.after(()))
+    knowing = context.after(chain)
+    after = settings(classifier=False).apply(verified, knowing)
     assert average_precision(after.indices, *truth).mean() > average_precision(verified.indices, *truth).mean() + 0.02
-    assert "\ninliers" in knowing.left["importances.csv"]
+    assert "\ninliers" in knowing.attachments["importances.csv"]
     evidence = Evidence(verified, knowing, False)
-    table, candidates = evidence.of(np.array([7])), evidence.candidates[7]
+    table, candidates = evidence.table(np.array([7])), evidence.candidates[7]
     inliers, below = (table[:, evidence.names.index(name)] for name in ("inliers", "inliers below the most"))
     right = labels["index"][candidates[:15]] == labels["test"][7]
     np.testing.assert_array_equal(inliers[:15], np.where(right, 30, 5))
     np.testing.assert_array_equal(below[:15], inliers[:15] - inliers[:15].max())
     assert np.isnan(inliers[15:]).all() and np.isnan(below[15:]).all()
-    assert "inliers" not in Evidence(verified, context.standing_after(()), False).names
+    assert "inliers" not in Evidence(verified, context.after(()), False).names

@@ -1,13 +1,14 @@
 import numpy as np
 
-from landmarks.config import FuseSettings, load_config
+from landmarks.config import load_config
 from landmarks.ranking import Space
 from landmarks.rerank.context import Context
-from landmarks.rerank.pseudo_world import images_to_verify, make_pseudo_world, split_training
+from landmarks.rerank.pseudo_world import make_pseudo_world, split_training
+from landmarks.rerank.steps.fuse import Fuse
 
 
 def settings(**changes):
-    return FuseSettings(step="fuse", **changes)
+    return Fuse(**changes)
 
 
 def landmarks(count=40, images=10, seed=0):
@@ -59,7 +60,7 @@ def world(chain="[]", count_inliers=None):
     return make_pseudo_world(context, chain, split_training(context.labels, settings()), 20), context.labels
 
 
-def test_the_chain_is_carried_out_and_the_answers_are_those_of_train():
+def test_the_chain_is_run_and_the_answers_are_those_of_train():
     made, labels = world("[{step: add_labels, neighbours: 4}, {step: expand_query, neighbours: 3}]")
     assert made.ranking.space.test.shape[1] > 12, "the labels' part of the vectors"
     rows = made.ranking.query_ids.astype(int), made.ranking.index_ids.astype(int)
@@ -98,9 +99,9 @@ def test_the_images_that_verification_will_ask_for_are_known_before():
 
     chain = load_config(None, ["rerank=[{step: add_labels}, {step: verify, top: 3}, {step: fuse, query_share: 0.3}]"]).rerank
     context = small(count)
-    needed = images_to_verify(context, chain, 20)
+    needed = chain[2].training_rows(context, chain[:2], 20)
     assert not asked
     make_pseudo_world(context, chain[:2], split_training(context.labels, chain[2]), 20)
     np.testing.assert_array_equal(needed, np.unique(np.concatenate(asked)))
     lonely = Context(context.base, np.arange(108), context.descriptors, count_inliers=count)
-    assert len(images_to_verify(lonely, chain, 20)) == 0
+    assert len(chain[2].training_rows(lonely, chain[:2], 20)) == 0

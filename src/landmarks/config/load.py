@@ -119,7 +119,8 @@ def _explain(problem: ErrorDetails, tree: dict) -> str:
     if problem["type"] in ("no_step", "unknown_step"):
         return f"{key}: {problem['msg']}"
     if key.startswith("rerank") and problem["type"] == "tuple_type":
-        return f"{key} is {problem['input']!r}, not a list of steps: write rerank=sort,insert or rerank='[{{step: sort}}, {{step: insert}}]'"
+        written = "rerank=sort,insert or rerank='[{step: sort}, {step: insert}]'"
+        return f"{key} is {problem['input']!r}, not a list of steps: write {written}"
     message = problem["msg"].removeprefix("Value error, ")
     if message.startswith("unknown "):
         return f"{key}: {message}"

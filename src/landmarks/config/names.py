@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def module_names(folder: Path) -> list[str]:
     """The modules in a package's folder, without importing them, in alphabetical order."""
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def class_in(module_name: str, base: type[T]) -> type[T]:
+    """The one subclass of `base` that the module defines; the module is imported."""
+    module = importlib.import_module(module_name)
+    classes = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, base)]
+    (found,) = (value for value in classes if value.__module__ == module_name)
+    return found
 
 
 def require_known(what: str, name: str, known: Iterable[str]) -> str:

@@ -139,7 +139,7 @@ class SearchSettings(Settings):
 class EvaluateSettings(Settings):
     protocol: str | None = Field(
         None,
-        description="how the run is scored: retrieval, revisited, places, or recognition (what recognize predicts); unset: as the dataset is",
+        description="how the run is scored: retrieval, revisited, places or recognition (what recognize predicts); unset: as the dataset",
     )
     submission: UserPath | None = Field(None, description="score this submission file instead of the run's rankings")
 

@@ -18,7 +18,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_val
 from pydantic_core import PydanticCustomError
 
 from landmarks.config.base import Settings
-from landmarks.config.names import did_you_mean, module_names
+from landmarks.config.names import class_in, did_you_mean, module_names
 from landmarks.errors import UserError
 
 if TYPE_CHECKING:
@@ -122,11 +122,7 @@ def step_class(name: str, code_refused_in: Path | None = None) -> type[Step]:
         return _class_from_outside(name, module_name, attribute, code_refused_in)
     if name not in step_names():
         raise UserError(unknown_step(name), where="the chain of steps", next=_named())
-    module = importlib.import_module(f"{_PACKAGE}.{name}")
-    (found,) = (
-        value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, Step) and value.__module__ == module.__name__
-    )
-    return found
+    return class_in(f"{_PACKAGE}.{name}", Step)
 
 
 def _class_from_outside(name: str, module_name: str, attribute: str, code_refused_in: Path | None) -> type[Step]:

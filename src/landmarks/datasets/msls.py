@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from landmarks.config import DatasetSettings, PlacesSettings
 from landmarks.datasets.benchmark import Benchmark, as_id, require_folder
 from landmarks.errors import UserError
 from landmarks.store.tables import read_csv
@@ -16,6 +17,11 @@ LAYOUT = (
     "and subtask_index.csv"
 )
 PARTS = ("database", "query")
+
+
+def read_source(dataset: DatasetSettings, places: PlacesSettings, need_pictures: bool) -> Benchmark:
+    """The benchmark in dataset.folder, for the stage `prepare`; raises as `read_msls`."""
+    return read_msls(dataset.folder, places.cities, places.subtask)
 
 
 def read_msls(folder: Path, cities: tuple[str, ...], subtask: str) -> Benchmark:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from landmarks.config import DatasetSettings, PlacesSettings
 from landmarks.datasets.benchmark import Benchmark, as_id, picture_names, require_folder
 from landmarks.errors import UserError
 from landmarks.store.tables import positions, read_csv, read_csv_header
@@ -32,6 +33,11 @@ class Places:
     headings: np.ndarray | None
     sequences: np.ndarray | None
     frames: np.ndarray | None
+
+
+def read_source(dataset: DatasetSettings, places: PlacesSettings, need_pictures: bool) -> Benchmark:
+    """The benchmark in dataset.folder, for the stage `prepare`; raises as `read_places_folder`."""
+    return read_places_folder(dataset.folder)
 
 
 def read_places_folder(folder: Path) -> Benchmark:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.config import DatasetSettings, PlacesSettings
 from landmarks.datasets.benchmark import Benchmark, require_folder
 from landmarks.datasets.images import CROP
 from landmarks.datasets.plain_pickle import read_plain_pickle
@@ -32,6 +33,11 @@ class RevisitedTruth:
         """For each query the images that the difficulty's protocol takes out of its list."""
         kinds = DIFFICULTIES[difficulty][1]
         return [np.concatenate(rows) for rows in zip(*(self.images[kind] for kind in kinds), strict=True)]
+
+
+def read_source(dataset: DatasetSettings, places: PlacesSettings, need_pictures: bool) -> Benchmark:
+    """The benchmark in dataset.folder, for the stage `prepare`; raises as `read_revisited`."""
+    return read_revisited(dataset.folder, dataset.query_crop, need_pictures)
 
 
 def read_revisited(folder: Path, query_crop: bool = True, need_pictures: bool = True) -> Benchmark:

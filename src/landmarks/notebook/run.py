@@ -34,7 +34,8 @@ def make_submission(bundle: Path, input: Path, working: Path, started: float) ->
     started  time.time() when the notebook began: the limit counts from there
     Raises UserError where the input holds no competition.
     """
-    config = load_config(bundle / "config.yaml", [f"dataset.folder={working / 'dataset'}", f"run.folder={working / 'run'}"], allow_code=True)
+    folders = [f"dataset.folder={working / 'dataset'}", f"run.folder={working / 'run'}"]
+    config = load_config(bundle / "config.yaml", folders, allow_code=True)  # the bundle's own code runs here in any case
     end = started + 3600 * config.bundle.hours - 60 * config.bundle.reserve_minutes
     left = lambda: end - time.time()  # noqa: E731
     tables = _prepare(config, bundle, _competition(input))

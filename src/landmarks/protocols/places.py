@@ -12,10 +12,10 @@ from landmarks.datasets.places import Places, read_places
 from landmarks.errors import UserError
 from landmarks.metrics.places import found_within, near_places
 from landmarks.ops.sequence_lists import consecutive, fuse_lists
+from landmarks.ranking import Ranking
 from landmarks.scoring.evaluation import mean
 from landmarks.scoring.judge import Judge, Judged
 from landmarks.scoring.protocol import Protocol
-from landmarks.ranking import Ranking
 from landmarks.search.rankings import listed_numbers, read_chain_ranking
 from landmarks.store.tables import positions, read_tables
 

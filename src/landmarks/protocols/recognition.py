@@ -19,8 +19,8 @@ from landmarks.datasets.solution import find_solution
 from landmarks.errors import UserError
 from landmarks.metrics.recognition import correct_predictions, micro_average_precision
 from landmarks.progress import say
-from landmarks.scoring.protocol import Protocol
 from landmarks.scoring.evaluation import Evaluation, Scores, choices, in_percent, mean, model_name
+from landmarks.scoring.protocol import Protocol
 from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import library_versions, read_manifest
 from landmarks.store.tables import read_tables
@@ -79,7 +79,8 @@ class Recognition(Protocol):
             "chains": {chain: numbers | {"seconds": spent, "fingerprint": manifest["fingerprint"]}},
             "versions": library_versions(),
         }
-        evaluation = Evaluation(model_name(config), chain, "recognition", str(config.dataset.folder), made, numbers, manifest["fingerprint"])
+        dataset, fingerprint = str(config.dataset.folder), manifest["fingerprint"]
+        evaluation = Evaluation(model_name(config), chain, "recognition", dataset, made, numbers, fingerprint)
         rows = pd.DataFrame([{"chain": chain} | numbers | {"seconds": spent}])
         return Scores(results, rows, _table(predictions, solution), [evaluation])
 

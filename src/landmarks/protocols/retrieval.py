@@ -11,15 +11,15 @@ import pandas as pd
 from landmarks.config import Chain, Config
 from landmarks.datasets.solution import Solution, find_solution, read_solution
 from landmarks.datasets.submission import MAX_IMAGES, read_submission
+from landmarks.errors import UserError
 from landmarks.metrics.google_landmarks import average_precision, first_positions, precision_at
+from landmarks.progress import say
 from landmarks.scoring.evaluation import in_percent, mean
 from landmarks.scoring.judge import Judge, Judged
 from landmarks.scoring.protocol import Protocol
-from landmarks.errors import UserError
-from landmarks.progress import say
-from landmarks.summary import print_scores
 from landmarks.search.rankings import listed_numbers, read_chain_ranking
 from landmarks.store.tables import Tables, positions, read_csv, read_tables, refuse_repeated
+from landmarks.summary import print_scores
 
 GROUPS = "query_groups.csv"
 

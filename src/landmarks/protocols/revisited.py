@@ -14,14 +14,14 @@ from landmarks.config import Chain, Config, chain_names, first_verifying, verifi
 from landmarks.datasets.revisited import RevisitedTruth, read_revisited_truth
 from landmarks.metrics.revisited import DIFFICULTIES, average_precision, precision_at, without_junk
 from landmarks.ops.completion import complete_ranks
+from landmarks.rerank.steps.remove_junk import RemoveJunk
 from landmarks.scoring.evaluation import in_percent, mean
 from landmarks.scoring.judge import Judge, Judged
 from landmarks.scoring.protocol import Protocol
-from landmarks.rerank.steps.remove_junk import RemoveJunk
-from landmarks.summary import print_protocol
 from landmarks.search.rankings import SPACE, read_chain_manifests, read_ranking
 from landmarks.store.files import read_array
 from landmarks.store.tables import positions, read_csv_header, read_ids, read_tables
+from landmarks.summary import print_protocol
 
 PLACES = (1, 5, 10)
 DECISIVE = "medium"

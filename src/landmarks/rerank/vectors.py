@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landmarks.ops.label_spread import LabelDistributions, joint_neighbours, sketch_labels, spread_labels
-from landmarks.ops.vectors import BLOCK, CACHED, Whitening, join_rows
+from landmarks.ops.vectors import BLOCK, CACHE_ROWS, Whitening, join_rows
 from landmarks.ranking import Space
 from landmarks.store.tables import SPLITS
 
@@ -38,7 +38,7 @@ def space_with_labels(space: Space, labels: dict[str, LabelDistributions], axes:
     axes    (classes, label dimensions), as of ops.label_spread.class_axes
     weight  of the labels' inner product beside the similarity
     """
-    return Space(**{split: _with_labels(space.of(split), labels[split], axes, weight) for split in SPLITS})
+    return Space(**{split: _with_labels(space.vectors(split), labels[split], axes, weight) for split in SPLITS})
 
 
 def _joint_neighbours(space: Space, context: Context, split: str, settings: AddLabels) -> tuple[np.ndarray, np.ndarray]:
@@ -56,8 +56,8 @@ def _side_by_side(descriptors: np.ndarray, projections: Sequence[Whitening]) -> 
 
 def _with_labels(vectors: np.ndarray, distributions: LabelDistributions, axes: np.ndarray, weight: float) -> np.ndarray:
     result = np.empty((len(vectors), vectors.shape[1] + axes.shape[1]), np.float16)
-    for start in range(0, len(vectors), CACHED):  # in float32 the whole of GLDv2's train would take 6 GB, three times
-        part = slice(start, start + CACHED)
+    for start in range(0, len(vectors), CACHE_ROWS):  # in float32 the whole of GLDv2's train would take 6 GB, three times
+        part = slice(start, start + CACHE_ROWS)
         labels = sketch_labels(LabelDistributions(distributions.labels[part], distributions.shares[part]), axes)
         join_rows([vectors[part], np.float32(weight) ** 0.5 * labels], result[part])
     return result

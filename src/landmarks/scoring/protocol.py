@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from landmarks.config import Chain, Config
+from landmarks.config.names import class_in
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.scoring.evaluation import Scores
@@ -68,10 +67,4 @@ class Protocol:
 
 def protocol_named(name: str) -> Protocol:
     """The protocol of a name that the configuration has checked."""
-    module = importlib.import_module(f"landmarks.protocols.{name}")
-    (found,) = (
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Protocol) and value.__module__ == module.__name__
-    )
-    return found()
+    return class_in(f"landmarks.protocols.{name}", Protocol)()

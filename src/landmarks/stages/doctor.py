@@ -28,18 +28,18 @@ _COLOURS = {"ok": "green", "note": "yellow", "missing": "bold red"}
 _WEIGHTS = {"here": "weights here", "to fetch": "weights to be downloaded", "none": "no weights exist", "random": "untrained"}
 
 
-def doctor(config: Config, arguments: list[str]) -> bool:
+def doctor(config: Config, command: list[str]) -> bool:
     """Print the screen; whether everything is there that the configuration needs. Nothing is written, nothing is sent.
 
-    arguments  the command line that made `config`, for the next command
+    command  the arguments that made `config`, for the next command
     """
-    checks = look(config, shlex.join(arguments))
+    checks = look(config, shlex.join(command))
     missing = [check for check in checks if check.state == "missing"]
     console, table = Console(highlight=False), Table(show_header=False, box=None)
     for check in checks:
         table.add_row(f"[{_COLOURS[check.state]}]{check.state}[/]", check.name, check.found.replace("[", "\\["))
     console.print(table)
-    run = shlex.join(["./run.sh", *arguments])
+    run = shlex.join(["./run.sh", *command])
     if missing:
         console.print(f"{len(missing)} missing", style=_COLOURS["missing"])
     console.print(f"next: {(missing[0].next if missing else run)}", soft_wrap=True, markup=False)

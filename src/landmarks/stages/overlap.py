@@ -12,11 +12,11 @@ import pandas as pd
 from landmarks.config import Config, DatasetSettings, WhitenSettings
 from landmarks.extraction.run import extract_features
 from landmarks.progress import say
-from landmarks.scoring.evaluation import enter
-from landmarks.scoring.protocol import protocol_named
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.rerank.train_subset import rerank_with_train_subset
 from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.scoring.evaluation import enter
+from landmarks.scoring.protocol import protocol_named
 from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.spaces import search, search_on_gpu
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file

@@ -7,7 +7,6 @@ from pathlib import Path
 from landmarks.config import Config
 from landmarks.datasets.authors_folder import read_authors_folder
 from landmarks.datasets.benchmark import write_benchmark
-from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.store.artefact import Artefact
 
@@ -18,12 +17,6 @@ def prepare(config: Config) -> Path:
     The pictures stay where they are. Raises UserError where the folder is not the benchmark's.
     """
     folder, source, distractors = config.tables_folder, config.dataset.folder, config.dataset.distractors
-    if folder == source:
-        raise UserError(
-            f"dataset.source={config.dataset.source} needs no preparing: its tables are there already",
-            where=source,
-            next="dataset.source=revisited, places, msls or pictures for a benchmark as its authors distribute it",
-        )
     benchmark = read_authors_folder(config.dataset, config.places, need_pictures=bool(config.models))
     settings = {"source": config.dataset.source, "pictures": str(source.resolve())}
     settings |= {"distractors": str(distractors.resolve())} if distractors else {}

@@ -16,13 +16,12 @@ from landmarks.ops.non_landmark import mean_similarity
 from landmarks.ops.recognition import demote_frequent, recognition_votes
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.progress import say
-from landmarks.protocols.recognition import Recognition
-from landmarks.scoring.record import record
-from landmarks.protocols.recognition import recognition_settings
+from landmarks.protocols.recognition import Recognition, recognition_settings
 from landmarks.ranking import Space
 from landmarks.rerank.chain import open_context, space_after
 from landmarks.rerank.context import Context
 from landmarks.rerank.verified_pairs import VerifiedPairs
+from landmarks.scoring.record import record
 from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.local_features import local_model

@@ -17,9 +17,9 @@ from landmarks.gallery.chart import bar_chart
 from landmarks.gallery.choice import choose_any, choose_queries
 from landmarks.gallery.page import Example, Shown, page, table
 from landmarks.progress import progress, say
+from landmarks.ranking import Ranking
 from landmarks.scoring.judge import Judge
 from landmarks.scoring.protocol import protocol_named
-from landmarks.ranking import Ranking
 from landmarks.search.rankings import read_chain_manifests, read_ranking
 from landmarks.store.artefact import Artefact, fingerprint_of_file
 from landmarks.store.files import atomic_write, write_text

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from landmarks.config import Config
 from landmarks.progress import say
-from landmarks.scoring.protocol import protocol_named
 from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, require_disk
+from landmarks.scoring.protocol import protocol_named
 
 
 def rerank(config: Config) -> Path:

@@ -13,6 +13,7 @@ from landmarks.errors import UserError
 from landmarks.ops.vectors import BLOCK
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
+from landmarks.scoring.protocol import protocol_named
 from landmarks.search.descriptor_source import DescriptorSource, space_settings
 from landmarks.search.rankings import ranking_settings, write_ranking
 from landmarks.search.spaces import search as search_vectors

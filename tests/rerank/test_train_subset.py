@@ -3,7 +3,7 @@ import pytest
 
 from landmarks.config import load_config
 from landmarks.errors import UserError
-from landmarks.rerank.fewer_landmarks import carry_out_with
+from landmarks.rerank.train_subset import rerank_with_train_subset
 from landmarks.search.rankings import read_ranking
 from landmarks.stages.rerank import rerank
 from landmarks.stages.search import search
@@ -38,7 +38,7 @@ def labels_of_nearest(config, split, kept):
 
 def test_only_the_images_that_are_kept_vote(config, tmp_path):
     kept = np.array([f"train{n:02d}" for n in range(40) if n % 5 != 3], object)
-    fewer = carry_out_with(config, kept, tmp_path / "run" / "fewer")
+    fewer = rerank_with_train_subset(config, kept, tmp_path / "run" / "fewer")
     assert fewer.run.folder == tmp_path / "run" / "fewer" and fewer.ledger == config.ledger
     query_labels, index_labels = (labels_of_nearest(config, split, kept) for split in ("test", "index"))
     first = read_ranking(config.run.folder / "rankings" / "knn").indices
@@ -53,13 +53,13 @@ def test_only_the_images_that_are_kept_vote(config, tmp_path):
 def test_all_of_them_change_nothing_and_fewer_are_not_taken_for_them(config, tmp_path):
     ids = read_ids(config.run.folder / "space" / "train" / "ids.csv")
     folder = tmp_path / "run" / "fewer"
-    carry_out_with(config, ids[:20], folder)
+    rerank_with_train_subset(config, ids[:20], folder)
     some = sorted_ranking(config.at(folder)).indices
-    carry_out_with(config, ids, folder)
+    rerank_with_train_subset(config, ids, folder)
     np.testing.assert_array_equal(sorted_ranking(config.at(folder)).indices, sorted_ranking(config).indices)
     assert not np.array_equal(some, sorted_ranking(config).indices)
 
 
 def test_without_a_search_there_is_nothing_to_go_on_from(config, tmp_path):
     with pytest.raises(UserError, match="not there, or not finished"):
-        carry_out_with(config.at(tmp_path / "none"), np.array(["train00"], object), tmp_path / "fewer")
+        rerank_with_train_subset(config.at(tmp_path / "none"), np.array(["train00"], object), tmp_path / "fewer")

@@ -6,7 +6,7 @@ from kaggle_server import TOKEN, Fault
 from landmarks.cli import main
 from landmarks.config import load_config
 from landmarks.errors import UserError
-from landmarks.stages.upload import upload
+from landmarks.stages.submit import upload
 from landmarks.store.ledger import read_ledger
 
 COMPETITION = "landmark-retrieval-2019"

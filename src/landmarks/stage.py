@@ -1,0 +1,77 @@
+"""The commands: what each is called, which module and function do the work, and which arguments it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SAMPLE = "configs/sample.yaml"
+PHOTOS = "configs/photos.yaml"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of one command, as argparse takes it; its value is handed to the function under its name."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A function of a configuration. Its module is imported when it runs, so that --help is fast.
+
+    module         below the package; the function has the name of its last part, unless `function` says another
+    arguments      what it takes beside the configuration, as keyword arguments; given by the command line only, not by `run`
+    launched       may run as several processes under Accelerate
+    takes_command  it is given the command line, as `command`
+    bare_word      the key that a word without "=" sets: import FOLDER
+    config         the configuration file where none is named
+    A function that returns False ends the command with exit code 2.
+    """
+
+    module: str
+    help: str
+    function: str = ""
+    arguments: tuple[Argument, ...] = ()
+    launched: bool = False
+    takes_command: bool = False
+    bare_word: str | None = None
+    config: str = SAMPLE
+
+
+_QUERY = Argument("query", {"metavar": "QUERY", "help": "id of a photo of any split"})
+_INDEX = Argument("index", {"metavar": "INDEX", "help": "id of another"})
+_DRY_RUN = Argument("--dry-run", {"action": "store_true", "help": "print what would be fetched, its size and the disk it needs"})
+_YES = Argument("--yes", {"action": "store_true", "help": "upload to submit.competition without asking"})
+
+STAGES = {
+    "run": Stage("pipeline", "every stage in order, then the table of results", "run_all", takes_command=True),
+    "sample": Stage("stages.sample", "render the built-in dataset"),
+    "import": Stage(
+        "stages.import_photos", "a folder of label/photo.jpg -> a dataset in GLDv2 layout", bare_word="dataset.folder", config=PHOTOS
+    ),
+    "prepare": Stage("stages.prepare", "a benchmark as its authors distribute it -> tables and ground truth"),
+    "download": Stage(
+        "stages.download", "fetch what the configuration names and is not there; --dry-run prints the plan", arguments=(_DRY_RUN,)
+    ),
+    "train": Stage("stages.train", "train the models on train.csv", launched=True),
+    "extract": Stage("stages.extract", "global descriptors of every image", launched=True),
+    "clean": Stage("stages.clean", "train.csv -> train_clean.csv: the images that others of their label confirm"),
+    "search": Stage("stages.search", "ensemble, whiten, nearest neighbours -> the first ranking"),
+    "extract-local": Stage("stages.extract_local", "local features of the queries and what they found", launched=True),
+    "rerank": Stage("stages.rerank", "the chain of re-ranking steps"),
+    "ablate": Stage("stages.ablate", "which steps and settings help, by how much, at what cost"),
+    "recognize": Stage("stages.recognize", "which landmark each query shows -> a submission id,landmarks, and its GAP"),
+    "submit": Stage(
+        "stages.submit", "write and validate submission.csv; upload it to submit.competition where asked to", arguments=(_YES,)
+    ),
+    "bundle": Stage("stages.bundle", "all that a notebook without network needs, in one folder"),
+    "evaluate": Stage("stages.evaluate", "the score after every step by the dataset's protocol, or of evaluate.submission=FILE"),
+    "results": Stage("stages.results", "all evaluations so far, beside the published ones"),
+    "overlap": Stage("stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth"),
+    "report": Stage("stages.report", "an HTML page of results and example queries"),
+    "show-matches": Stage("stages.show_matches", "a picture of two photos with lines between what they share", arguments=(_QUERY, _INDEX)),
+    "doctor": Stage("stages.doctor", "what this machine has, what the configuration needs, and the next command", takes_command=True),
+    "config": Stage("stages.print_config", "print the merged configuration, every key with its meaning"),
+}
