@@ -51,7 +51,7 @@ class Recognition(Protocol):
 
     def judge(self, config: Config) -> None:
         raise UserError(
-            "chains are compared query by query, and the protocol recognition has no score of a query",
+            "ablations compare scores query by query, and the protocol recognition has none",
             where="evaluate.protocol",
             next="./run.sh recognize, with one chain and then the other: their GAP is in the ledger",
         )
