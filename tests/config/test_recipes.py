@@ -7,7 +7,7 @@ import torch
 
 from landmarks.config import chain_names, load_config, step_names
 from landmarks.errors import UserError
-from landmarks.models.build import build_model
+from landmarks.models.checkpoint import build_model
 from landmarks.pipeline import stages_of
 from landmarks.stage import STAGES
 

@@ -11,8 +11,7 @@ from landmarks.errors import UserError
 from landmarks.extraction.describe import make_shards
 from landmarks.extraction.jobs import descriptors_job
 from landmarks.extraction.processor import choose_processor, open_model
-from landmarks.models.build import build_model
-from landmarks.models.checkpoint import save_model
+from landmarks.models.checkpoint import build_model, save_model
 from landmarks.progress import progress
 from landmarks.store.artefact import Artefact
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from landmarks.config import ModelSettings
-from landmarks.models.build import build_model
+from landmarks.models.checkpoint import build_model
 from landmarks.models.folding import fold_batchnorm
 
 LOCAL = {"efficientnet_lite0": {"layer": "blocks.5.0.bn1"}, "test_resnet": {}, "resnet18d": {}}

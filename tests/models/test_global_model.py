@@ -1,12 +1,8 @@
-import json
-
 import pytest
 import torch
 
 from landmarks.config import ModelSettings
-from landmarks.errors import UserError
-from landmarks.models.build import build_model
-from landmarks.models.checkpoint import load_model, save_model
+from landmarks.models.checkpoint import build_model
 
 SETTINGS = ModelSettings(backbone="test_efficientnet", pretrained=False, dimensions=16)
 
@@ -42,24 +38,3 @@ def test_channels_last_gives_the_same():
 def test_floating_point_images_are_refused():
     with pytest.raises(TypeError, match="uint8"):
         build_model(SETTINGS)(photos().float())
-
-
-def test_a_saved_model_comes_back_without_a_download(tmp_path):
-    model = build_model(SETTINGS).eval()
-    save_model(tmp_path, model, SETTINGS.model_copy(update={"pretrained": True}))
-    again = load_model(tmp_path)
-    assert not again.training and torch.equal(again(photos()), model(photos()))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
-
-
-def test_broken_checkpoints_are_named(tmp_path):
-    with pytest.raises(UserError, match="no trained model"):
-        load_model(tmp_path)
-    save_model(tmp_path, build_model(SETTINGS), SETTINGS)
-    (tmp_path / "model.json").write_text(json.dumps({**json.loads((tmp_path / "model.json").read_text()), "dimensions": 8}))
-    with pytest.raises(UserError, match="do not fit"):
-        load_model(tmp_path)
-    weights = tmp_path / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(UserError, match="not a whole model"):
-        load_model(tmp_path)

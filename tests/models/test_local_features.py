@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from landmarks.config import ModelSettings
-from landmarks.models.build import build_model
+from landmarks.models.checkpoint import build_model
 from landmarks.models.local_features import describe_both, describe_local
 from landmarks.models.multi_scale import shrink
 
@@ -130,7 +130,7 @@ def test_keypoints_lie_where_a_rendered_blob_is(name, layer, height, width, scal
     blob = torch.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * 12**2))
     images = torch.stack([torch.full((3, height, width), 128), (128 + 100 * blob).round().expand(3, -1, -1)]).to(torch.uint8)
     small = shrink(images, scale)
-    map = model.maps(small).tapped
+    map = model.maps(small).shallow
     change = (map[1] - map[0]).abs().sum(dim=0)
     assert change.max() > 1e-3 and change[0].max() < 0.02 * change.max()  # seen, and not at the border
     # All positions of one scale, back in their order.

@@ -5,7 +5,7 @@ from torch import nn
 
 from landmarks.models.backbone import create_backbone
 from landmarks.models.receptive_field import ReceptiveField, receptive_fields
-from landmarks.models.tap import Tap
+from landmarks.models.shallow_map import ShallowMap
 
 
 def reach(network, width=64):
@@ -77,9 +77,9 @@ def stride_in_front(network):
 @pytest.mark.parametrize("size", [(256, 320), (500, 333)])
 def test_conv4_of_resnet50_as_published(size):
     backbone = create_backbone("resnet50", pretrained=False)
-    assert Tap(backbone).fields(*size) == (ReceptiveField(267, 16, 133),) * 2
+    assert ShallowMap(backbone).fields(*size) == (ReceptiveField(267, 16, 133),) * 2
     stride_in_front(backbone.network)
-    assert Tap(backbone).fields(*size) == (ReceptiveField(291, 16, 145),) * 2
+    assert ShallowMap(backbone).fields(*size) == (ReceptiveField(291, 16, 145),) * 2
 
 
 def test_the_centre_by_hand():

@@ -7,8 +7,7 @@ import torch
 
 from landmarks.config import load_config
 from landmarks.datasets.images import image_path
-from landmarks.models.build import build_model
-from landmarks.models.checkpoint import save_model
+from landmarks.models.checkpoint import build_model, save_model
 from landmarks.store.artefact import Artefact
 
 LANDMARKS, DIMENSIONS = 6, 16

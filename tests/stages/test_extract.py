@@ -9,8 +9,7 @@ from PIL import Image
 from landmarks.config import load_config
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.models.build import build_model
-from landmarks.models.checkpoint import save_model
+from landmarks.models.checkpoint import build_model, save_model
 from landmarks.stages.extract import extract
 from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.descriptors import read_descriptors

@@ -12,8 +12,7 @@ from landmarks.cli import main
 from landmarks.config import load_config
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.models.build import build_model
-from landmarks.models.checkpoint import save_model
+from landmarks.models.checkpoint import build_model, save_model
 from landmarks.ranking import Ranking
 from landmarks.search.rankings import read_ranking, write_ranking
 from landmarks.stages.bundle import bundle

@@ -52,14 +52,16 @@ def test_the_losses_are_weighted_as_set():
 
 
 def test_what_is_measured_by_hand():
-    tapped, deep = torch.tensor([1.0, 0.0, 0.0, -2.0]).view(1, 2, 1, 2), torch.tensor([0.0, 5.0]).view(1, 2, 1, 1)
+    shallow, deep = torch.tensor([1.0, 0.0, 0.0, -2.0]).view(1, 2, 1, 2), torch.tensor([0.0, 5.0]).view(1, 2, 1, 1)
     reconstruction = torch.tensor([3.0, 0.0, 4.0, 2.0]).view(1, 2, 1, 2)
     attention = torch.tensor([10.0, 1.0]).view(1, 1, 1, 2)
     classifier = nn.Linear(2, 2)
     with torch.no_grad():
         classifier.weight.copy_(torch.eye(2))
         classifier.bias.zero_()
-        numbers = measure_local(DelgMaps(tapped, deep, LocalMaps(torch.zeros(0), reconstruction, attention)), classifier, torch.tensor([0]))
+        numbers = measure_local(
+            DelgMaps(shallow, deep, LocalMaps(torch.zeros(0), reconstruction, attention)), classifier, torch.tensor([0])
+        )
     assert numbers["sparsity_16"] == 3 / 4 and numbers["sparsity_32"] == 1 / 2 and numbers["attention_median"] == 1
     assert numbers["loss_reconstruction"] == (4 + 0 + 16 + 16) / 4
     np.testing.assert_allclose(numbers["loss_attention"], F.cross_entropy(torch.tensor([[3.0, 4.5]]), torch.tensor([0])))

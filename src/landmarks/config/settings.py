@@ -22,6 +22,7 @@ from landmarks.config.verification import CleanSettings, VerificationSettings
 
 Side = Annotated[int, Field(ge=32)]
 _PROTOCOLS = Path(__file__).parents[1] / "protocols"
+_LOSSES = Path(__file__).parents[1] / "models" / "losses"
 
 
 class LocalSettings(Settings):
@@ -50,7 +51,7 @@ class ModelSettings(Settings):
 
 
 class TrainSettings(Settings):
-    loss: Literal["arcface", "cosface"] = Field("arcface", description="margin on the angle, or on the cosine")
+    loss: str = Field("arcface", description=f"a file of models/losses: {', '.join(module_names(_LOSSES))}")
     margin: float = Field(0.3, ge=0, lt=1.5, description="margin: radians for arcface, cosine for cosface")
     scale: float = Field(30.0, gt=0, description="the cosines are multiplied by this before the softmax")
     learn_scale: bool = Field(False, description="the scale is trained from that value on; DELG starts at sqrt(dimensions)")
@@ -89,6 +90,11 @@ class TrainSettings(Settings):
     def size_in(self, epoch: int) -> int:
         """Side of the crops in the epoch 0, 1, ..."""
         return self.sizes[epoch * len(self.sizes) // self.epochs]
+
+    @field_validator("loss")
+    @classmethod
+    def _is_known(cls, loss: str) -> str:
+        return require_known("loss", loss, module_names(_LOSSES))
 
     @model_validator(mode="after")
     def _has_an_epoch_for_each_size(self):
@@ -188,7 +194,9 @@ class Config(Settings):
                 self.train_of(name)
             except ValidationError as error:
                 problem = error.errors()[0]
-                raise ValueError(f"models.{name}.recipe: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+                raise ValueError(
+                    f"models.{name}.recipe: {'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+                ) from None
             if "precision" in self.models[name].recipe:
                 raise ValueError(f"models.{name}.recipe: precision is that of all models, train.precision")
         return self

@@ -1,1 +1,1 @@
-"""From pixels to descriptors."""
+"""The networks: from pixels to descriptors."""

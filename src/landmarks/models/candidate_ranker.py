@@ -1,29 +1,27 @@
-"""A gradient-boosted ranker of candidates. The only door to LightGBM."""
+"""A gradient-boosted ranker of candidates. The only module that imports LightGBM."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-MOST_CANDIDATES = 10_000  # that LightGBM takes for one query
-
 
 class CandidateRanker:
-    """text: the model as LightGBM writes it, plain text; the same text scores the same, bit for bit."""
+    """A trained ranker. text: the model as LightGBM writes it, plain text; the same text gives the same scores, bit for bit."""
 
     def __init__(self, text: str):
-        import lightgbm  # late: a second to import, and nothing else needs it
+        import lightgbm  # imported here: it takes a second, and most commands do not need it
 
         self.text = text
         self._booster = lightgbm.Booster(model_str=text)
 
     def scores(self, table: np.ndarray) -> np.ndarray:
-        """(n, columns) float32 -> (n,) float64: the higher, the better beside the same query's others."""
+        """(n, columns) float32 -> (n,) float64: the higher, the better; comparable only within a query."""
         return np.asarray(self._booster.predict(table)) if len(table) else np.zeros(0)
 
     def importances(self) -> dict[str, float]:
-        """The share of the training gain that each column brought, the largest first."""
+        """The share of the training gain that each column contributed, the largest first."""
         gains = self._booster.feature_importance("gain")
         names = [name.replace("_", " ") for name in self._booster.feature_name()]
         return {names[column]: float(gains[column] / max(gains.sum(), 1e-12)) for column in np.argsort(-gains, kind="stable")}
@@ -44,7 +42,7 @@ def train_ranker(
 
     table      (n, columns) float32, NaN = not known; query after query
     relevant   (n,) bool
-    per_query  (n_query,) integers, at most 10,000 each: how many rows are a query's; they sum to n
+    per_query  (n_query,) integers, at most 10,000 each (LightGBM's limit): the number of rows of each query; they sum to n
     names      of the columns, without "_"
     objective  "rank_xendcg" (Bruch et al., WWW 2020) or "lambdarank" (Burges, 2010)
     """
@@ -70,13 +68,20 @@ def train_ranker(
     return CandidateRanker(lightgbm.train(settings, data, trees).model_to_string())
 
 
-def cross_validated_scores(table: np.ndarray, relevant: np.ndarray, per_query: np.ndarray, folds: np.ndarray, train) -> np.ndarray:
+def cross_validated_scores(
+    table: np.ndarray,
+    relevant: np.ndarray,
+    per_query: np.ndarray,
+    folds: np.ndarray,
+    train: Callable[[np.ndarray, np.ndarray, np.ndarray], CandidateRanker],
+) -> np.ndarray:
     """Each row scored by a ranker that saw no query of its fold, (n,) float64.
 
-    folds  (n_query,) integers; train(table, relevant, per_query) gives a ranker
+    folds  (n_query,) integers
+    train  (table, relevant, per_query) -> ranker; the other arguments as in `train_ranker`
     """
-    of_row, scores = np.repeat(folds, per_query), np.zeros(len(table))
+    row_folds, scores = np.repeat(folds, per_query), np.zeros(len(table))
     for fold in np.unique(folds):
-        theirs = of_row == fold
-        scores[theirs] = train(table[~theirs], relevant[~theirs], per_query[folds != fold]).scores(table[theirs])
+        held_out = row_folds == fold
+        scores[held_out] = train(table[~held_out], relevant[~held_out], per_query[folds != fold]).scores(table[held_out])
     return scores

@@ -1,4 +1,4 @@
-"""A trained model on disk: model.safetensors beside the settings that rebuild it."""
+"""Models from their settings, and trained models on disk: model.safetensors beside the settings that rebuild it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from safetensors.torch import load_file, save
 
 from landmarks.config import ModelSettings
 from landmarks.errors import UserError
-from landmarks.models.build import build_model
+from landmarks.models.delg import DelgModel
 from landmarks.models.global_model import GlobalModel
 from landmarks.store.files import atomic_write, write_text
 
 WEIGHTS, SETTINGS = "model.safetensors", "model.json"
+
+
+def build_model(settings: ModelSettings) -> GlobalModel:
+    """A model at its starting weights, a DelgModel where settings.local is set.
+
+    Weights that are not pretrained are drawn from torch's generator: seed it first.
+    """
+    return GlobalModel(settings) if settings.local is None else DelgModel(settings)
 
 
 def save_model(folder: Path, model: GlobalModel, settings: ModelSettings) -> None:
@@ -27,10 +35,10 @@ def save_model(folder: Path, model: GlobalModel, settings: ModelSettings) -> Non
         aside.write_bytes(save(tensors))  # save_file would make it readable by its owner only
 
 
-def take_over_model(source: Path, folder: Path, settings: ModelSettings) -> None:
+def copy_model(source: Path, folder: Path, settings: ModelSettings) -> None:
     """Copy the model in `source`, which another run trained, to `folder`.
 
-    Raises UserError where it is not there, and where it is another model than `settings` describes.
+    Raises UserError where there is none, and where it is another model than `settings` describes.
     """
     trained = _read_settings(source)
     shape = ("backbone", "dimensions", "head_batchnorm", "local")
@@ -49,7 +57,7 @@ def take_over_model(source: Path, folder: Path, settings: ModelSettings) -> None
 def load_model(folder: Path) -> GlobalModel:
     """Rebuild the model that `save_model` wrote, on the CPU, in eval mode; nothing is downloaded.
 
-    Raises UserError where a file is missing, cut off, or does not fit the other.
+    Raises UserError where a file is missing or damaged, or does not fit the other.
     """
     folder = Path(folder)
     settings = _read_settings(folder)
@@ -83,4 +91,4 @@ def _missing(path: Path | str) -> UserError:
 
 
 def _damaged(folder: Path, error: Exception) -> UserError:
-    return UserError(f"not a whole model: {error}", where=folder, next="delete the folder and train again")
+    return UserError(f"the model is damaged: {error}", where=folder, next="delete the folder and train again")

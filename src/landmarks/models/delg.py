@@ -10,18 +10,18 @@ from landmarks.config import ModelSettings
 from landmarks.models.global_model import GlobalModel
 from landmarks.models.local_branch import LocalBranch, LocalMaps
 from landmarks.models.receptive_field import ReceptiveField
-from landmarks.models.tap import Tap
+from landmarks.models.shallow_map import ShallowMap
 
 
 class DelgMaps(NamedTuple):
     """One pass over a batch.
 
-    tapped  (n, c16, ~h/16, ~w/16) the backbone's stride-16 map, as the local branch saw it
-    deep    (n, c32, ~h/32, ~w/32) the backbone's last map
-    local   what the local branch made of `tapped`
+    shallow  (n, c16, ~h/16, ~w/16) the backbone's stride-16 map, the input of the local branch
+    deep     (n, c32, ~h/32, ~w/32) the backbone's last map
+    local    the output of the local branch
     """
 
-    tapped: torch.Tensor
+    shallow: torch.Tensor
     deep: torch.Tensor
     local: LocalMaps
 
@@ -29,10 +29,10 @@ class DelgMaps(NamedTuple):
 class DelgModel(GlobalModel):
     """A GlobalModel, called as one, with a local branch on the stride-16 map of the same backbone.
 
-    The branch learns from the map but the map does not learn from the branch: its losses would make the map's activations
-    sparse (Cao et al., section 3.4). `stops_gradient = False` lets them through.
+    The gradients of the branch do not reach the backbone: its losses would make the map's activations sparse (Cao et al.,
+    section 3.4). `stops_gradient = False` lets them through.
 
-    Raises UserError as GlobalModel and Tap do.
+    Raises UserError as GlobalModel and ShallowMap do.
     """
 
     def __init__(self, settings: ModelSettings):
@@ -40,17 +40,17 @@ class DelgModel(GlobalModel):
         if settings.local is None:
             raise ValueError("settings.local must be set")
         self.stops_gradient = True
-        self._tap = Tap(self.backbone, settings.local.layer)
-        self.local = LocalBranch(self._tap.channels, settings.local)
+        self._shallow_map = ShallowMap(self.backbone, settings.local.layer)
+        self.local = LocalBranch(self._shallow_map.channels, settings.local)
         self.local_dimensions = settings.local.dimensions
 
     def maps(self, images: torch.Tensor) -> DelgMaps:
         """uint8 RGB (n, 3, h, w) -> DelgMaps."""
-        tapped, deep = self._tap.maps(self.normalise(images))
+        shallow, deep = self._shallow_map.maps(self.normalise(images))
         if self.stops_gradient:
-            tapped = tapped.detach()
-        return DelgMaps(tapped, deep, self.local(tapped))
+            shallow = shallow.detach()
+        return DelgMaps(shallow, deep, self.local(shallow))
 
     def fields(self, height: int, width: int) -> tuple[ReceptiveField, ReceptiveField]:
         """(vertical, horizontal) receptive field of the local map's positions in an image of this size."""
-        return self._tap.fields(height, width)
+        return self._shallow_map.fields(height, width)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from landmarks.device import choose_device
-from landmarks.models.heads import CosFace
+from landmarks.models.losses.cosface import CosFace
 from landmarks.progress import progress
 from landmarks.seeds import seed_of
 
 _LEARNING_RATE = 2e-3
-_ROWS = 8192  # described at a time: their cosines to 81 k classes take 2.6 GB
+_ROWS = 8192  # at a time: their cosines to 81 k classes take 2.6 GB
 
 
 class DescriptorHead(nn.Module):
     """Descriptors (n, inputs) float32 -> projection (n, dimensions) float32, rows of length 1.
 
-    fully connected -> BatchNorm -> ReLU -> dropout -> fully connected -> L2; `classifier` compares that with one direction a class.
+    fully connected -> BatchNorm -> ReLU -> dropout -> fully connected -> L2; `classifier` compares the result with one direction per class.
     """
 
     def __init__(self, inputs: int, hidden: int, dimensions: int, classes: int, margin: float, scale: float):
@@ -36,7 +38,7 @@ class DescriptorHead(nn.Module):
 def create_head(
     inputs: int, hidden: int, dimensions: int, classes: int, margin: float, scale: float, device: str = "auto"
 ) -> DescriptorHead:
-    """At its starting weights, always the same, on the device that `choose_device` gives for "auto", "cpu" or "cuda"."""
+    """A head at its starting weights, always the same, on the device that `choose_device` gives for "auto", "cpu" or "cuda"."""
     torch.manual_seed(seed_of("descriptor head"))
     return DescriptorHead(inputs, hidden, dimensions, classes, margin, scale).to(choose_device(device)[0])
 
@@ -45,14 +47,13 @@ def train_head(head: DescriptorHead, descriptors: np.ndarray, labels: np.ndarray
     """Train `head` in place, on its device, by AdamW under one cycle of the learning rate.
 
     descriptors  (n, inputs) floating point, labels (n,) 0..classes-1; n >= 2
-    mixup        two images are mixed in shares of a Beta(mixup, mixup) distribution (Zhang et al., ICLR 2018); 0 = never
+    mixup        two images are mixed in shares drawn from Beta(mixup, mixup) (Zhang et al., ICLR 2018); 0 = never
     """
     count, device = len(labels), head.classifier.weight.device
     batch = min(count, max(64, min(4096, count // 50)))
-    steps = count // batch  # what is left over waits for the next epoch's order
-    optimizer = torch.optim.AdamW(
-        [{"params": head.layers.parameters()}, {"params": head.classifier.parameters(), "weight_decay": 0.0}], _LEARNING_RATE
-    )
+    steps = count // batch  # the remaining rows are not used in this epoch
+    groups: list[dict[str, Any]] = [{"params": head.layers.parameters()}, {"params": head.classifier.parameters(), "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, _LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=epochs * steps)
     torch.manual_seed(seed_of("descriptor head", "dropout"))
     random = np.random.default_rng(seed_of("descriptor head", "order"))
@@ -67,11 +68,10 @@ def train_head(head: DescriptorHead, descriptors: np.ndarray, labels: np.ndarray
                 share = float(random.beta(mixup, mixup)) if mixup else 1.0
                 other = torch.from_numpy(random.permutation(batch)).to(device)
                 projected = head(share * inputs + (1 - share) * inputs[other])
-                loss = sum(
-                    part * F.cross_entropy(head.classifier(projected, wanted)[0], wanted)
-                    for part, wanted in ((share, targets), (1 - share, targets[other]))
-                    if part > 0
-                )
+                loss = share * F.cross_entropy(head.classifier(projected, targets)[0], targets)
+                if share < 1:
+                    mixed = targets[other]
+                    loss = loss + (1 - share) * F.cross_entropy(head.classifier(projected, mixed)[0], mixed)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()

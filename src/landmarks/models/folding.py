@@ -1,8 +1,9 @@
-"""BatchNorm folded into the convolution before it: the same maps in two thirds of the time, for a model that learns no more."""
+"""BatchNorm folded into the convolution before it: the same maps in two thirds of the time, for a trained model."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -10,27 +11,35 @@ from torch.nn.utils import fuse_conv_bn_weights
 
 from landmarks.models.global_model import GlobalModel
 
-TOLERANCE = 1e-3  # of the largest value of the map: what rounding may change, and no mistake stays below
+TOLERANCE = 1e-3  # of the largest value of the map: more than rounding changes, less than a wrong fold would
+
+
+class _Pair(NamedTuple):
+    """A convolution, and the BatchNorm on its map with its name in the network."""
+
+    convolution: nn.Conv2d
+    name: str
+    norm: nn.BatchNorm2d
 
 
 def fold_batchnorm(model: GlobalModel) -> GlobalModel:
     """The model itself, in eval mode, with the BatchNorms of its backbone folded in place.
 
-    Which BatchNorm follows which convolution is seen as an image runs through. Where the map is another one afterwards (a
-    convolution may do more with its weights than convolve, or give its map to others too) or there is none, everything is left as it was.
+    Which BatchNorm follows which convolution is observed while an image runs through the network. If the folded network gives another
+    map or fails (a convolution may use its weights in other ways, or its map may have other users), everything is restored.
     """
     network = model.eval().backbone
     images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = network(images)
         pairs = _pairs(network, images)
-    undo = [(*pair, pair[0].weight, pair[0].bias, network.get_submodule(pair[1])) for pair in pairs]
-    for convolution, name in pairs:
-        _fold(network, convolution, name)
+    before = [(pair.convolution.weight, pair.convolution.bias) for pair in pairs]
+    for pair in pairs:
+        _fold(network, pair)
     if not _error(network, images, expected) < TOLERANCE:
-        for convolution, name, weight, bias, norm in undo:
-            convolution.weight, convolution.bias = weight, bias
-            network.set_submodule(name, norm)
+        for pair, (weight, bias) in zip(pairs, before, strict=True):
+            pair.convolution.weight, pair.convolution.bias = weight, bias
+            network.set_submodule(pair.name, pair.norm)
     return model
 
 
@@ -38,23 +47,26 @@ def _error(network: nn.Module, images: torch.Tensor, expected: torch.Tensor) -> 
     try:
         with torch.inference_mode():
             return float((network(images) - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
-    except (AttributeError, RuntimeError, TypeError):  # a block that asks its norm for more than its map
+    except (AttributeError, RuntimeError, TypeError):  # a block that uses attributes of its norm
         return float("inf")
 
 
-def _pairs(network: nn.Module, images: torch.Tensor) -> list[tuple[nn.Conv2d, str]]:
-    """Each convolution that runs once, and the name of the BatchNorm that runs once, on its map."""
-    maps, ran, found, handles = {}, Counter(), [], []
+def _pairs(network: nn.Module, images: torch.Tensor) -> list[_Pair]:
+    """Each convolution that runs once and is followed by a BatchNorm that runs once, on its map."""
+    maps: dict[int, tuple[nn.Conv2d, torch.Tensor]] = {}  # with the map itself: once freed, another could get its id
+    runs: Counter[nn.Module] = Counter()
+    found: list[_Pair] = []
+    handles = []
 
     def after_convolution(module, arguments, output):
-        ran[module] += 1
-        maps[id(output)] = module, output  # the map itself too: another one could get its number
+        runs[module] += 1
+        maps[id(output)] = module, output
 
     def before_norm(name):
         def hook(module, arguments):
-            ran[module] += 1
+            runs[module] += 1
             if id(arguments[0]) in maps:
-                found.append((maps[id(arguments[0])][0], name, module))
+                found.append(_Pair(maps[id(arguments[0])][0], name, module))
 
         return hook
 
@@ -68,13 +80,16 @@ def _pairs(network: nn.Module, images: torch.Tensor) -> list[tuple[nn.Conv2d, st
     finally:
         for handle in handles:
             handle.remove()
-    return [(convolution, name) for convolution, name, norm in found if ran[convolution] == ran[norm] == 1]
+    return [pair for pair in found if runs[pair.convolution] == runs[pair.norm] == 1]
 
 
-def _fold(network: nn.Module, convolution: nn.Conv2d, name: str) -> None:
-    norm = network.get_submodule(name)
+def _fold(network: nn.Module, pair: _Pair) -> None:
+    convolution, name, norm = pair
+    if norm.running_mean is None or norm.running_var is None:  # it normalises by the batch, which no convolution can do
+        return
     convolution.weight, convolution.bias = fuse_conv_bn_weights(
         convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
     )
-    # timm's norms carry the activation behind them.
-    network.set_submodule(name, nn.Identity() if type(norm) is nn.BatchNorm2d else nn.Sequential(norm.drop, norm.act))
+    # timm's norms include the activation that follows them.
+    following = dict(norm.named_children())
+    network.set_submodule(name, nn.Sequential(following["drop"], following["act"]) if following else nn.Identity())

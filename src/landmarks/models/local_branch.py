@@ -10,13 +10,13 @@ from torch import nn
 
 from landmarks.config import LocalSettings
 
-_MEMORY = 0.1  # share of the newest step in the running median, as in BatchNorm's statistics
+_MOMENTUM = 0.1  # weight of the newest step in the running median, as in BatchNorm's statistics
 
 
 class LocalMaps(NamedTuple):
-    """What the branch makes of a map (n, c, h, w).
+    """The output of the branch for a map (n, c, h, w).
 
-    codes           (n, dimensions, h, w); of length 1 they are the local descriptors
+    codes           (n, dimensions, h, w); normalised they are the local descriptors
     reconstruction  (n, c, h, w) >= 0
     attention       (n, 1, h, w) > 0, float32
     """
@@ -27,11 +27,13 @@ class LocalMaps(NamedTuple):
 
 
 class LocalBranch(nn.Module):
-    """Stride-16 map (n, channels, h, w) -> LocalMaps. The attention looks at the reconstruction, so that codes keep what it needs.
+    """Stride-16 map (n, channels, h, w) -> LocalMaps. The attention reads the reconstruction, so that the codes keep what it needs.
 
     `threshold`, a buffer and so part of every checkpoint, is the running median of the attention over the last training steps
-    (of the first process's images): at extraction, features below it are left out. It is 0 until the branch is trained.
+    (on the images of the first process): extraction leaves out features below it. It is 0 until the branch is trained.
     """
+
+    threshold: torch.Tensor
 
     def __init__(self, channels: int, settings: LocalSettings):
         super().__init__()
@@ -50,7 +52,7 @@ class LocalBranch(nn.Module):
         if self.training:
             with torch.no_grad():
                 median = attention.median()
-                self.threshold.copy_(torch.where(self.threshold == 0, median, self.threshold.lerp(median, _MEMORY)))
+                self.threshold.copy_(torch.where(self.threshold == 0, median, self.threshold.lerp(median, _MOMENTUM)))
         return LocalMaps(codes, reconstruction, attention)
 
 

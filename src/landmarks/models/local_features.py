@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from landmarks.models.delg import DelgMaps, DelgModel
 from landmarks.models.multi_scale import shrink, shrunk_size
 
-SMALLEST_SIDE = 16  # pixels; below, the stride-16 map is one position that sees mostly padding
+MIN_SIDE = 16  # pixels; below, the stride-16 map has one position, mostly of padding
 
 
 class LocalFeatures(NamedTuple):
     """Of one image, m features, the highest attention first.
 
-    keypoints    (m, 4) float32: x, y in original pixels, whole numbers being centres of pixels; feature scale, 1 / image
+    keypoints    (m, 4) float32: x, y in original pixels (whole numbers are centres of pixels); feature scale = 1 / image
                  scale; attention
     descriptors  (m, dimensions) float32, rows of length 1
     """
@@ -61,22 +61,22 @@ def describe_both(
     factors: np.ndarray | None = None,
     offsets: np.ndarray | None = None,
 ) -> tuple[torch.Tensor | None, list[LocalFeatures]]:
-    """(global descriptors, local features), one pass of the backbone for each size, also where both want it.
+    """(global descriptors, local features), one pass of the backbone for each size, even if both use it.
 
     scales  of the global descriptor, averaged as `multi_scale.describe` does: (n, dimensions) float32 on the device; none: None
     images  at the largest of `scales` and `local_scales`; the rest as in `describe_local`
     """
-    least = model.local.threshold.item() if threshold is None else threshold
-    largest, total = max([*scales, *local_scales]), 0
+    min_attention = model.local.threshold.item() if threshold is None else threshold
+    largest, total = max([*scales, *local_scales]), torch.zeros(())
     parts = [_Part.empty(len(images), model.local_dimensions, images.device)]
-    # By size, not by scale: 0.7071 as typed and 2^-0.5 are one pass.
+    # By size, not by scale: 0.7071 and 2^-0.5 need only one pass.
     wanted: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
     for use, some in enumerate((scales, local_scales)):
         for scale in some:
             wanted.setdefault(shrunk_size(images, scale / largest), ([], []))[use].append(scale)
     for size, (for_global, for_local) in sorted(wanted.items()):
         resized = shrink(images, max(for_global + for_local) / largest)
-        if not for_local or min(size) < SMALLEST_SIDE:
+        if not for_local or min(size) < MIN_SIDE:
             if for_global:
                 total = total + len(for_global) * model(resized)
             continue
@@ -85,11 +85,11 @@ def describe_both(
             total = total + len(for_global) * model.describe_map(maps.deep)
         parts.append(_strongest(_features(model, maps, resized, images, for_local[0]), max_features))
     best = _strongest(_Part(*(torch.cat(tensors, dim=1) for tensors in zip(*parts))), max_features)
-    return F.normalize(total) if len(scales) else None, _cut(best, least, factors, offsets)
+    return F.normalize(total) if len(scales) else None, _above_threshold(best, min_attention, factors, offsets)
 
 
 class _Part(NamedTuple):
-    """Features of a batch: x, y, feature scale, attention (n, m, 4); codes (n, m, dimensions), not yet of length 1."""
+    """Features of a batch: x, y, feature scale, attention (n, m, 4); codes (n, m, dimensions), not normalised."""
 
     keypoints: torch.Tensor
     codes: torch.Tensor
@@ -113,14 +113,15 @@ def _features(model: DelgModel, maps: DelgMaps, resized: torch.Tensor, images: t
     return _Part(torch.cat([place, attention], dim=2), maps.local.codes.float().flatten(2).transpose(1, 2))
 
 
-def _strongest(part: _Part, most: int) -> _Part:
-    """The `most` features of the highest attention of each image, the highest first; equal ones in the order they came."""
-    order = part.keypoints[..., 3].sort(dim=1, descending=True, stable=True).indices[:, :most, None]
+def _strongest(part: _Part, max_features: int) -> _Part:
+    """The `max_features` features of each image with the highest attention, the highest first; equal ones keep their order."""
+    order = part.keypoints[..., 3].sort(dim=1, descending=True, stable=True).indices[:, :max_features, None]
     return _Part(*(tensor.gather(1, order.expand(-1, -1, tensor.shape[2])) for tensor in part))
 
 
-def _cut(part: _Part, least: float, factors: np.ndarray | None, offsets: np.ndarray | None) -> list[LocalFeatures]:
-    kept = (part.keypoints[..., 3] >= least).sum(dim=1).tolist()
+def _above_threshold(part: _Part, min_attention: float, factors: np.ndarray | None, offsets: np.ndarray | None) -> list[LocalFeatures]:
+    """The features of each image, which are sorted by attention, down to `min_attention`, in original pixels."""
+    kept = (part.keypoints[..., 3] >= min_attention).sum(dim=1).tolist()
     keypoints, descriptors = part.keypoints.cpu().numpy(), F.normalize(part.codes, dim=2).cpu().numpy()
     factors = np.broadcast_to(1.0 if factors is None else factors, (len(kept), 2)).astype(np.float32)
     offsets = np.broadcast_to(0.0 if offsets is None else offsets, (len(kept), 2)).astype(np.float32)

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 
 
 def describe(model: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, scales: Sequence[float]) -> torch.Tensor:
-    """The mean of the descriptors at `scales`, each of length 1 before, the mean after: (n, dimensions) float32.
+    """The mean of the descriptors at `scales`, normalised before and after averaging: (n, dimensions) float32.
 
     model   uint8 RGB (n, 3, h, w) -> (n, dimensions), any length
     images  (n, 3, h, w) uint8 at the largest of `scales`; the smaller ones are made from them, antialiased
     """
     largest = max(scales)
-    return F.normalize(sum(F.normalize(model(shrink(images, scale / largest)).float()) for scale in scales))
+    return F.normalize(sum((F.normalize(model(shrink(images, scale / largest)).float()) for scale in scales), start=torch.zeros(())))
 
 
 def shrunk_size(images: torch.Tensor, factor: float) -> tuple[int, int]:
@@ -29,6 +29,6 @@ def shrink(images: torch.Tensor, factor: float) -> torch.Tensor:
     size = shrunk_size(images, factor)
     if size == tuple(images.shape[2:]):
         return images
-    # In floating point: CUDA has no kernel for bytes.
+    # In floating point, since CUDA has no kernel for bytes.
     small = F.interpolate(images.float(), size=size, mode="bilinear", antialias=True, align_corners=False)
     return small.round_().clamp_(0, 255).to(torch.uint8)

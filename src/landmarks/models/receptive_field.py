@@ -1,4 +1,4 @@
-"""Where in the image each position of a convolutional map looks: read off the operations that the network executes."""
+"""The part of the image that each position of a convolutional map depends on, from the operations that the network executes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
 _POOLS = {_aten.max_pool2d_with_indices.default, _aten.avg_pool2d.default}
-# These may give a map another shape and yet mix no positions: channels put last and back, a matrix that works on channels.
+# These may change the shape of a map but do not mix positions: channels moved last and back, matrix products over channels.
 _REARRANGED = {_aten.permute.default, _aten.view.default, _aten._unsafe_view.default}
 _MATRIX_PRODUCTS = {_aten.mm.default, _aten.addmm.default}
 
@@ -27,7 +27,7 @@ class ReceptiveField:
     padding: int
 
     def centre(self, position: torch.Tensor) -> torch.Tensor:
-        """Centre of what `position` (any float) sees, in pixels; whole numbers are centres of pixels."""
+        """Centre of the field of `position` (any float), in pixels; whole numbers are centres of pixels."""
         return self.stride * position + (self.size - 1) / 2 - self.padding
 
     def through(self, kernel: int, stride: int, padding: int, dilation: int) -> ReceptiveField:
@@ -50,9 +50,9 @@ def receptive_fields(
     network  holds every parameter that `run` uses
     run      images (1, 3, height, width) float32 -> map (1, c, h, w)
 
-    Nothing is computed: the network runs on tensors without data, and every convolution and pooling that it executes moves the
-    field on. Padding chosen by the size of the image (TensorFlow's "same") therefore counts as it falls. What a map gets from pooling over
-    the whole image (squeeze and excitation) is left out, as usual. Raises ValueError where an operation cannot be followed.
+    Nothing is computed: the network runs on tensors without data, and the field is updated by every convolution and pooling that it
+    executes, so padding that depends on the size of the image (TensorFlow's "same") is exact. Pooling over the whole image (squeeze
+    and excitation) is left out, as usual. Raises ValueError where an operation cannot be followed.
     """
     tensors = [*network.named_parameters(), *network.named_buffers()]
     with torch.inference_mode(False):
@@ -61,12 +61,12 @@ def receptive_fields(
     was_training = network.training
     network.eval()
     try:
-        # Outside of inference mode, which would hand over composite operations whole.
-        with torch.inference_mode(False), torch.no_grad(), _Follow(image) as follow:
+        # Outside of inference mode, in which composite operations are not decomposed.
+        with torch.inference_mode(False), torch.no_grad(), _FieldTracker(image) as tracker:
             result = functional_call(_Runner(network, run), shadows, (image,))
     finally:
         network.train(was_training)
-    fields = follow.fields_of(result)
+    fields = tracker.fields_of(result)
     if fields is None:
         raise ValueError("the map does not come from the image by convolutions and pooling")
     return fields
@@ -75,20 +75,20 @@ def receptive_fields(
 class _Runner(nn.Module):
     def __init__(self, network: nn.Module, run: Callable[[torch.Tensor], torch.Tensor]):
         super().__init__()
-        # `run` may be the network itself: as a second submodule its parameters would be exchanged twice and put back once.
+        # `run` may be the network itself: as a second submodule its parameters would be replaced twice and restored once.
         self.network, self._run = network, (run,)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self._run[0](image)
 
 
-class _Follow(TorchDispatchMode):
-    """Notes for every tensor made inside which pixels its positions see: {id: (tensor, vertical, horizontal)}."""
+class _FieldTracker(TorchDispatchMode):
+    """Records the fields of every tensor made inside it: {id: (tensor, vertical, horizontal)}."""
 
     def __init__(self, image: torch.Tensor):
         super().__init__()
         pixel = ReceptiveField(1, 1, 0)
-        # The tensors are kept alive, or another would come to have the same id.
+        # The tensors are kept alive: once freed, another could get the same id.
         self._known = {id(image): (image, pixel, pixel)}
 
     def fields_of(self, tensor: torch.Tensor) -> tuple[ReceptiveField, ReceptiveField] | None:
@@ -128,7 +128,7 @@ class _Follow(TorchDispatchMode):
 
 
 def _positions(tensor: torch.Tensor) -> tuple[int, int] | None:
-    return tuple(tensor.shape[2:]) if tensor.ndim == 4 else None
+    return (tensor.shape[2], tensor.shape[3]) if tensor.ndim == 4 else None
 
 
 def _windows(fields, kernel, stride, padding, dilation) -> tuple[ReceptiveField, ReceptiveField]:

@@ -45,11 +45,11 @@ def encode(
         raise ValueError(f"vectors {vectors.shape}, neighbours {neighbours.shape} and similarities {similarities.shape} with k1 = {k1}")
     if indices.shape != scores.shape or len(indices) != len(queries):
         raise ValueError(f"queries {queries.shape}, indices {indices.shape} and scores {scores.shape} disagree")
-    itself, nobody, workers = np.arange(len(vectors)), np.full(len(queries), -1), numba.get_num_threads()
+    itself, no_image, workers = np.arange(len(vectors)), np.full(len(queries), -1), numba.get_num_threads()
     stored, near = kernel_rows(vectors), _mutual(neighbours, int(np.around(k1 / 2)))
     index = SparseRows(*_encode(stored, itself, _mutual(neighbours, k1), stored, near, workers))
     mutual = _mutual_to_queries(indices[:, :k1], scores[:, :k1], neighbours, similarities, k1)
-    query = SparseRows(*_encode(kernel_rows(queries), nobody, mutual, stored, near, workers))
+    query = SparseRows(*_encode(kernel_rows(queries), no_image, mutual, stored, near, workers))
     return mean_rows(query, index, indices[:, : k2 - 1]), mean_rows(index, index, neighbours[:, : k2 - 1])
 
 

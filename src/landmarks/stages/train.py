@@ -14,7 +14,7 @@ from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet
 from landmarks.datasets.images import require_images
 from landmarks.errors import UserError
-from landmarks.models.checkpoint import save_model, take_over_model
+from landmarks.models.checkpoint import copy_model, save_model
 from landmarks.progress import say
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.tables import read_train
@@ -98,7 +98,7 @@ def _take_over(training: _Training, checkpoint: Path, overwrite: bool, accelerat
     if accelerator.is_main_process:
         made = read_manifest(checkpoint)
         artefact.begin(precious=True, overwrite=overwrite)
-        take_over_model(checkpoint, artefact.folder, training.model)
+        copy_model(checkpoint, artefact.folder, training.model)
         artefact.finish(images=made.get("images", 0), classes=made.get("classes", 0), checkpoint=str(checkpoint.resolve()))
         say(f"train {training.name}: taken over from {checkpoint}")
     accelerator.wait_for_everyone()

@@ -1,4 +1,4 @@
-"""The processor and number format of a training run."""
+"""The device and number format of a training run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _ACCELERATE_NAMES = {"float32": "no", "float16": "fp16", "bfloat16": "bf16"}
 
 
 def start_accelerator(device: str, precision: str) -> Accelerator:
-    """Accelerate on config.run.device and config.train.precision; the first process says what was chosen, and why.
+    """Accelerate on config.run.device and config.train.precision; the first process prints the choice and the reason.
 
-    Works alone and under `accelerate launch`. Raises UserError for float16 on a CPU, and as `choose_device` does.
+    Works as a single process and under `accelerate launch`. Raises UserError for float16 on a CPU, and as `choose_device` does.
     """
     chosen, reason = choose_device(device)
     format = resolve_precision(precision, chosen)
     if chosen.type == "cpu":
         if format == "float16":
             raise UserError("float16 needs a GPU", where="train.precision", next="train.precision=auto")
-        # The launcher leaves one thread to each process, plain python all cores to one: share them out evenly.
+        # The launcher gives each process one thread, plain Python gives one process all cores: divide them evenly.
         torch.set_num_threads(max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     else:
         torch.backends.cudnn.benchmark = True  # batches have one shape, or a few one after the other
@@ -41,7 +41,7 @@ def start_accelerator(device: str, precision: str) -> Accelerator:
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks for all, known before Accelerate starts."""
+    """Whether this process prints and writes for all, known before Accelerate starts."""
     return os.environ.get("RANK", "0") == "0"
 
 

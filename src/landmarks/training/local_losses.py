@@ -1,4 +1,4 @@
-"""What DELG's local branch is taught by, and what to watch while it learns (Cao et al., ECCV 2020, sections 3.2 to 3.4)."""
+"""The losses and metrics of DELG's local branch (Cao et al., ECCV 2020, sections 3.2 to 3.4)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from landmarks.models.local_branch import attend
 
 
 def measure_local(maps: DelgMaps, classifier: nn.Linear, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-    """{name: scalar float32} of a batch.
+    """The losses and metrics of a batch: {name: scalar float32}.
 
-    classifier  (c16) -> (classes) plain logits of the features that attention has pooled
+    classifier  (c16) -> (classes) plain logits of the features pooled by attention
     labels      (n,) int64
 
-    loss_attention       cross entropy of those logits: the attention learns where landmarks can be told apart
+    loss_attention       cross entropy of those logits: the attention learns which positions distinguish landmarks
     loss_reconstruction  mean squared error between the stride-16 map and its reconstruction from the codes
     attention_median     over all positions of all images
-    sparsity_16          share of the stride-16 map's values that are not positive: behind a ReLU, its zeros; elsewhere what
-    sparsity_32          a ReLU would make zero. The same of the stride-32 map
+    sparsity_16          share of the stride-16 map's values that are not positive: after a ReLU, its zeros
+    sparsity_32          the same of the stride-32 map
     """
-    with torch.autocast(maps.tapped.device.type, enabled=False):
+    with torch.autocast(maps.shallow.device.type, enabled=False):
         logits = classifier(attend(maps.local))
     return {
         "loss_attention": F.cross_entropy(logits, labels),
-        "loss_reconstruction": F.mse_loss(maps.local.reconstruction.float(), maps.tapped.float()),
+        "loss_reconstruction": F.mse_loss(maps.local.reconstruction.float(), maps.shallow.float()),
         "attention_median": maps.local.attention.detach().median(),
-        "sparsity_16": _share_of_zeros(maps.tapped),
+        "sparsity_16": _share_of_zeros(maps.shallow),
         "sparsity_32": _share_of_zeros(maps.deep),
     }
 

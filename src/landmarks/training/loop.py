@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
+from torch import nn
+from tqdm import tqdm
 
 from landmarks.config import TrainSettings
 from landmarks.data.sampler import TrainingOrder
@@ -17,7 +21,7 @@ from landmarks.errors import UserError
 from landmarks.models.backbone import synchronise_batchnorm
 from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
-from landmarks.training.journal import append_line, cut_after
+from landmarks.training.journal import append_line, remove_lines_after
 from landmarks.training.learner import Learner
 from landmarks.training.optimizer import create_optimizer, set_learning_rate
 from landmarks.training.resume import read_resume, write_resume
@@ -30,11 +34,12 @@ def run_training(
 ) -> dict[str, float]:
     """Train `learner` in place; its folder gets metrics.jsonl and, every few minutes, a checkpoint to resume from.
 
-    name  of the model, for the eye
-    Returns the last line of the journal. Raises UserError for an unreadable image and a loss that is not a number.
+    name  of the model, for messages
+    Returns the last line of the journal. Raises UserError for an unreadable image and a loss that is not finite.
     """
     first, device = accelerator.is_main_process, accelerator.device
-    learner.to(device, memory_format=torch.channels_last)
+    learner.to(device)
+    learner.to(memory_format=torch.channels_last)
     if device.type == "cuda" and accelerator.num_processes > 1:
         learner = synchronise_batchnorm(learner)
     wrapped, optimizer = accelerator.prepare(learner, create_optimizer(learner, settings))
@@ -45,17 +50,18 @@ def run_training(
     loader = create_loader(train_set, order, settings.workers, device.type == "cuda")
     images_a_step = order.part * settings.accumulate * accelerator.num_processes
     if first:
-        cut_after(folder, done)
+        remove_lines_after(folder, done)
         if done:
-            say(f"train {name}: goes on after step {done} of {order.steps}")
+            say(f"train {name}: continues after step {done} of {order.steps}")
 
     learner.train()
-    parts, window, line = iter(loader), Window(settings, accelerator, done), {}
+    parts, window = iter(loader), Window(settings, accelerator, done)
+    line: dict[str, float] = {}
     bar = progress(None, f"train {name}", "image", total=order.steps * images_a_step, done=done * images_a_step, hidden=not first)
-    lined = saved = time.monotonic()
+    logged = saved = time.monotonic()
     with bar:
         for step in range(done, order.steps):
-            # Whatever chance a step needs (dropout) derives from its number, so that a resumed run repeats it.
+            # The random numbers of a step (dropout) derive from its number, so that a resumed run repeats them.
             torch.manual_seed(seed_of(settings.seed, "step", step, accelerator.process_index))
             rate = learning_rate(step, order.steps, settings)
             set_learning_rate(optimizer, rate)
@@ -63,7 +69,7 @@ def run_training(
             bar.update(images_a_step)
             finished, now = step + 1, time.monotonic()
             if finished % settings.log_steps == 0 or finished == order.steps:
-                speed = (finished - window.first) * images_a_step / (now - lined)
+                speed = (finished - window.first) * images_a_step / (now - logged)
                 line = {
                     "step": finished,
                     "epoch": finished / order.steps_per_epoch,
@@ -71,11 +77,11 @@ def run_training(
                     "learning_rate": rate,
                     "images_per_second": round(speed, 2),
                 }
-                lined = now
+                logged = now
                 if first:
                     append_line(folder, line)
                     _show(bar, line, learner)
-            # Every process holds the same weights, so the first decides and writes alone; the others need not know.
+            # Every process has the same weights, so the first alone decides and writes.
             if first and finished < order.steps and now - saved >= 60 * settings.checkpoint_minutes:
                 window.require_finite()
                 write_resume(folder, finished, learner, optimizer.optimizer, scaler)
@@ -84,8 +90,10 @@ def run_training(
     return line
 
 
-def _one_step(wrapped, optimizer, parts, settings: TrainSettings, accelerator: Accelerator) -> dict[str, torch.Tensor]:
-    """Gradients of the accumulated parts, clipped, then one step; returns the learner's numbers of this process and the gradient norm."""
+def _one_step(
+    wrapped: nn.Module, optimizer: AcceleratedOptimizer, parts: Iterator, settings: TrainSettings, accelerator: Accelerator
+) -> dict[str, torch.Tensor]:
+    """One step on the clipped gradients of the accumulated parts. Returns the learner's numbers, of this process, and gradient_norm."""
     numbers: dict[str, torch.Tensor] = {}
     for part in range(settings.accumulate):
         batch = next(parts)
@@ -93,7 +101,7 @@ def _one_step(wrapped, optimizer, parts, settings: TrainSettings, accelerator: A
             raise batch
         images, labels = (tensor.to(accelerator.device, non_blocking=True) for tensor in batch)
         last = part == settings.accumulate - 1
-        with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients cross between processes once a step
+        with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients are exchanged between processes once a step
             measured = {name: number / settings.accumulate for name, number in wrapped(images, labels).items()}
             accelerator.backward(measured["loss"])
         numbers = {name: numbers.get(name, 0) + number.detach() for name, number in measured.items()}
@@ -103,8 +111,8 @@ def _one_step(wrapped, optimizer, parts, settings: TrainSettings, accelerator: A
     return numbers
 
 
-def _show(bar, line: dict, learner: Learner) -> None:
-    nothing_learned = math.log(len(learner.classifier.weight))
+def _show(bar: tqdm, line: dict[str, float], learner: Learner) -> None:
+    untrained_loss = math.log(len(learner.classifier.weight))
     local = f", local {line['loss_attention']:.2f}, reconstruction {line['loss_reconstruction']:.3f}" if "loss_attention" in line else ""
     loss = line.get("loss_global", line["loss"])
-    bar.set_postfix_str(f"loss {loss:.2f} (ln C {nothing_learned:.2f}){local}, accuracy {line['accuracy']:.1%}", refresh=False)
+    bar.set_postfix_str(f"loss {loss:.2f} (ln C {untrained_loss:.2f}){local}, accuracy {line['accuracy']:.1%}", refresh=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -13,10 +15,10 @@ _PREFIX = "optimizer/"
 def create_optimizer(learner: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """SGD with momentum 0.9, or AdamW, over four groups: backbone or not, decayed or not.
 
-    Norms, biases and the pooling power are not decayed: pulling them to 0 is no simplification. Each group carries `factor`,
-    by which its learning rate exceeds the schedule's.
+    Norms, biases and the pooling power are not decayed, since values near 0 do not make them simpler. Each group has a `factor`
+    by which the scheduled learning rate is multiplied.
     """
-    groups = {}
+    groups: dict[tuple[bool, bool], dict[str, Any]] = {}
     for name, parameter in learner.named_parameters():
         in_backbone, decayed = name.startswith("model.backbone."), parameter.ndim > 1
         group = groups.setdefault(
@@ -49,12 +51,12 @@ def state_tensors(optimizer: torch.optim.Optimizer, learner: nn.Module) -> dict[
 
 
 def load_state_tensors(optimizer: torch.optim.Optimizer, learner: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
-    """Put back what `state_tensors` gave; other names are passed over."""
+    """Restore the state that `state_tensors` returned; other names are ignored."""
     parameters = dict(learner.named_parameters())
     for key, tensor in tensors.items():
         if key.startswith(_PREFIX):
             what, name = key.removeprefix(_PREFIX).split("/", 1)
             parameter = parameters[name]
-            # AdamW keeps its step counts on the CPU; all else lies as its parameter lies (device, channels-last).
+            # AdamW keeps its step counts on the CPU; the rest has the device and memory format of its parameter.
             placed = tensor if what == "step" else torch.empty_like(parameter).copy_(tensor)
             optimizer.state[parameter][what] = placed.detach()

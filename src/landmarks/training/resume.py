@@ -1,4 +1,4 @@
-"""The checkpoint that a cut-off training goes on from: one file, all of it tensors, the step in its header."""
+"""The checkpoint that an interrupted training resumes from: one safetensors file, with the step in its header."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write_resume(folder: Path, step: int, learner: nn.Module, optimizer: torch.o
 
 
 def read_resume(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any = None) -> int:
-    """Put the state back; returns the number of finished steps, 0 where there is no checkpoint."""
+    """Restore the state. Returns the number of finished steps, 0 without a checkpoint; raises UserError for one that does not fit."""
     path = folder / RESUME
     if not path.exists():
         return 0

@@ -10,7 +10,7 @@ from landmarks.config import TrainSettings
 def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     """Rate of step 0..steps-1: a straight rise over the warm-up, then a cosine or a straight line that ends at the final rate.
 
-    The first step of a warm-up already moves: its rate is one step's share of the rise, not 0.
+    The rate of the first step of a warm-up is one step's share of the rise, not 0.
     """
     warmup = round(settings.warmup * steps)
     if step < warmup:

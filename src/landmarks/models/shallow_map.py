@@ -1,4 +1,4 @@
-"""The stride-16 map of a backbone, taken beside its stride-32 map in one pass."""
+"""The stride-16 map of a backbone, computed with its stride-32 map in one pass."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from landmarks.models.receptive_field import ReceptiveField, receptive_fields
 STRIDE = 16
 
 
-class Tap:
-    """Listens to one module of a backbone while it runs.
+class ShallowMap:
+    """The output of one module of a backbone.
 
     layer     the module's name in the backbone's network; empty: the last one that timm lists at stride 16
-    channels  of its map, found by running
+    channels  of its map, from running a small image
 
     Raises UserError where there is no such module or its output is no map at stride 16.
     """
@@ -29,32 +29,33 @@ class Tap:
 
     def maps(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Normalised images (n, 3, h, w) -> (map at stride 16 (n, channels, ~h/16, ~w/16), map at stride 32), one pass."""
-        heard = []
-        # Looked up at every pass: converting BatchNorm for several processes replaces modules.
+        outputs: list[torch.Tensor] = []
+        # Looked up at every pass, since converting BatchNorm for several processes replaces modules.
         module = self._backbone.network.get_submodule(self.layer)
-        handle = module.register_forward_hook(lambda _, arguments, output: heard.append(output))
+        handle = module.register_forward_hook(lambda _, arguments, output: outputs.append(output))
         try:
             deep = self._backbone(images)
         finally:
             handle.remove()
-        return heard[0], deep
+        return outputs[0], deep
 
     def _fields(self, height: int, width: int) -> tuple[ReceptiveField, ReceptiveField]:
-        """(vertical, horizontal) receptive field of the stride-16 map of an image of this size; remembered by size as `fields`."""
+        """(vertical, horizontal) receptive field of the stride-16 map of an image of this size; cached by size as `fields`."""
         return receptive_fields(self._backbone, lambda images: self.maps(images)[0], height, width)
 
     def _count_channels(self) -> int:
         was_training = self._backbone.training
         self._backbone.eval()
+        shape: tuple[int, ...] = ()
         try:
             with torch.inference_mode():
                 shape = tuple(self.maps(torch.zeros(1, 3, 64, 64))[0].shape)
         except (AttributeError, IndexError):  # no such module, or one that does not run
-            shape = "nothing"
+            pass
         self._backbone.train(was_training)
-        if not isinstance(shape, tuple) or len(shape) != 4 or shape[2:] != (64 // STRIDE, 64 // STRIDE):
+        if len(shape) != 4 or shape[2:] != (64 // STRIDE, 64 // STRIDE):
             raise UserError(
-                f"the layer '{self.layer}' gives no map at stride 16: from a 64x64 image comes {shape}",
+                f"the layer '{self.layer}' gives no map at stride 16: a 64x64 image gives {shape or 'nothing'}",
                 where="models.NAME.local.layer",
                 next="name a module such as layer3 of a ResNet, or another backbone",
             )

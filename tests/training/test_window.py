@@ -1,0 +1,59 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from landmarks.config import TrainSettings
+from landmarks.errors import UserError
+from landmarks.training.window import Window
+
+
+def window(first=10, scaler=None, reduce=lambda tensor, how: tensor):
+    return Window(TrainSettings(learning_rate=0.5), SimpleNamespace(scaler=scaler, reduce=reduce), first)
+
+
+def numbers(loss, gradient_norm=1.0, **others):
+    return {name: torch.tensor(value) for name, value in {"loss": loss, "gradient_norm": gradient_norm, **others}.items()}
+
+
+def test_closing_gives_the_means_and_starts_after_the_closed_steps():
+    steps = window()
+    for loss in (1.0, 2.0, 6.0):
+        steps.add(numbers(loss, accuracy=loss / 8))
+    assert steps.close() == pytest.approx({"loss": 3, "gradient_norm": 1, "accuracy": 3 / 8})
+    assert steps.first == 13
+    steps.add(numbers(5.0))
+    assert steps.close()["loss"] == 5 and steps.first == 14
+
+
+def test_the_means_are_those_of_all_processes():
+    steps = window(reduce=lambda tensor, how: tensor / 2 if how == "mean" else None)
+    steps.add(numbers(4.0))
+    assert steps.close() == {"loss": 2, "gradient_norm": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"loss": float("nan")}, "loss of step 12 is nan"),
+        ({"loss": 1.0, "gradient_norm": float("inf")}, "gradient of step 12 is inf"),
+        ({"loss": float("inf"), "gradient_norm": float("nan")}, "loss of step 12 is inf"),
+    ],
+)
+def test_the_first_step_that_is_not_finite_is_named(bad, message):
+    steps = window()
+    steps.require_finite()
+    for step in (numbers(1.0), numbers(**bad), numbers(float("nan"))):
+        steps.add(step)
+    for check in (steps.require_finite, steps.close):
+        with pytest.raises(UserError, match=f"(?s){message}.*learning_rate=0.5"):
+            check()
+
+
+def test_infinite_gradients_are_normal_with_a_gradient_scaler():
+    steps = window(scaler=object())
+    steps.add(numbers(1.0, float("inf")))
+    steps.require_finite()
+    steps.add(numbers(float("nan"), 1.0))
+    with pytest.raises(UserError, match="loss of step 12"):
+        steps.require_finite()
