@@ -45,12 +45,12 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
 
 
 def run_all(config: Config, command: Sequence[str]) -> None:
-    """Run every stage in order and print how long each took and where everything is."""
-    from landmarks.summary import print_whereabouts
+    """Run every stage in order and print how long each took and the paths of its files."""
+    from landmarks.summary import print_locations
 
     seconds = {}
     for name in stages_of(config):
         started = time.perf_counter()
         run_stage(name, config, command)
         seconds[name] = time.perf_counter() - started
-    print_whereabouts(config, seconds)
+    print_locations(config.run.folder, config.tables_folder, config.ledger, seconds)

@@ -1,24 +1,23 @@
-"""What a person sees at the end of a run: scores, seconds, and where everything lies."""
+"""The tables printed at the end of a run: scores, seconds, and the paths of its files."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from landmarks.config import Config
-
 
 def open_console() -> Console:
-    """A console as wide as the terminal; in a file or a pipe as wide as what is printed, where folding would make it unreadable."""
+    """A console as wide as the terminal; without a terminal (file or pipe) wide enough that no line is folded."""
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 1000)
 
 
 def print_scores(results: dict[str, Any]) -> None:
-    """Print metrics.json's content as a table: a row a chain, a column a usage and group."""
+    """Print the content of metrics.json as a table: one row per chain, one column per usage and group."""
     console = open_console()
     chains, groups = results["chains"], results["groups"]
     counts = ", ".join(f"{number} {usage.lower()}" for usage, number in sorted(results["queries"].items()))
@@ -34,15 +33,15 @@ def print_scores(results: dict[str, Any]) -> None:
 
 
 def print_protocol(results: dict[str, Any], parts: Sequence[str] = ("",)) -> None:
-    """Print a benchmark's numbers, a row a chain, and under them every choice that changes them.
+    """Print a benchmark's numbers, one row per chain, and below them every choice that changes them.
 
-    parts  of the queries, such as easy, medium and hard: with a row of its own for each, the numbers fit a terminal
+    parts  of the queries, such as easy, medium and hard: each gets a row of its own, so that the table fits a terminal
     """
     console = open_console()
     counts = ", ".join(f"{number} {name}" for name, number in results["queries"].items())
     console.print(f"\n{results['protocol']}, in percent (queries: {counts})")
     chains = results["chains"]
-    columns = dict.fromkeys(_of_part(name, parts)[0] for name in next(iter(chains.values())) if name != "fingerprint")
+    columns = dict.fromkeys(_split_part(name, parts)[0] for name in next(iter(chains.values())) if name != "fingerprint")
     table = Table()
     for name in ("chain", *([""] if len(parts) > 1 else [])):
         table.add_column(name)
@@ -50,9 +49,8 @@ def print_protocol(results: dict[str, Any], parts: Sequence[str] = ("",)) -> Non
         table.add_column(heading(name), justify="right")
     for chain, row in chains.items():
         for part in parts:
-            values = {
-                column: value for (column, of), value in ((_of_part(name, parts), value) for name, value in row.items()) if of in ("", part)
-            }
+            named = ((*_split_part(name, parts), value) for name, value in row.items())
+            values = {column: value for column, covered, value in named if covered in ("", part)}
             cells = ["-" if values[name] is None else f"{values[name]:.2f}" for name in columns]
             table.add_row(chain, *([part] if part else []), *cells)
     console.print(table)
@@ -61,29 +59,34 @@ def print_protocol(results: dict[str, Any], parts: Sequence[str] = ("",)) -> Non
 
 
 def heading(name: str) -> str:
-    """A number's name as it stands over its column: mAP private for map_private."""
+    """The heading of a number's column: "mAP private" for "map_private"."""
     name = f"{name}_"
     for short, words in {"precision_at_": "mP@", "recall_at_": "R@", "map_": "mAP ", "gap_": "GAP "}.items():
         name = name.replace(short, words)
     return name.replace("_", " ").strip()
 
 
-def _of_part(name: str, parts: Sequence[str]) -> tuple[str, str]:
-    """A number's name without the part of the queries that it is of, and that part: "precision_at_5_easy" -> "precision_at_5", "easy"."""
+def _split_part(name: str, parts: Sequence[str]) -> tuple[str, str]:
+    """A number's name without the part of the queries it covers, and that part: "precision_at_5_easy" -> "precision_at_5", "easy"."""
     part = next((one for one in parts if one and name.endswith(f"_{one}")), "")
     return name.removesuffix(f"_{part}") if part else name, part
 
 
-def print_whereabouts(config: Config, seconds: dict[str, float]) -> None:
-    """Print how long each stage took this time, and where what it made lies."""
+def print_locations(folder: Path, tables: Path, ledger: Path, seconds: dict[str, float]) -> None:
+    """Print how long each stage took, and the paths of the files that exist.
+
+    folder   of the run
+    tables   folder of the dataset's tables
+    ledger   the file of all evaluations
+    seconds  stage -> seconds
+    """
     console = open_console()
-    folder = config.run.folder
     console.print(
         "stages: " + ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items()) + f"; {sum(seconds.values()):.1f} s in all",
         soft_wrap=True,
     )
     lines = {
-        "dataset": config.tables_folder,
+        "dataset": tables,
         "models": folder / "models",
         "descriptors": folder / "descriptors",
         "rankings": folder / "rankings",
@@ -92,7 +95,7 @@ def print_whereabouts(config: Config, seconds: dict[str, float]) -> None:
         "scores": folder / "ablation.csv",
         "per query": folder / "per_query.csv",
         "report": folder / "report" / "index.html",
-        "all results": config.ledger,
+        "all results": ledger,
     }
     for name, path in lines.items():
         if path.exists():

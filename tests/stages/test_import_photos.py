@@ -153,12 +153,12 @@ def test_an_unreadable_photo_stops_before_anything_is_written(photos):
     assert facts["train"] + facts["index"] + facts["test"] == 30
 
 
-def test_other_files_are_passed_over_with_a_count(photos, capsys):
+def test_other_files_are_ignored_with_a_count(photos, capsys):
     for name in ("place 0/notes.txt", "place 1/._0.jpg", "loose.jpg"):
         (photos / name).write_bytes(b"")
     facts = manifest(import_photos(config_for(photos)))
     assert facts["passed_over"] == {".txt": 1, "hidden": 1, "photo in no landmark folder": 1}
-    assert "passed over 3 files" in capsys.readouterr().out
+    assert "ignored 3 files" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_other_files_are_passed_over_with_a_count(photos, capsys):
         (None, "the photo folder does not exist"),
         ([], "no photos in landmark folders"),
         (["a.jpg", "b.jpg"], "no photos in landmark folders"),
-        (["only/a.jpg", "only/b.jpg"], "in one landmark folder only, 'only'"),
+        (["only/a.jpg", "only/b.jpg"], "in one landmark folder, 'only'"),
     ],
 )
 def test_another_layout_is_refused_with_the_one_expected(tmp_path, names, message):

@@ -1,1 +1,1 @@
-"""What the report looks like."""
+"""The pages, charts and pictures of the reports."""

@@ -1,4 +1,4 @@
-"""Changes with their intervals as SVG text: a row a chain, the line of no change down the middle of it all."""
+"""A chart of changes with their intervals as SVG text: one row per change, and a vertical line at no change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BETTER, WORSE, UNSURE, FAINT = "#2b6cb0", "#c05621", "#808080", "#e2e2e2"
 
 @dataclass(frozen=True)
 class Change:
-    """A row: the change and its interval in percentage points, low <= change <= high; a section's first row carries its title."""
+    """One row: the change and its interval in percentage points, low <= change <= high; rows of a section have one title above them."""
 
     section: str
     label: str
@@ -24,7 +24,7 @@ class Change:
 
 
 def change_chart(title: str, changes: Sequence[Change]) -> str:
-    """A dot a change on the line of its interval: blue where all of the interval is above 0, orange below, grey where 0 is within."""
+    """A dot for each change on the line of its interval: blue if the whole interval is above 0, orange if below, grey if it holds 0."""
     ticks = _ticks(min([0.0, *(row.low for row in changes)]), max([0.0, *(row.high for row in changes)]))
     first, last = ticks[0], ticks[-1]
 
@@ -64,7 +64,7 @@ def change_chart(title: str, changes: Sequence[Change]) -> str:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers from at most `low` to at least `high`, 0 among them, about six."""
+    """About six round numbers from at most `low` to at least `high`, including 0."""
     rough = max(high - low, 1e-6) / 6
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))

@@ -1,4 +1,4 @@
-"""A bar chart as SVG text: nothing to install, nothing to load, sharp at every size."""
+"""A bar chart as SVG text, which needs no plotting library and no script in the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ COLOURS = ("#2b6cb0", "#90b8e0", "#c0c0c0", "#e0a870")
 
 
 def bar_chart(names: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> str:
-    """Horizontal bars from 0, one group a name and one bar a series; None leaves the bar out.
+    """Horizontal bars from 0, one group per name and one bar per series; None leaves the bar out.
 
     names   (n,) text, the group's name
     series  legend text -> (n,) values of 0 or more
@@ -29,11 +29,12 @@ def bar_chart(names: Sequence[str], series: Mapping[str, Sequence[float | None]]
         top = 28 + group * row
         parts.append(f'<text x="{LABELS - 8}" y="{top + BAR * len(series) / 2 + 4:g}" text-anchor="end">{escape(name)}</text>')
         for place, (values, colour) in enumerate(zip(series.values(), COLOURS)):
-            if values[row] is None:
+            value = values[row]
+            if value is None:
                 continue
-            y, width = top + BAR * place, BARS * values[row] / highest
+            y, width = top + BAR * place, BARS * value / highest
             parts.append(
                 f'<rect x="{LABELS}" y="{y}" width="{width:.1f}" height="{BAR - 2}" fill="{colour}"/>'
-                f'<text x="{LABELS + width + 5:.1f}" y="{y + 11}">{values[row]:.2f}</text>'
+                f'<text x="{LABELS + width + 5:.1f}" y="{y + 11}">{value:.2f}</text>'
             )
     return "".join(parts) + "</svg>"

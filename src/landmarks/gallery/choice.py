@@ -1,8 +1,8 @@
-"""Which queries a person should look at first."""
+"""Chooses the queries that the report shows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from landmarks.seeds import seed_of
 def choose_queries(ids: np.ndarray, before: np.ndarray, after: np.ndarray, count: int) -> dict[str, np.ndarray]:
     """Section -> positions of at most `count` queries: most gained, most lost, worst and best; no query twice.
 
-    ids     (n,) strings; equals are told apart by a draw that belongs to the id
+    ids     (n,) strings; ties are broken by a random number derived from the id
     before  (n,) AP of the first chain
     after   (n,) AP of the last chain
     """
@@ -20,7 +20,7 @@ def choose_queries(ids: np.ndarray, before: np.ndarray, after: np.ndarray, count
     change = after - before
     shown: set[int] = set()
 
-    def first(order: Sequence[float], among: Iterable[int]) -> np.ndarray:
+    def first(order: np.ndarray, among: Iterable[int]) -> np.ndarray:
         best = sorted((n for n in among if n not in shown), key=lambda n: (order[n], draws[n]))[:count]
         shown.update(best)
         return np.array(best, np.int64)
@@ -35,5 +35,5 @@ def choose_queries(ids: np.ndarray, before: np.ndarray, after: np.ndarray, count
 
 
 def choose_any(ids: np.ndarray, count: int) -> np.ndarray:
-    """Positions of at most `count` queries by a draw that belongs to the id: where there is no score to choose by."""
+    """Positions of at most `count` queries by a random number derived from the id, where there is no score to choose by."""
     return np.array(sorted(range(len(ids)), key=lambda n: seed_of("gallery", ids[n]))[:count], np.int64)

@@ -1,4 +1,4 @@
-"""Two photos side by side, with lines between the places that they share."""
+"""Two photos side by side, with lines between their matched points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LINES = 200  # more than these hide the photos
 def draw_matches(
     query: np.ndarray, index: np.ndarray, query_points: np.ndarray, index_points: np.ndarray, caption: tuple[str, str]
 ) -> Image.Image:
-    """Both photos at one height, a line for each pair of points, a text under each photo.
+    """Both photos scaled to one height, a line for each pair of points, a caption under each photo.
 
     query, index                (h, w, 3) uint8 RGB
     query_points, index_points  (m, 2) x, y in pixels of these; of more than 200 an even selection is drawn
@@ -39,5 +39,6 @@ def draw_matches(
 
 
 def _colour(share: float) -> tuple[int, int, int]:
-    """Green to yellow to magenta: neighbours are told apart, none looks like sky or stone."""
-    return tuple(int(255 * value) for value in (min(1.0, 2 * share), min(1.0, 2 - 2 * share), max(0.0, 2 * share - 1)))
+    """Green to yellow to magenta, colours that stand out from sky and stone."""
+    red, green, blue = min(1.0, 2 * share), min(1.0, 2 - 2 * share), max(0.0, 2 * share - 1)
+    return int(255 * red), int(255 * green), int(255 * blue)

@@ -1,4 +1,4 @@
-"""The report as one HTML page: no script, no server, no picture from elsewhere."""
+"""The report as one HTML page without scripts; its pictures lie beside it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Example:
-    """A query, a line about it, and its best images in each of the shown chains."""
+    """A query, a line of text about it, and its best images in each of the shown chains."""
 
     id: str
     about: str
@@ -42,7 +42,7 @@ class Example:
 
 
 def page(title: str, blocks: Sequence[str], sections: dict[str, list[Example]]) -> str:
-    """The whole page. `blocks`, tables and charts, are HTML already; all other text is escaped here."""
+    """The whole page. `blocks` are HTML (tables and charts); all other text is escaped here."""
     parts = [
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>",

@@ -1,14 +1,11 @@
-"""A folder of photos sorted by landmark -> a dataset in GLDv2's layout, with queries and their answers."""
+"""import: a folder of photos sorted by landmark -> a dataset in GLDv2's layout, with queries and solutions."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +16,8 @@ from landmarks.config import Config
 from landmarks.data.images import read_image
 from landmarks.data.near_duplicates import first_of_each, near_duplicate_pairs, small_grey
 from landmarks.data.photo_split import PhotoSplit, split_photos
-from landmarks.datasets.images import PHOTO_SUFFIXES, image_path
+from landmarks.datasets.images import image_path
+from landmarks.datasets.photo_folder import Photo, find_photos
 from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.errors import UserError
 from landmarks.progress import progress, say
@@ -28,22 +26,7 @@ from landmarks.store.artefact import Artefact
 from landmarks.store.files import atomic_write
 from landmarks.store.tables import write_csv
 
-LAYOUT = "lay the photos out as FOLDER/landmark name/photo.jpg (jpg, png or webp), two landmarks or more; dataset.folder=FOLDER"
-HASH_SIDE = 256  # pixels a photo keeps for its perceptual hash: with 64, half of all resized copies differ in more than 3 bits
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A picture file; `name` is its path below the dataset folder, whose first part is the landmark."""
-
-    path: Path
-    name: str
-    size: int
-    modified: int
-
-    @property
-    def label(self) -> str:
-        return self.name.split("/", 1)[0]
+HASH_SIDE = 256  # pixels of a photo's shorter side for its perceptual hash: with 64, half of all resized copies differ in more than 3 bits
 
 
 def import_photos(config: Config) -> Path:
@@ -56,16 +39,22 @@ def import_photos(config: Config) -> Path:
     """
     source, folder = config.dataset.folder, config.tables_folder
     _refuse_overlap(source, folder)
-    photos, passed_over = find_photos(source)
+    photos, ignored = find_photos(source)
     settings = {**config.photos.model_dump(), "on_error": config.extract.on_error, "tables": 2}
     artefact = Artefact(folder, "import", settings, {"photos": _listing_digest(photos)})
     if artefact.is_complete():
         say(f"import: up to date ({folder})")
         return folder
 
-    ids, small, unreadable = _read_all(photos, config)
+    ids, small, unreadable = _read_all(photos)
+    if unreadable and config.extract.on_error != "skip":
+        raise UserError(
+            f"{len(unreadable)} of {len(photos)} photos cannot be read; nothing was written",
+            where=source / next(iter(unreadable)),
+            next="replace or remove them, or extract.on_error=skip to leave them out",
+        )
     photos = [photo for photo in photos if photo.name not in unreadable]
-    photos, ids, left_out = _each_once(photos, ids, small, config)
+    photos, ids, left_out = _each_once(photos, ids, small, config.photos.near_duplicate_bits)
     labels = np.array([photo.label for photo in photos], dtype=object)
     split = split_photos(ids, labels, config.photos)
 
@@ -79,7 +68,7 @@ def import_photos(config: Config) -> Path:
         landmarks=len(set(labels)),
         landmarks_in_train=len(split.trained),
         sources={id: photo.name for id, photo in zip(ids, photos, strict=True)},
-        passed_over=passed_over,
+        passed_over=ignored,
         unreadable=unreadable,
         **left_out,
     )
@@ -88,46 +77,6 @@ def import_photos(config: Config) -> Path:
         f"{len(split.trained)} of them in train ({folder})"
     )
     return folder
-
-
-def find_photos(source: Path) -> tuple[list[Photo], dict[str, int]]:
-    """The photos below `source`, in order of name, and how many other files there are of each kind.
-
-    Raises UserError where the photos do not lie in at least two landmark folders.
-    """
-    if not source.is_dir():
-        raise UserError("the photo folder does not exist", where=source, next=LAYOUT)
-    photos, passed_over = [], Counter()
-    for path in _files(source):
-        name = path.relative_to(source).as_posix()
-        if any(part.startswith(".") for part in name.split("/")):
-            passed_over["hidden"] += 1
-        elif path.suffix.lower() not in PHOTO_SUFFIXES:
-            passed_over[path.suffix.lower() or "no suffix"] += 1
-        elif "/" not in name:
-            passed_over["photo in no landmark folder"] += 1
-        else:
-            facts = path.stat()
-            photos.append(Photo(path, name, facts.st_size, facts.st_mtime_ns))
-    if passed_over:
-        say(f"import: passed over {passed_over.total()} files: " + ", ".join(f"{n} {kind}" for kind, n in sorted(passed_over.items())))
-    labels = {photo.label for photo in photos}
-    if len(labels) < 2:
-        found = f"the photos lie in one landmark folder only, '{min(labels)}'" if labels else "no photos in landmark folders"
-        raise UserError(found, where=source, next=LAYOUT)
-    return sorted(photos, key=lambda photo: photo.name), dict(passed_over)
-
-
-def _files(source: Path) -> Iterator[Path]:
-    seen = set()
-    for folder, inside, names in os.walk(source, followlinks=True):
-        inside[:] = [name for name in inside if not name.startswith(".")]
-        real = os.path.realpath(folder)
-        if real in seen:  # a link back to a folder above
-            inside.clear()
-            continue
-        seen.add(real)
-        yield from (Path(folder, name) for name in names if os.path.isfile(os.path.join(folder, name)))
 
 
 def _refuse_overlap(source: Path, folder: Path) -> None:
@@ -141,15 +90,17 @@ def _refuse_overlap(source: Path, folder: Path) -> None:
 
 
 def _listing_digest(photos: list[Photo]) -> str:
-    """Name, size and time of every photo: as good as the content here, and a second run reads no photo."""
+    """The digest of name, size and time of every photo; with that of the contents, a second run would have to read every photo."""
     lines = "\n".join(f"{photo.name}\t{photo.size}\t{photo.modified}" for photo in photos)
     return hashlib.blake2b(lines.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def _read_all(photos: list[Photo], config: Config) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
-    """Of the readable photos: ids (n,) and small grey images (n, 32, 32) uint8; and name -> reason of the others."""
-    unreadable, ids, small = {}, [], []
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow and hashlib let go of the interpreter while they work
+def _read_all(photos: list[Photo]) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    """ids (n,) and small grey images (n, 32, 32) uint8 of the readable photos; and name -> reason for the others."""
+    unreadable: dict[str, str] = {}
+    ids: list[str] = []
+    small: list[np.ndarray] = []
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow and hashlib release the interpreter lock
         for photo, read in zip(photos, progress(threads.map(_read, photos), "reading photos", "photo", total=len(photos)), strict=True):
             if isinstance(read, str):
                 unreadable[photo.name] = read
@@ -157,16 +108,11 @@ def _read_all(photos: list[Photo], config: Config) -> tuple[np.ndarray, np.ndarr
             else:
                 ids.append(read[0])
                 small.append(read[1])
-    if unreadable and config.extract.on_error != "skip":
-        raise UserError(
-            f"{len(unreadable)} of {len(photos)} photos cannot be read; nothing was written",
-            where=config.dataset.folder / next(iter(unreadable)),
-            next="replace or remove them, or extract.on_error=skip to leave them out",
-        )
     return np.array(ids, dtype=object), np.array(small, np.uint8).reshape(-1, 32, 32), unreadable
 
 
 def _read(photo: Photo) -> tuple[str, np.ndarray] | str:
+    """Id and small grey image of a photo, or why it cannot be read."""
     try:
         with open(photo.path, "rb") as file:
             id = hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -177,14 +123,19 @@ def _read(photo: Photo) -> tuple[str, np.ndarray] | str:
         return str(error.strerror)
 
 
-def _each_once(photos: list[Photo], ids: np.ndarray, small: np.ndarray, config: Config):
-    """Photos and ids in id order without copies, and the names of what was left out."""
+def _each_once(
+    photos: list[Photo], ids: np.ndarray, small: np.ndarray, bits: int
+) -> tuple[list[Photo], np.ndarray, dict[str, dict[str, str] | list[str]]]:
+    """Photos and ids in the order of the ids without copies, and the names of those that were left out.
+
+    bits  hashes that differ in at most so many bits are near-duplicates
+    """
     order = sorted(range(len(ids)), key=lambda n: (ids[n], photos[n].name))
     photos, ids, small = [photos[n] for n in order], ids[order], small[order]
     labels = np.array([photo.label for photo in photos], dtype=object)
     first = pd.Series(np.arange(len(ids))).groupby(ids).transform("first").to_numpy()
     identical = np.stack([first, np.arange(len(ids))], axis=1)[first < np.arange(len(ids))]
-    alike = near_duplicate_pairs(small, config.photos.near_duplicate_bits)
+    alike = near_duplicate_pairs(small, bits)
     pairs = np.unique(np.concatenate([identical, alike]), axis=0)
     representatives, conflicts = first_of_each(pairs, labels)
 
@@ -200,7 +151,7 @@ def _each_once(photos: list[Photo], ids: np.ndarray, small: np.ndarray, config: 
 
 def _place(source: Path, target: Path) -> None:
     """A JPEG is linked, which costs no disk, or copied where the file system cannot; other formats become JPEG."""
-    if target.exists():  # from a run that was cut off; the name is the content's
+    if target.exists():  # from an interrupted run; the name is derived from the content
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(source, "rb") as file:
@@ -220,7 +171,7 @@ def _place(source: Path, target: Path) -> None:
 def _write_tables(folder: Path, ids: np.ndarray, labels: np.ndarray, split: PhotoSplit, seed: int) -> None:
     names = sorted(set(labels))
     number = {name: n for n, name in enumerate(names)}
-    # Numbers that train.csv never uses, in another order: who mixes the two label spaces finds no match, not a wrong one.
+    # Numbers that train.csv never uses, in another order: mixing the two label spaces gives no match instead of a wrong one.
     shuffled = sorted(names, key=lambda name: (seed_of(seed, "index label", name), name))
     index_number = {name: len(names) + n for n, name in enumerate(shuffled)}
     train, index, test = (np.flatnonzero(split.splits == name) for name in ("train", "index", "test"))

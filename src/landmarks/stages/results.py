@@ -1,4 +1,4 @@
-"""results: the ledger of all evaluations as tables, beside what was published."""
+"""results: the ledger of all evaluations as tables, together with published results."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from landmarks.summary import heading, open_console
 def results(config: Config) -> Path:
     """Print a table for each protocol of the ledger: the published rows with their source, then the ledger's with their date.
 
-    Of the numbers those are shown that a published row of the protocol has, where there is one; the ledger has them all. Below
-    stand the choices, numbered as in the last column: two numbers compare where their choices do. Without a ledger all published
-    rows are printed. Returns the ledger's path; raises UserError for a file that is no ledger.
+    If there are published rows, the columns are their numbers; the ledger itself has all numbers. The choices are listed below the
+    table, numbered as in its last column: numbers are comparable where their choices are. Without a ledger all published rows are
+    printed. Returns the ledger's path. Raises UserError for a file that is not a ledger.
     """
     path, published = config.ledger, read_published().assign(choices="")
     if path.exists():
@@ -27,8 +27,8 @@ def results(config: Config) -> Path:
         published = published[published["protocol"].isin(ours["protocol"])]
         rows = pd.concat([published, ours.assign(source=ours["date"].str[:10])], ignore_index=True)
     else:
-        say(f"results: no evaluation yet ({path}); what was published:")
-        ours, rows = [], published
+        say(f"results: no evaluation yet ({path}); published results:")
+        ours, rows = published[:0], published
     console = open_console()
     for protocol, part in rows.groupby("protocol", sort=False):
         console.print(f"\n{protocol}, in percent")
@@ -51,8 +51,9 @@ def _print(console: Console, rows: pd.DataFrame) -> list[str]:
         table.add_column(heading(name), justify="right")
     table.add_column("source")
     table.add_column("choices", justify="right")
-    for row, values in zip(rows.itertuples(), numbers, strict=True):
+    texts = rows[["dataset", "model", "chain", "source", "choices"]].to_numpy(dtype=str)
+    for (dataset, model, chain, source, choices), values in zip(texts.tolist(), numbers, strict=True):
         cells = [f"{values[name]:.2f}" if name in values else "-" for name in shown]
-        table.add_row(row.dataset, row.model, row.chain, *cells, row.source, notes.get(row.choices, ""))
+        table.add_row(dataset, model, chain, *cells, source, notes.get(choices, ""))
     console.print(table)
     return [f"  {number}  {text}" for text, number in notes.items()]

@@ -1,4 +1,4 @@
-"""sample: render the built-in dataset in GLDv2 layout, with a solution file."""
+"""sample: render the built-in dataset in GLDv2 layout, with solution files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUALITY = 90
 
 
 def sample(config: Config) -> Path:
-    """Render config.sample into config.dataset.folder; photos that an interrupted run left are kept."""
+    """Render config.sample into config.dataset.folder, which is returned; photos of an interrupted run are kept."""
     folder = config.dataset.folder
     artefact = Artefact(folder, "sample", config.sample.model_dump() | {"world": 1, "tables": 2}, {})
     if artefact.is_complete():
@@ -36,7 +36,7 @@ def sample(config: Config) -> Path:
     shots = plan_world(config.sample.landmarks, config.sample.seed)
     missing = [shot for shot in shots if not image_path(folder, shot.split, shot.id).exists()]
     missing.sort(key=lambda shot: (shot.landmark is None, shot.landmark or 0))  # a worker builds a landmark once for its photos
-    # spawn: a fork of a process that holds threads (those of FAISS or torch, say) can hang
+    # spawn: a fork of a process that has threads (those of FAISS or torch, say) can hang
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         job = partial(_render, folder=folder, longest_side=config.sample.longest_side)
         list(progress(pool.map(job, missing, chunksize=32), "render photos", "photo", total=len(shots), done=len(shots) - len(missing)))
@@ -64,14 +64,15 @@ def _write_tables(folder: Path, shots: list[Shot]) -> None:
         folder / "retrieval_solution.csv",
         pd.DataFrame({"id": [shot.id for shot in test], "images": truth, "Usage": [shot.usage for shot in test]}),
     )
-    _write_recognition_solution(folder / "recognition_solution.csv", test, {shot.landmark for shot in train})
+    _write_recognition_solution(folder / "recognition_solution.csv", test, {shot.landmark for shot in train if shot.landmark is not None})
     scored = [shot for shot in test if shot.usage != "Ignored"]
     write_csv(folder / "query_groups.csv", pd.DataFrame({"id": [shot.id for shot in scored], "group": [shot.group for shot in scored]}))
 
 
 def _write_recognition_solution(path: Path, test: list[Shot], trained: set[int]) -> None:
-    """What retrieval ignores is a distractor here, every third of them Public; so is a landmark that no training photo shows."""
-    distractors = [shot.id for shot in test if shot.usage == "Ignored"]
-    usages = {id: "Private" if number % 3 else "Public" for number, id in enumerate(distractors)}
+    """Queries without a landmark of the training set show none; those that retrieval ignores are scored, every third as Public."""
+    usages = {shot.id: shot.usage or "Ignored" for shot in test}
+    unscored = [id for id, usage in usages.items() if usage == "Ignored"]
+    usages |= {id: "Private" if number % 3 else "Public" for number, id in enumerate(unscored)}
     shown = [str(shot.landmark) if shot.landmark in trained else "" for shot in test]
-    write_recognition_solution(path, [shot.id for shot in test], shown, [usages.get(shot.id, shot.usage) for shot in test])
+    write_recognition_solution(path, list(usages), shown, list(usages.values()))
