@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +28,11 @@ class Space:
         shapes = [self.test.shape, self.index.shape, self.train.shape]
         if any(len(shape) != 2 or shape[1] != shapes[0][1] for shape in shapes):
             raise ValueError(f"vectors of different dimensions: {shapes}")
+
+    @classmethod
+    def from_splits(cls, vectors: Mapping[str, np.ndarray]) -> Space:
+        """The space of "test", "index" and "train" vectors that are only in memory."""
+        return cls(vectors["test"], vectors["index"], vectors["train"])
 
     def vectors(self, split: str) -> np.ndarray:
         """Those of "test", "index" or "train"."""

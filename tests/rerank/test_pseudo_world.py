@@ -11,6 +11,11 @@ def settings(**changes):
     return Fuse(**changes)
 
 
+def in_parts(labels):
+    parts = split_training(labels, settings())
+    return [parts.train, parts.index, parts.test]
+
+
 def landmarks(count=40, images=10, seed=0):
     return np.random.default_rng(seed).permutation(np.repeat(np.arange(count), images))
 
@@ -18,19 +23,20 @@ def landmarks(count=40, images=10, seed=0):
 def test_no_image_plays_two_parts_and_a_share_of_the_landmarks_is_unknown():
     labels = landmarks()
     parts = split_training(labels, settings(unknown_share=0.25, query_share=0.2))
-    rows = np.concatenate(parts)
-    assert len(np.unique(rows)) == len(rows) == 400 and all((np.diff(part) > 0).all() for part in parts)
+    every = [parts.train, parts.index, parts.test]
+    rows = np.concatenate(every)
+    assert len(np.unique(rows)) == len(rows) == 400 and all((np.diff(part) > 0).all() for part in every)
     known = set(labels[parts.train])
     assert len(known) == 30 and set(labels[parts.test]) == set(labels[parts.index]) == set(range(40))
     for landmark in range(40):
-        of = [int((labels[part] == landmark).sum()) for part in parts]
+        of = [int((labels[part] == landmark).sum()) for part in every]
         assert of == ([4, 4, 2] if landmark in known else [0, 8, 2])
 
 
 def test_the_numbers_of_the_landmarks_do_not_matter_and_the_seed_does():
     labels = landmarks()
     renamed = np.random.default_rng(1).permutation(40)[labels]
-    for one, other in zip(split_training(labels, settings()), split_training(renamed, settings()), strict=True):
+    for one, other in zip(in_parts(labels), in_parts(renamed), strict=True):
         np.testing.assert_array_equal(one, other)
     assert split_training(labels, settings(seed=1)).test.tolist() != split_training(labels, settings()).test.tolist()
 
@@ -43,7 +49,7 @@ def test_limits_hold():
 
 def test_landmarks_of_fewer_than_three_images_play_no_part():
     for labels in (np.repeat(np.arange(9), 2), np.arange(0)):
-        assert [len(part) for part in split_training(labels, settings())] == [0, 0, 0]
+        assert [len(part) for part in in_parts(labels)] == [0, 0, 0]
 
 
 def small(count_inliers=None):

@@ -65,7 +65,7 @@ def counted(monkeypatch):
 
 
 def test_every_pair_is_what_it_is_alone_whatever_the_blocks_and_the_order(config, tmp_path, monkeypatch):
-    together = verified(config).of(*ALL)
+    together = verified(config).counts(*ALL)
     same = ALL[0] % 3 == ALL[1] % 3
     assert together.inliers[same].min() > 10 and together.inliers[~same].max() < 8, "photos of one place, and of two"
     monkeypatch.setattr(module, "VERIFIED_TOGETHER", 5)
@@ -74,17 +74,17 @@ def test_every_pair_is_what_it_is_alone_whatever_the_blocks_and_the_order(config
     moved = config.model_copy(update={"run": config.run.model_copy(update={"folder": tmp_path / "again"})})
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "local").symlink_to(tmp_path / "local")
-    shuffled = verified(moved).of(ALL[0][order], ALL[1][order])
+    shuffled = verified(moved).counts(ALL[0][order], ALL[1][order])
     assert as_lists(shuffled) == as_lists(together, order)
 
 
 def test_a_pair_is_verified_once_by_whoever_asks(config, counted):
     query, index = ALL[0][:20], ALL[1][:20]
-    first = verified(config).of(np.concatenate([query, query[::-1]]), np.concatenate([index, index[::-1]]))
+    first = verified(config).counts(np.concatenate([query, query[::-1]]), np.concatenate([index, index[::-1]]))
     assert sum(counted) == 20 and as_lists(first, slice(20)) == as_lists(first, slice(None, 19, -1))
     again = verified(config)
-    assert as_lists(again.of(query, index)) == as_lists(first, slice(20)) and sum(counted) == 20
-    again.of(*ALL)
+    assert as_lists(again.counts(query, index)) == as_lists(first, slice(20)) and sum(counted) == 20
+    again.counts(*ALL)
     assert sum(counted) == 36 and again.pairs_per_second > 0
 
 
@@ -100,24 +100,24 @@ def test_cut_off_it_goes_on_where_the_last_block_ended(config, counted, monkeypa
 
     monkeypatch.setattr(module, "verify_pairs", cut_off)
     with pytest.raises(KeyboardInterrupt):
-        verified(config).of(*ALL)
+        verified(config).counts(*ALL)
     counted.clear()
     monkeypatch.setattr(module, "verify_pairs", counting)
-    verified(config).of(*ALL)
+    verified(config).counts(*ALL)
     assert sum(counted) == 36 - 16
 
 
 def test_no_pairs_and_images_without_features(config):
     none = np.empty(0, np.int64)
-    assert verified(config).of(none, none).inliers.shape == (0,) and verified(config).pairs_per_second is None
+    assert verified(config).counts(none, none).inliers.shape == (0,) and verified(config).pairs_per_second is None
     with pytest.raises(UserError, match="1 of 2 images have no local features, first 'new'"):
-        VerifiedPairs(config, "m", ("test", "index"), QUERY_IDS, np.append(INDEX_IDS, "new")).of(np.array([0, 0]), np.array([0, 9]))
+        VerifiedPairs(config, "m", ("test", "index"), QUERY_IDS, np.append(INDEX_IDS, "new")).counts(np.array([0, 0]), np.array([0, 9]))
     with pytest.raises(UserError, match="not there, or not finished"):
         VerifiedPairs(config, "m", ("train", "train"), QUERY_IDS, QUERY_IDS)
 
 
 def test_on_a_gpu_tensors_verify_and_keep_a_table_of_their_own(config, monkeypatch):
-    on_cpu, batches = verified(config).of(*ALL), []
+    on_cpu, batches = verified(config).counts(*ALL), []
 
     def on_tensors(queries, index, pairs, seeds, settings, device):
         assert device.type == "cuda"
@@ -127,7 +127,7 @@ def test_on_a_gpu_tensors_verify_and_keep_a_table_of_their_own(config, monkeypat
     verify_pairs_torch = module.verify_pairs_torch
     monkeypatch.setattr(module, "verify_pairs_torch", on_tensors)
     monkeypatch.setattr(module, "choose_device", lambda requested: (torch.device("cuda"), "a card"))
-    found = verified(config).of(*ALL)
+    found = verified(config).counts(*ALL)
     assert sum(batches) == 36, "nothing of the other processor's table was taken"
     np.testing.assert_array_equal(found.matches, on_cpu.matches)
     same = ALL[0] % 3 == ALL[1] % 3

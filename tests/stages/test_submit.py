@@ -45,7 +45,7 @@ def answering(text):
 
 
 def test_what_is_shown_before_the_question(made, signed_in, capsys):
-    assert upload(config(made), ask=answering("no")) is None
+    assert upload(config(made), COMPETITION, ask=answering("no")) is None
     said = capsys.readouterr().out
     for words in ("24 queries", "90.0 images each", "descriptors, sort", COMPETITION, "5 left today", "not uploaded"):
         assert words in said
@@ -54,7 +54,7 @@ def test_what_is_shown_before_the_question(made, signed_in, capsys):
 
 @pytest.mark.parametrize("answer", ["", "y", "YES", "no"])
 def test_only_yes_is_yes(made, signed_in, answer):
-    assert upload(config(made), ask=answering(answer)) is None and signed_in.uploads == []
+    assert upload(config(made), COMPETITION, ask=answering(answer)) is None and signed_in.uploads == []
 
 
 def test_where_nobody_is_there_to_be_asked_nothing_is_uploaded(made, signed_in, monkeypatch, capsys):
@@ -62,13 +62,13 @@ def test_where_nobody_is_there_to_be_asked_nothing_is_uploaded(made, signed_in, 
         raise EOFError
 
     monkeypatch.setattr("builtins.input", nobody)
-    assert upload(config(made), ask=nobody) is None
+    assert upload(config(made), COMPETITION, ask=nobody) is None
     assert signed_in.uploads == [] and "--yes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("how", [{"yes": True, "ask": never}, {"ask": answering("yes ")}], ids=["--yes", "typed"])
 def test_it_is_uploaded_as_it_is(made, signed_in, tmp_path, how, capsys):
-    assert upload(config(made), **how) == 100
+    assert upload(config(made), COMPETITION, **how) == 100
     assert signed_in.uploads == [(tmp_path / "outputs/run/submission.csv").read_bytes()]
     assert signed_in.submissions[0]["description"].endswith(" run sort")
     assert "uploaded, number 100" in capsys.readouterr().out and not (tmp_path / "outputs/results.csv").exists()
@@ -87,10 +87,10 @@ def test_run_never_uploads(made, signed_in):
 
 
 def test_the_same_file_is_not_sent_twice_and_its_score_is_recorded(made, signed_in, tmp_path, capsys):
-    upload(config(made), yes=True)
+    upload(config(made), COMPETITION, yes=True)
     signed_in.submissions[0] |= {"status": "COMPLETE", "publicScore": "0.35693", "privateScore": "0.37231"}
     for _ in range(2):
-        assert upload(config(made), ask=never) == 100
+        assert upload(config(made), COMPETITION, ask=never) == 100
     assert len(signed_in.uploads) == 1 and calls(signed_in, "CreateSubmission") == 1
     said = capsys.readouterr().out
     assert "nothing is uploaded" in said and "private 37.23, public 35.69" in said
@@ -107,13 +107,13 @@ def test_the_score_is_waited_for(made, signed_in, tmp_path):
         if len(waits) == 3:
             signed_in.submissions[0] |= {"status": "COMPLETE", "publicScore": "0.5", "privateScore": ""}
 
-    upload(config(made, "submit.wait_minutes=1"), yes=True, wait=wait)
+    upload(config(made, "submit.wait_minutes=1"), COMPETITION, yes=True, wait=wait)
     assert waits == [10, 10, 10] and "map_public=50" in (tmp_path / "outputs/results.csv").read_text()
 
 
 def test_waiting_ends(made, capsys):
     waits = []
-    upload(config(made, "submit.wait_minutes=1"), yes=True, wait=waits.append)
+    upload(config(made, "submit.wait_minutes=1"), COMPETITION, yes=True, wait=waits.append)
     assert sum(waits) == 60 and "no score yet" in capsys.readouterr().out
 
 
@@ -122,15 +122,15 @@ def test_a_file_that_kaggle_cannot_score(made, signed_in, tmp_path):
         signed_in.submissions[0] |= {"status": "ERROR", "errorDescription": "Evaluation Exception: unknown id"}
 
     with pytest.raises(UserError, match="unknown id"):
-        upload(config(made, "submit.wait_minutes=1"), yes=True, wait=refuse)
+        upload(config(made, "submit.wait_minutes=1"), COMPETITION, yes=True, wait=refuse)
     assert not (tmp_path / "outputs/results.csv").exists()
-    assert upload(config(made), yes=True) == 101, "a refused one may be sent again"
+    assert upload(config(made), COMPETITION, yes=True) == 101, "a refused one may be sent again"
 
 
 def test_a_failed_upload_that_the_client_calls_a_success(made, signed_in):
     signed_in.upload_status = 400
     with pytest.raises(UserError, match="nothing was submitted"):
-        upload(config(made), yes=True)
+        upload(config(made), COMPETITION, yes=True)
     assert signed_in.submissions == []
 
 
@@ -144,13 +144,13 @@ def test_a_submission_that_the_server_does_not_have(made, signed_in, monkeypatch
 
     monkeypatch.setattr(signed_in, "submissions", Forgetful())
     with pytest.raises(UserError, match="'Successfully submitted', but does not list"):
-        upload(config(made), yes=True, wait=lambda seconds: None)
+        upload(config(made), COMPETITION, yes=True, wait=lambda seconds: None)
 
 
 def test_no_submission_left_today(made, signed_in):
     signed_in.left = 0
     with pytest.raises(UserError, match="midnight UTC"):
-        upload(config(made), yes=True)
+        upload(config(made), COMPETITION, yes=True)
     assert signed_in.uploads == []
 
 
@@ -158,7 +158,7 @@ def test_a_file_that_is_not_valid_goes_nowhere(made, signed_in, tmp_path):
     path = tmp_path / "outputs/run/submission.csv"
     path.write_text(path.read_text().replace("i000", "stranger"))
     with pytest.raises(UserError, match="stranger"):
-        upload(config(made), yes=True)
+        upload(config(made), COMPETITION, yes=True)
     assert signed_in.requests == []
 
 
@@ -170,7 +170,7 @@ def test_a_file_that_is_not_valid_goes_nowhere(made, signed_in, tmp_path):
 def test_refusals_come_with_their_next_step(made, signed_in, method, status, words, capfd):
     signed_in.faults.append(Fault(method, status, times=100))
     with pytest.raises(UserError, match=words) as told:
-        upload(config(made), yes=True, wait=lambda seconds: None)
+        upload(config(made), COMPETITION, yes=True, wait=lambda seconds: None)
     printed = capfd.readouterr()
     assert TOKEN not in str(told.value) + printed.out + printed.err
     assert signed_in.submissions == []
@@ -181,4 +181,4 @@ def test_refusals_come_with_their_next_step(made, signed_in, method, status, wor
 def test_without_a_credential(made, signed_out, monkeypatch):
     monkeypatch.delenv("KAGGLE_API_TOKEN")
     with pytest.raises(UserError, match="there is none on this machine"):
-        upload(config(made), yes=True)
+        upload(config(made), COMPETITION, yes=True)

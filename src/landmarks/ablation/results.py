@@ -51,7 +51,8 @@ def compare(rows: Sequence[Comparison], scored: Callable[[Chain], Scored], among
     table = []
     for row, change, *interval in zip(rows, changes.T, low, high, strict=True):
         own = scored(row.chain)
-        compared = row.reference is not None
+        reference = None if row.reference is None else scored(row.reference)
+        compared = reference is not None
         about_a_step = row.adds_a_step or not row.chain
         numbers = {name: _mean_of(values[among]) for name, values in own.judged.measures.items()}
         changed = {
@@ -69,7 +70,7 @@ def compare(rows: Sequence[Comparison], scored: Callable[[Chain], Scored], among
                 "section": row.section,
                 "row": row.label,
                 "chain": own.name,
-                "reference": scored(row.reference).name if compared else None,
+                "reference": reference.name if reference is not None else None,
                 "against": row.against,
                 "queries": len(change),
                 **numbers,

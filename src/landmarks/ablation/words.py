@@ -17,12 +17,12 @@ SHOWN = 10  # of a sweep's combinations; all of them are in its CSV
 def comparison_cells(frame: pd.DataFrame, measures: Iterable[str]) -> dict[str, list[list[str]]]:
     """Section -> rows of text: the label, a cell for each of the protocol's measures, and those under COLUMNS."""
     sections: dict[str, list[list[str]]] = {}
-    for row in frame.itertuples():
-        interval = "" if pd.isna(row.change_low) else f"{row.change_low:+.2f} to {row.change_high:+.2f}"
-        cells = [row.row, *(_number(getattr(row, name)) for name in measures), _number(row.change, "+.2f"), interval]
-        cells += [_number(row.helped, "d"), _number(row.hurt, "d"), row.against]
-        cells += [_number(row.seconds), _number(row.total_seconds), _number(row.peak_megabytes, ".0f")]
-        sections.setdefault(row.section, []).append(cells)
+    for row in frame.to_dict("records"):
+        interval = "" if pd.isna(row["change_low"]) else f"{row['change_low']:+.2f} to {row['change_high']:+.2f}"
+        cells = [row["row"], *(_number(row[name]) for name in measures), _number(row["change"], "+.2f"), interval]
+        cells += [_number(row["helped"], "d"), _number(row["hurt"], "d"), row["against"]]
+        cells += [_number(row["seconds"]), _number(row["total_seconds"]), _number(row["peak_megabytes"], ".0f")]
+        sections.setdefault(row["section"], []).append(cells)
     return sections
 
 

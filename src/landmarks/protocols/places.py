@@ -55,9 +55,17 @@ class PlacesJudge(Judge):
         self._scored = positives > 0 if config.places.skip_without_positives else np.ones(len(positives), bool)
         # A sequence goes by the picture in its middle.
         self._rows = self._truth.queries[:, self._truth.queries.shape[1] // 2][self._scored]
-        self.queries = pd.DataFrame({"id": self._tables.test_ids[self._rows], "relevant": positives[self._scored]})
-        self.counts = {"scored": int(self._scored.sum()), "without a positive": int((positives == 0).sum())}
+        self._queries = pd.DataFrame({"id": self._tables.test_ids[self._rows], "relevant": positives[self._scored]})
+        self._counts = {"scored": int(self._scored.sum()), "without a positive": int((positives == 0).sum())}
         self.choices = _words(config)
+
+    @property
+    def queries(self) -> pd.DataFrame:
+        return self._queries
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return self._counts
 
     def judge(self, chain: Chain) -> Judged:
         predicted = self._predicted(read_chain_ranking(self._config, chain))
@@ -103,7 +111,7 @@ def _truth(config: Config, queries: Places, index: Places) -> Truth:
     if settings.query_frames == settings.index_frames == 1:
         return Truth(query_rows, index_rows, images, offsets, (images, offsets))
     # In which entries every picture is a frame; a query's place is that of all its frames together.
-    entry_of = [[] for _ in index.ids]
+    entry_of: list[list[int]] = [[] for _ in index.ids]
     for number, rows in enumerate(index_rows):
         for row in rows:
             entry_of[row].append(number)

@@ -62,8 +62,16 @@ class RetrievalJudge(Judge):
         self._config, self._tables, self._solution = config, tables, solution
         self.choices = {"solution": name}
         groups, relevant = _groups(tables, solution), np.diff(solution.truth.starts)
-        self.queries = pd.DataFrame({"id": solution.query_ids, "usage": solution.usages, "group": groups, "relevant": relevant})
-        self.counts = self.queries["usage"].value_counts().sort_index().to_dict()
+        self._queries = pd.DataFrame({"id": solution.query_ids, "usage": solution.usages, "group": groups, "relevant": relevant})
+        self._counts = {usage: int((solution.usages == usage).sum()) for usage in sorted(set(solution.usages))}
+
+    @property
+    def queries(self) -> pd.DataFrame:
+        return self._queries
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return self._counts
 
     def judge(self, chain: Chain) -> Judged:
         ranking = read_chain_ranking(self._config, chain)

@@ -145,12 +145,13 @@ class RevisitedJudge(Judge):
 
 
 def _vectors(folder: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Those that the last search of the chain went through, of queries and index, mapped from disk."""
+    """The vectors of queries and index that the last search of the chain compared, mapped from disk."""
     for name in reversed(names):
         space = folder / "rankings" / name / SPACE
         if space.is_dir():
-            return tuple(read_array(space / f"{split}.npy", mapped=True) for split in ("test", "index"))
-    return tuple(read_array(folder / "space" / split / "vectors.npy", mapped=True) for split in ("test", "index"))
+            return read_array(space / "test.npy", mapped=True), read_array(space / "index.npy", mapped=True)
+    test, index = (read_array(folder / "space" / split / "vectors.npy", mapped=True) for split in ("test", "index"))
+    return test, index
 
 
 def _measure(ranks: dict[str, np.ndarray], difficulty: str) -> list[float]:

@@ -47,9 +47,12 @@ def open_context(config: Config) -> Context:
 
 def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[str, str, np.ndarray, np.ndarray], np.ndarray]:
     """Opened when first asked: a chain without verification needs no local features."""
-    model = cache(lambda: local_model(config.models, config.verification.model))
-    pairs = cache(lambda *splits: VerifiedPairs(config, model(), splits, *(ids[split] for split in splits)))
-    return lambda of, among, first, second: pairs(of, among).of(first, second).inliers
+
+    @cache
+    def pairs(of: str, among: str) -> VerifiedPairs:
+        return VerifiedPairs(config, local_model(config.models, config.verification.model), (of, among), ids[of], ids[among])
+
+    return lambda of, among, first, second: pairs(of, among).counts(first, second).inliers
 
 
 def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:

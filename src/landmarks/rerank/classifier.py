@@ -27,7 +27,7 @@ def space_with_classifier(space: Space, context: Context, settings: Classify) ->
     head = create_head(train.shape[1], *sizes, settings.margin, settings.scale, device)
     train_head(head, train, context.labels, epochs=settings.epochs, mixup=settings.mixup)
     axes = class_axes(context.classes, settings.label_dimensions)
-    return Space(**{split: _joined(space.vectors(split), context.descriptors(split), head, axes, settings) for split in SPLITS})
+    return Space.from_splits({split: _joined(space.vectors(split), context.descriptors(split), head, axes, settings) for split in SPLITS})
 
 
 def _joined(vectors: np.ndarray, descriptors: np.ndarray, head: DescriptorHead, axes: np.ndarray, settings: Classify) -> np.ndarray:

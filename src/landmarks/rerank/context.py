@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from landmarks.config.chain import Chain
+from landmarks.errors import UserError
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.ranking import Ranking, Space
 from landmarks.search.spaces import nearest, search
@@ -55,6 +56,16 @@ class Context:
     def attach(self, name: str, text: str) -> None:
         """A file of this name beside the step's ranking, if it is written to disk."""
         self.attachments[name] = text
+
+    def inliers(self, of: str, among: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Of pairs of images, rows of two splits (p,) each: (p,) integers. Raises UserError where no model has local features."""
+        if self.count_inliers is None:
+            raise UserError(
+                "local features are matched, and no model of the configuration has them",
+                where="rerank",
+                next="models.NAME.local={}, or leave the step out of the chain",
+            )
+        return self.count_inliers(of, among, first, second)
 
     def space(self, ranking: Ranking) -> Space:
         """The vectors that the ranking was searched with."""

@@ -47,7 +47,7 @@ class Evidence:
             rankings[" in the first search"] = replace(first, indices=found, scores=similarities)
         if classifier:
             rankings[" to the classifier"] = CLASSIFIER.apply(first, context)
-        self._listed, self._count_inliers = ranking.indices, context.count_inliers
+        self._listed, self._count_inliers = ranking.indices, context.inliers
         self._verified = verified_images(context.chain[-1:])
         self.candidates = union_of_lists([each.indices for each in rankings.values()])
         self._views = {name: _View(each, context) for name, each in rankings.items()}

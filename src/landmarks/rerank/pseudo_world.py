@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,17 +10,22 @@ import numpy as np
 from landmarks.config.chain import Chain, first_verifying, verified_images
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
+from landmarks.store.tables import SPLITS
 
 if TYPE_CHECKING:
     from landmarks.rerank.steps.fuse import Fuse
 
 
-class Parts(NamedTuple):
+@dataclass(frozen=True)
+class Parts:
     """Rows of train (n,) int64, ascending, no row in two parts."""
 
     train: np.ndarray
     index: np.ndarray
     test: np.ndarray
+
+    def rows(self, split: str) -> np.ndarray:
+        return {"train": self.train, "index": self.index, "test": self.test}[split]
 
 
 class PseudoWorld(NamedTuple):
@@ -71,36 +77,38 @@ def split_training(labels: np.ndarray, settings: Fuse) -> Parts:
     landmarks = [images for images in np.split(by_landmark, starts[1:]) if len(images) >= 3]
     landmarks.sort(key=lambda images: images[0])
     rng.shuffle(landmarks)
-    train, index, test, in_index = [], [], [], 0
+    train: list[np.ndarray] = []
+    index: list[np.ndarray] = []
+    test: list[np.ndarray] = []
+    in_index = 0
     for number, images in enumerate(landmarks):
         images = rng.permutation(images)
         queries = max(1, round(settings.query_share * len(images)))
         known = max(1, round(settings.train_share * (len(images) - queries)))
-        unknown = int((number + 1) * settings.unknown_share) > int(number * settings.unknown_share)
-        found = images[queries:] if unknown else images[queries + known :]
+        is_unknown = int((number + 1) * settings.unknown_share) > int(number * settings.unknown_share)
+        found = images[queries:] if is_unknown else images[queries + known :]
         if in_index + len(found) > settings.index_images:
             break
         in_index += len(found)
         test.append(images[:queries])
         index.append(found)
-        if not unknown:
+        if not is_unknown:
             train.append(images[queries : queries + known])
     none = [np.empty(0, np.int64)]
-    queries = rng.permutation(np.concatenate(test or none))[: settings.queries]
-    return Parts(np.sort(np.concatenate(train or none)), np.sort(np.concatenate(index or none)), np.sort(queries))
+    drawn = rng.permutation(np.concatenate(test or none))[: settings.queries]
+    return Parts(np.sort(np.concatenate(train or none)), np.sort(np.concatenate(index or none)), np.sort(drawn))
 
 
 def _context(context: Context, parts: Parts) -> Context:
-    rows = parts._asdict()
-    base = Space(**{split: context.base.train[rows[split]] for split in rows})
+    base = Space.from_splits({split: context.base.train[parts.rows(split)] for split in SPLITS})
 
     def count_inliers(of: str, among: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return context.count_inliers("train", "train", rows[of][first], rows[among][second])
+        return context.inliers("train", "train", parts.rows(of)[first], parts.rows(among)[second])
 
     return Context(
         base,
         context.labels[parts.train],
-        lambda split: context.descriptors("train")[rows[split]],
+        lambda split: context.descriptors("train")[parts.rows(split)],
         context.use_gpu,
         count_inliers if context.count_inliers is not None else None,
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def projected_space(context: Context, projections: Sequence[Whitening]) -> Space:
     """Several projections of the descriptors before whitening side by side, float16, L2-normalised."""
-    return Space(**{split: _side_by_side(context.descriptors(split), projections) for split in SPLITS})
+    return Space.from_splits({split: _side_by_side(context.descriptors(split), projections) for split in SPLITS})
 
 
 def label_distributions(space: Space, context: Context, settings: AddLabels) -> dict[str, LabelDistributions]:
@@ -38,7 +38,7 @@ def space_with_labels(space: Space, labels: dict[str, LabelDistributions], axes:
     axes    (classes, label dimensions), as of ops.label_spread.class_axes
     weight  of the labels' inner product beside the similarity
     """
-    return Space(**{split: _with_labels(space.vectors(split), labels[split], axes, weight) for split in SPLITS})
+    return Space.from_splits({split: _with_labels(space.vectors(split), labels[split], axes, weight) for split in SPLITS})
 
 
 def _joint_neighbours(space: Space, context: Context, split: str, settings: AddLabels) -> tuple[np.ndarray, np.ndarray]:

@@ -67,10 +67,10 @@ class VerifiedPairs:
         """As measured when pairs were last verified; None where none ever were."""
         return read_manifest(self._table.folder)["pairs_per_second"] if len(self._table) else None
 
-    def of(self, query: np.ndarray, index: np.ndarray) -> Counts:
+    def counts(self, query: np.ndarray, index: np.ndarray) -> Counts:
         """Matches and inliers of pairs; those that are not kept yet are verified first, with progress.
 
-        query, index  (p,) integers; a pair may stand there more than once
+        query, index  (p,) integers; a pair may occur more than once
         Raises UserError for an image without local features.
         """
         rows = self._table.rows(query, index)
@@ -97,9 +97,10 @@ class VerifiedPairs:
 
     def _block(self, query: np.ndarray, index: np.ndarray, query_rows: np.ndarray, index_rows: np.ndarray) -> np.ndarray:
         (queries, of_query), (images, of_index) = (np.unique(rows, return_inverse=True) for rows in (query_rows, index_rows))
-        seeds = [pair_seed(self._query_ids[one], self._index_ids[other]) for one, other in zip(query, index, strict=True)]
+        ids = zip(self._query_ids[query], self._index_ids[index], strict=True)
+        seeds = np.array([pair_seed(*pair) for pair in ids], np.int64)
         features = self._queries.take(queries), self._index.take(images)
-        pairs, seeds = np.column_stack([of_query, of_index]), np.array(seeds, np.int64)
+        pairs = np.column_stack([of_query, of_index])
         if self._device.type == "cuda":
             verified = verify_pairs_torch(*features, pairs, seeds, self._settings, self._device)
         else:

@@ -34,8 +34,6 @@ class Judge(ABC):
     compared  what `decisive` is, in words
     short     the same, before a number
     headings  measure -> the heading of its column
-    queries   a row a scored query: id, relevant (how many images are to be found), and usage and group where the dataset has them
-    counts    how many queries of which kind
     choices   what changes the numbers of this protocol alone, in words
     """
 
@@ -44,9 +42,17 @@ class Judge(ABC):
     compared: ClassVar[str]
     short: ClassVar[str]
     headings: ClassVar[dict[str, str]]
-    queries: pd.DataFrame
-    counts: dict[str, int]
     choices: dict[str, str]
+
+    @property
+    @abstractmethod
+    def queries(self) -> pd.DataFrame:
+        """A row a scored query: id, relevant (how many images are to be found), and usage and group where the dataset has them."""
+
+    @property
+    @abstractmethod
+    def counts(self) -> dict[str, int]:
+        """How many queries of which kind."""
 
     @abstractmethod
     def judge(self, chain: Chain) -> Judged:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from landmarks.config import Chain, Config, chain_names
@@ -17,10 +19,14 @@ from landmarks.store.artefact import library_versions
 def score_prefixes(config: Config, judge: Judge, run_as: Callable[[Chain], tuple[Chain, ...]]) -> Scores:
     """Every prefix of the run's chain, by the judge. run_as: the chains that a chain is run as (Protocol.chains).
 
-    Raises UserError for a ranking that is missing or was made with other settings."""
+    Raises UserError for a ranking that is missing or was made with other settings.
+    """
     read_chain_manifests(config, ())
     names, made = chain_names(config.rerank), choices(config) | judge.choices
-    per_query, rows, metrics, evaluations = {}, [], {}, []
+    per_query: dict[str, np.ndarray] = {}
+    rows: list[dict[str, Any]] = []
+    metrics: dict[str, dict[str, Any]] = {}
+    evaluations: list[Evaluation] = []
     for steps, name in enumerate(progress(names, "evaluate", "chain")):
         chain = config.rerank[:steps]
         judged, seconds = judge.judge(chain), read_cost(config, run_as(chain)).total_seconds

@@ -52,7 +52,9 @@ def ablate(config: Config) -> Path:
         raise UserError("the ground truth has no scored query", where=config.tables_folder, next="check dataset.solution")
     rows = comparisons(config.rerank, config.ablate.leave_one_out, config.ablate.chains)
     swept = combinations(config.rerank, config.ablate, config.search.neighbours) if config.ablate.sweep else []
-    choosing = choosing_queries(judge.subjects(), judge.public(), config.ablate.choose_on, config.ablate.seed) if swept else None
+    choosing = None
+    if swept:  # refused before anything is made, where one side has no query
+        choosing = choosing_queries(judge.subjects(), judge.public(), config.ablate.choose_on, config.ablate.seed)
     chains = [run for chain in [*(row.chain for row in rows), *swept] for run in protocol.chains(chain)]
     _make(config, list(dict.fromkeys(chains)))
 
@@ -63,7 +65,7 @@ def ablate(config: Config) -> Path:
     say("\n" + text)
     markdown = [text + "\n", comparisons_as_markdown(cells, headings)]
     print_comparisons(cells, headings)
-    if swept:
+    if choosing is not None:
         combined, outcome, more = _sweep(config.ablate, config.rerank, judge, swept, scored, choosing)
         write_csv(folder / "sweep.csv", combined)
         markdown += more
@@ -141,5 +143,6 @@ def _about(settings: AblateSettings, judge: Judge) -> str:
 
 def _chart(frame: pd.DataFrame, judge: Judge) -> str:
     rows = frame[frame["change"].notna()]
-    changes = [Change(row.section, row.row, row.change, row.change_low, row.change_high) for row in rows.itertuples()]
+    columns = (rows[name].tolist() for name in ("section", "row", "change", "change_low", "change_high"))
+    changes = [Change(*values) for values in zip(*columns, strict=True)]
     return change_chart(f"Change of {judge.compared}, percentage points, with 95 % interval", changes)

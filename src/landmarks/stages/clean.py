@@ -103,7 +103,7 @@ def _inliers(verified: VerifiedPairs, labels: np.ndarray, pairs: np.ndarray) -> 
     # One verification serves both images. Label by label, so that features are read once for many pairs.
     order = np.argsort(labels[pairs[:, 0]], kind="stable")
     inliers = np.empty(len(pairs), np.int64)
-    inliers[order] = verified.of(pairs[order].min(axis=1), pairs[order].max(axis=1)).inliers
+    inliers[order] = verified.counts(pairs[order].min(axis=1), pairs[order].max(axis=1)).inliers
     return inliers, verified.pairs_per_second
 
 

@@ -59,7 +59,7 @@ def overlap(config: Config) -> Path:
             write_clean_train(artefact.folder / "train_without_overlap.csv", _without(landmarks, pairs))
         artefact.finish(pairs=len(pairs))
         say(f"overlap: {summary['words']}; {artefact.folder / 'pairs.csv'}")
-    if config.overlap.score and config.overlap.train is None:
+    if config.overlap.score and config.overlap.train is None and landmarks is not None:
         _score(config, artefact.folder, landmarks)
     return artefact.folder
 
@@ -117,7 +117,9 @@ def _inliers(config: Config, split: str, ids: np.ndarray, train_ids: np.ndarray,
             say(f"overlap: {(~there).sum()} {split} pairs cannot be confirmed, their training images have no local features in {elsewhere}")
     inliers = np.full(len(images), -1)
     if there.any():
-        inliers[there] = VerifiedPairs(config, model, (split, "train"), ids, train_ids, elsewhere).of(images[there], rows[there]).inliers
+        inliers[there] = (
+            VerifiedPairs(config, model, (split, "train"), ids, train_ids, elsewhere).counts(images[there], rows[there]).inliers
+        )
     return inliers
 
 

@@ -98,10 +98,7 @@ def _score_blocks(ablation: pd.DataFrame, scored: pd.DataFrame, names: list[str]
         heading: [None if pd.isna(value) else float(value) for value in ablation[measure]] for measure, heading in judge.headings.items()
     }
     first, *others = series
-    changes = [
-        "",
-        *("" if None in (before, after) else f"{after - before:+.2f}" for before, after in zip(series[first], series[first][1:])),
-    ]
+    changes = ["", *(_change(before, after) for before, after in zip(series[first], series[first][1:]))]
     columns = {"chain": ablation["chain"], first: map(_two, series[first]), "change": changes}
     columns |= {heading: map(_two, series[heading]) for heading in others} | {"seconds": map(_two, ablation["seconds"])}
     blocks = [
@@ -118,6 +115,10 @@ def _score_blocks(ablation: pd.DataFrame, scored: pd.DataFrame, names: list[str]
             )
         )
     return blocks
+
+
+def _change(before: float | None, after: float | None) -> str:
+    return "" if before is None or after is None else f"{after - before:+.2f}"
 
 
 def _two(value: float | None) -> str:
@@ -143,8 +144,8 @@ def _example(id: str, about: str, rankings: dict[str, Ranking], judge: Judge | N
     best = {}
     for name, ranking in rankings.items():
         found = [image for image, _ in _row(ranking, id)[:TOP]]
-        best[name] = [Shown(image, verdict(image), similarity.get(image), pictures.of("index", image)) for image in found]
-    return Example(id, about, pictures.of("test", id), best)
+        best[name] = [Shown(image, verdict(image), similarity.get(image), pictures.file_name("index", image)) for image in found]
+    return Example(id, about, pictures.file_name("test", id), best)
 
 
 def _verdicts(query: str, judge: Judge | None) -> Callable[[str], str]:
@@ -168,7 +169,8 @@ class _Thumbnails:
 
     def __init__(self, dataset: Path, folder: Path):
         self._pictures = {split: Pictures(dataset, split) for split in ("test", "index")}
-        self._folder, self._names = folder, {}
+        self._folder = folder
+        self._names: dict[tuple[str, str], str | None] = {}
 
     @property
     def made(self) -> int:
@@ -177,7 +179,7 @@ class _Thumbnails:
     def exists(self, split: str, id: str) -> bool:
         return self._pictures[split].path(id).is_file()
 
-    def of(self, split: str, id: str) -> str | None:
+    def file_name(self, split: str, id: str) -> str | None:
         """The file name of the thumbnail; None where the picture is missing or damaged."""
         if (split, id) not in self._names:
             name = f"{len(self._names):04d}.jpg"

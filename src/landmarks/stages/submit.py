@@ -31,23 +31,24 @@ def submit(config: Config, *, yes: bool | None = None) -> Path:
     write_submission(path, tables.test_ids, ranking)
     lists = read_submission(path, tables.test_ids, tables.index_ids)
     say(f"submit: {path} is valid: {len(lists.ids)} queries, {len(lists.numbers)} images")
-    if yes and config.submit.competition is None:
+    name = config.submit.competition
+    if yes and name is None:
         raise UserError("no competition to upload to", where="submit.competition", next="submit.competition=landmark-retrieval-2019")
-    if yes is not None and config.submit.competition is not None:
-        upload(config, yes=yes)
+    if yes is not None and name is not None:
+        upload(config, name, yes=yes)
     return path
 
 
 def upload(
-    config: Config, *, yes: bool = False, ask: Callable[[str], str] = input, wait: Callable[[float], object] = time.sleep
+    config: Config, name: str, *, yes: bool = False, ask: Callable[[str], str] = input, wait: Callable[[float], object] = time.sleep
 ) -> int | None:
-    """Validate run.folder/submission.csv, show what it is, and upload it to submit.competition if `yes`, or if "yes" is typed.
+    """Validate run.folder/submission.csv, show what it is, and upload it to the competition `name` if `yes`, or if "yes" is typed.
 
-    A file that was uploaded before is not uploaded again: its digest stands in its description. With a score, a line is added to
+    A file that was uploaded before is not uploaded again: its digest is in its description. With a score, a line is added to
     the ledger. Returns the submission's number at Kaggle, None where nothing was uploaded. Raises UserError with the next step
     where the file is not valid, no submission is left today, or Kaggle does not have what it was sent.
     """
-    name, path = config.submit.competition, config.run.folder / "submission.csv"
+    path = config.run.folder / "submission.csv"
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     lists = read_submission(path, tables.test_ids, tables.index_ids)
     digest, chain = _digest(path), chain_names(config.rerank)[-1]
@@ -107,7 +108,7 @@ def _send(kaggle: Kaggle, name: str, path: Path, message: str, wait: Callable[[f
 
 
 def _scored(kaggle: Kaggle, name: str, submission: Submission, minutes: float, wait: Callable[[float], object]) -> Submission:
-    """The submission as it stands after so many minutes, or as soon as it has a score. Raises UserError where Kaggle refuses it."""
+    """The submission after so many minutes, or as soon as it has a score. Raises UserError where Kaggle refuses it."""
     for _ in range(int(60 * minutes / _LOOKS)):
         if submission.status != "pending":
             break
@@ -117,7 +118,7 @@ def _scored(kaggle: Kaggle, name: str, submission: Submission, minutes: float, w
         raise UserError(
             f"Kaggle refuses the file: {submission.error or 'no reason given'}",
             where=f"{competition(name).where}/submissions",
-            next="mend what it says and submit again",
+            next="fix what it says and submit again",
         )
     return submission
 

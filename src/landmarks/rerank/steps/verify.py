@@ -35,18 +35,12 @@ class Verify(Step):
         """Raises UserError where no model of the run has local features."""
         import numpy as np
 
-        from landmarks.errors import UserError
         from landmarks.ops.verified_order import order_by_inliers
 
-        if context.count_inliers is None:
-            raise UserError(
-                "the step verify matches local features, and no model of the configuration has them",
-                next="models.NAME.local={}, or leave the step out of the chain",
-            )
         first = ranking.indices[:, : self.top]
         queries, places = np.nonzero(first >= 0)
         inliers = np.zeros(first.shape, np.int64)
-        inliers[queries, places] = context.count_inliers("test", "index", queries, first[queries, places])
+        inliers[queries, places] = context.inliers("test", "index", queries, first[queries, places])
         inliers[inliers < self.least_inliers] = 0
         similarities = context.similarities(ranking, self.top) if self.weight is not None else np.zeros(first.shape, np.float32)
         return ranking.with_order(order_by_inliers(ranking.indices, similarities, inliers, self.weight, self.saturation))
