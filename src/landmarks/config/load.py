@@ -42,7 +42,8 @@ def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, allow
 
 
 def _is_in_run_folder(path: Path) -> bool:
-    return any((path.absolute().parent / part).is_dir() for part in RUN_PARTS)
+    folders = path.absolute().parent, path.resolve().parent
+    return any((folder / part).is_dir() for folder in folders for part in RUN_PARTS)
 
 
 def _step_names(value: Any) -> frozenset[str]:

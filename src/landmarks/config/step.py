@@ -79,10 +79,16 @@ class Step(Settings):
 
     def recipe(self) -> dict[str, Any]:
         """What shapes its result, for fingerprints: its settings, and of a step from outside the package the digest of its source."""
-        if type(self).__module__.startswith(f"{_PACKAGE}."):
-            return self.model_dump()
-        source = Path(inspect.getfile(type(self))).read_bytes()
-        return self.model_dump() | {"source": hashlib.blake2b(source, digest_size=16).hexdigest()}
+        settings = self.model_dump(mode="json")
+        if self.is_from_outside:
+            source = Path(inspect.getfile(type(self))).read_bytes()
+            settings["source"] = hashlib.blake2b(source, digest_size=16).hexdigest()
+        return settings
+
+    @property
+    def is_from_outside(self) -> bool:
+        """Whether the package does not hold it."""
+        return not type(self).__module__.startswith(f"{_PACKAGE}.")
 
     @model_validator(mode="wrap")
     @classmethod

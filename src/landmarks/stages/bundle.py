@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import yaml
 
 import landmarks
-from landmarks.config import Config, matched_splits
+from landmarks.config import Chain, Config, learning_from_inliers
 from landmarks.errors import UserError
 from landmarks.notebook.document import notebook_text
 from landmarks.notebook.wheels import fetch_wheels
@@ -30,11 +31,13 @@ def bundle(config: Config) -> Path:
         raise UserError(
             "the configuration names no model: a notebook has photos to describe", where="models", next="--config FILE with models"
         )
-    if "train" in matched_splits(config.rerank):
+    learning = learning_from_inliers(config.rerank)
+    if learning:
+        name = config.rerank[learning[0]].step
         raise UserError(
-            "the step fuse learns from inliers of training photos, which a notebook does not have",
+            f"the step {name} learns from inliers of training photos, which a notebook does not have",
             where="rerank",
-            next="put verify behind fuse, or leave one of them out",
+            next=f"put verify behind {name}, or leave one of them out",
         )
     folder, code = config.run.folder / "bundle", Path(landmarks.__file__).parent
     table = config.tables_folder / config.dataset.train_table
@@ -43,6 +46,9 @@ def bundle(config: Config) -> Path:
         parts |= {f"descriptors/{name}/train": config.run.folder / "descriptors" / name / "train" for name in config.models}
     inputs = {name: read_manifest(path)["fingerprint"] for name, path in parts.items()} | {"table": fingerprint_of_file(table)}
     inputs |= {f"code/{path.relative_to(code)}": fingerprint_of_file(path) for path in sorted(code.rglob("*.py"))}
+    steps = _code_of_steps(config.rerank)
+    of_steps = sorted(path for root in steps for path in (root.rglob("*.py") if root.is_dir() else [root]))
+    inputs |= {f"step/{path.name}": fingerprint_of_file(path) for path in of_steps}
     artefact = Artefact(folder, "bundle", _settings(config), inputs)
     if artefact.is_complete():
         say(f"bundle: up to date: {folder}")
@@ -51,6 +57,11 @@ def bundle(config: Config) -> Path:
     needed = sum(path.stat().st_size for part in parts.values() for path in part.rglob("*") if path.is_file()) + table.stat().st_size
     require_space(folder, "the bundle's weights and descriptors", needed, "run.folder on a larger disk")
     shutil.copytree(code, folder / "code" / "landmarks", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    for path in steps:
+        if path.is_dir():
+            shutil.copytree(path, folder / "code" / path.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        else:
+            shutil.copyfile(path, folder / "code" / path.name)
     (folder / "dataset").mkdir(exist_ok=True)
     shutil.copyfile(table, folder / "dataset" / "train.csv")
     for name, path in progress(parts.items(), "bundle", "part"):
@@ -64,6 +75,17 @@ def bundle(config: Config) -> Path:
     say(f"bundle: {folder}, {format_bytes(size)}")
     say("next: upload it as a dataset (kaggle.com/datasets, New Dataset), and notebook.ipynb in it as a notebook of the competition")
     return folder
+
+
+def _code_of_steps(chain: Chain) -> list[Path]:
+    """The files, or packages' folders, of the chain's steps from outside the package."""
+    roots = set()
+    for step in chain:
+        if step.is_from_outside:
+            top = sys.modules[type(step).__module__.partition(".")[0]]
+            paths = getattr(top, "__path__", None)  # of a package
+            roots.add(Path(paths[0]) if paths else Path(str(top.__file__)))
+    return sorted(roots)
 
 
 def _settings(config: Config) -> dict:
