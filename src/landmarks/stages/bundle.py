@@ -11,7 +11,6 @@ import yaml
 import landmarks
 from landmarks.config import Chain, Config, learning_from_inliers
 from landmarks.errors import UserError
-from landmarks.notebook.document import notebook_text
 from landmarks.notebook.wheels import fetch_wheels
 from landmarks.progress import progress, say
 from landmarks.quantities import format_bytes
@@ -20,6 +19,7 @@ from landmarks.store.disk import require_space
 from landmarks.store.files import write_json, write_text
 
 CONTENTS = "bundle.json"  # by which the notebook finds the folder
+NOTEBOOK = "notebook.ipynb"
 
 
 def bundle(config: Config) -> Path:
@@ -40,11 +40,13 @@ def bundle(config: Config) -> Path:
             next=f"put verify behind {name}, or leave one of them out",
         )
     folder, code = config.run.folder / "bundle", Path(landmarks.__file__).parent
+    notebook = code / "notebook" / NOTEBOOK
     table = config.tables_folder / config.dataset.train_table
     parts = {f"models/{name}": config.run.folder / "models" / name for name in config.models}
     if config.rerank or config.whiten.dimensions:
         parts |= {f"descriptors/{name}/train": config.run.folder / "descriptors" / name / "train" for name in config.models}
     inputs = {name: read_manifest(path)["fingerprint"] for name, path in parts.items()} | {"table": fingerprint_of_file(table)}
+    inputs |= {"notebook": fingerprint_of_file(notebook)}
     inputs |= {f"code/{path.relative_to(code)}": fingerprint_of_file(path) for path in sorted(code.rglob("*.py"))}
     steps = _code_of_steps(config.rerank)
     of_steps = sorted(path for root in steps for path in (root.rglob("*.py") if root.is_dir() else [root]))
@@ -68,12 +70,12 @@ def bundle(config: Config) -> Path:
         shutil.copytree(path, folder / name, dirs_exist_ok=True)
     wheels = fetch_wheels(folder / "wheels", config.bundle)
     write_text(folder / "config.yaml", yaml.safe_dump(_settings(config), sort_keys=False))
-    write_text(folder / "notebook.ipynb", notebook_text())
+    shutil.copyfile(notebook, folder / NOTEBOOK)
     write_json(folder / CONTENTS, {"models": list(config.models), "wheels": wheels, "version": landmarks.__version__})
     artefact.finish(wheels=wheels)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     say(f"bundle: {folder}, {format_bytes(size)}")
-    say("next: upload it as a dataset (kaggle.com/datasets, New Dataset), and notebook.ipynb in it as a notebook of the competition")
+    say("next: upload it as a dataset (kaggle.com/datasets, New Dataset), and its notebook.ipynb as a notebook of the competition")
     return folder
 
 
