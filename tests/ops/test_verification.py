@@ -13,43 +13,22 @@ from landmarks.ops.vectors import l2_normalise
 from landmarks.ops.verification import match_pair, pair_seed, verify_pairs
 
 PHOTOS = Path(os.environ.get("LANDMARKS_PHOTOS", Path(__file__).parents[2].parent / "shared" / "photos"))
-TRUE = np.array([[1.1, 0.2, -60.0], [-0.1, 0.9, 40.0], [0, 0, 1]])
 SETTINGS = VerificationSettings()
-COUNTS = [80, 50, 0, 3, 90]  # features of each image
-
-
-@pytest.fixture(scope="module")
-def images():
-    """Five query and five index images: those of one number show the same place, by TRUE, with a third of the features unrelated."""
-    rng = np.random.default_rng(0)
-    offsets = np.concatenate([[0], np.cumsum(COUNTS)]).astype(np.int64)
-    total = offsets[-1]
-    descriptors, points = l2_normalise(rng.normal(size=(total, 24))), rng.random((total, 2)) * (1000, 700)
-    again, moved = l2_normalise(descriptors + 0.1 * rng.normal(size=descriptors.shape)), project(TRUE, points)
-    elsewhere = np.arange(total) % 3 == 0
-    moved[elsewhere] = rng.random((elsewhere.sum(), 2)) * (1000, 700)
-    return tuple(
-        LocalFeatures(some, None, np.column_stack([place, np.ones((total, 2))]).astype(np.float32), offsets)
-        for some, place in ((descriptors, points), (again, moved))
-    )
-
-
-EVERY_PAIR = np.array([[query, image] for query in range(5) for image in range(5)])
-SEEDS = np.array([pair_seed(f"q{query}", f"i{image}") for query, image in EVERY_PAIR])
 
 
 def as_lists(verified):
     return [array.tolist() for array in verified]
 
 
-def test_related_pairs_have_inliers_and_the_transform(images):
-    verified = verify_pairs(*images, EVERY_PAIR, SEEDS, SETTINGS)
+def test_related_pairs_have_inliers_and_the_transform(images, every_pair, seeds, true_transform):
+    verified = verify_pairs(*images, every_pair, seeds, SETTINGS)
+    counts = np.diff(images[0].offsets)
     inliers = verified.inliers.reshape(5, 5)
     for image in (0, 1, 4):
-        assert COUNTS[image] * 0.6 < inliers[image, image] <= COUNTS[image]
+        assert counts[image] * 0.6 < inliers[image, image] <= counts[image]
         model = verified.models.reshape(5, 5, 3, 3)[image, image]
         corners = np.array([[0, 0], [1000, 0], [0, 700], [1000, 700.0]])
-        assert np.abs(project(model, corners) - project(TRUE, corners)).max() < 1
+        assert np.abs(project(model, corners) - project(true_transform, corners)).max() < 1
     unrelated = ~np.eye(5, dtype=bool)
     assert inliers[unrelated].max() < 12
     # no features, or three: no score
@@ -58,19 +37,19 @@ def test_related_pairs_have_inliers_and_the_transform(images):
     assert [array.dtype for array in verified] == [np.int32, np.int32, np.float32]
 
 
-def test_a_pair_s_result_does_not_depend_on_order_batch_or_threads(images):
-    expected = verify_pairs(*images, EVERY_PAIR, SEEDS, SETTINGS)
-    order = np.random.default_rng(1).permutation(len(EVERY_PAIR))
+def test_a_pair_s_result_does_not_depend_on_order_batch_or_threads(images, every_pair, seeds):
+    expected = verify_pairs(*images, every_pair, seeds, SETTINGS)
+    order = np.random.default_rng(1).permutation(len(every_pair))
     before = torch.get_num_threads()
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            permuted = verify_pairs(*images, EVERY_PAIR[order], SEEDS[order], SETTINGS)
+            permuted = verify_pairs(*images, every_pair[order], seeds[order], SETTINGS)
             assert as_lists(permuted) == [array[order].tolist() for array in expected]
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-    for number, (pair, seed) in enumerate(zip(EVERY_PAIR, SEEDS, strict=True)):
+    for number, (pair, seed) in enumerate(zip(every_pair, seeds, strict=True)):
         alone = verify_pairs(*images, pair[None], np.array([seed]), SETTINGS)
         assert as_lists(alone) == [array[number : number + 1].tolist() for array in expected]
 
@@ -80,9 +59,9 @@ def test_no_pairs(images):
     assert [array.shape for array in verified] == [(0,), (0,), (0, 3, 3)]
 
 
-def test_one_pair_for_drawing_is_the_pair_of_many(images):
-    verified = verify_pairs(*images, EVERY_PAIR, SEEDS, SETTINGS)
-    match = match_pair(*images, 4, 4, SEEDS[-1], SETTINGS)
+def test_one_pair_for_drawing_is_the_pair_of_many(images, every_pair, seeds):
+    verified = verify_pairs(*images, every_pair, seeds, SETTINGS)
+    match = match_pair(*images, 4, 4, seeds[-1], SETTINGS)
     assert (len(match.rows), match.inside.sum()) == (verified.matches[-1], verified.inliers[-1])
     queries, index = images
     points, moved = (side.keypoints[side.offsets[4] :][rows, :2] for side, rows in zip(images, match.rows.T, strict=True))
@@ -90,21 +69,21 @@ def test_one_pair_for_drawing_is_the_pair_of_many(images):
     assert match.inside.tolist() == near.tolist() and near.sum() > 50
 
 
-def test_int8_agrees_with_float32(images):
+def test_int8_agrees_with_float32(images, every_pair, seeds):
     small = [side._replace(**dict(zip(("descriptors", "factors"), quantise(side.descriptors), strict=True))) for side in images]
-    expected, found = (verify_pairs(*sides, EVERY_PAIR, SEEDS, SETTINGS) for sides in (images, small))
+    expected, found = (verify_pairs(*sides, every_pair, seeds, SETTINGS) for sides in (images, small))
     related = [0, 6, 24]
     assert np.abs(found.inliers[related] - expected.inliers[related]).max() <= 2
     assert np.abs(found.inliers - expected.inliers).max() <= 5
 
 
-def test_settings_are_heeded(images):
-    pair, seed = np.array([[4, 4]]), SEEDS[-1:]
+def test_settings_are_heeded(images, seeds):
+    pair, seed = np.array([[4, 4]]), seeds[-1:]
     fewest = verify_pairs(*images, pair, seed, SETTINGS.model_copy(update=dict(least_matches=1000)))
     assert fewest.matches[0] > 50 and fewest.inliers[0] == 0 and not fewest.models.any()
     assert verify_pairs(*images, pair, seed, SETTINGS.model_copy(update=dict(max_distance=0.01))).matches[0] == 0
     assert verify_pairs(*images, pair, seed, SETTINGS.model_copy(update=dict(ratio=0.01))).matches[0] == 0
-    narrow = SETTINGS.model_copy(update=dict(most_anisotropy=1.01))  # TRUE stretches 1.36 times
+    narrow = SETTINGS.model_copy(update=dict(most_anisotropy=1.01))  # the true transform stretches 1.36 times
     assert verify_pairs(*images, pair, seed, narrow).inliers[0] < 30
 
 

@@ -3,51 +3,28 @@ import pytest
 import torch
 
 from landmarks.config.verification import VerificationSettings
-from landmarks.ops.geometry import SAMPLE, project
+from landmarks.ops.geometry import SAMPLE
 from landmarks.ops.local_features import LocalFeatures, quantise
 from landmarks.ops.ransac import _draw
-from landmarks.ops.vectors import l2_normalise
 from landmarks.ops.verification import pair_seed, verify_pairs
 from landmarks.ops.verification_torch import _bits, verify_pairs_torch
 
-TRUE = np.array([[1.1, 0.2, -60.0], [-0.1, 0.9, 40.0], [0, 0, 1]])
 SETTINGS = VerificationSettings()
-COUNTS = [80, 50, 0, 3, 90]  # features of each image
-
-
-@pytest.fixture(scope="module")
-def images():
-    """Five query and five index images: those of one number show the same place, by TRUE, with a third of the features unrelated."""
-    rng = np.random.default_rng(0)
-    offsets = np.concatenate([[0], np.cumsum(COUNTS)]).astype(np.int64)
-    total = offsets[-1]
-    descriptors, points = l2_normalise(rng.normal(size=(total, 24))), rng.random((total, 2)) * (1000, 700)
-    again, moved = l2_normalise(descriptors + 0.1 * rng.normal(size=descriptors.shape)), project(TRUE, points)
-    elsewhere = np.arange(total) % 3 == 0
-    moved[elsewhere] = rng.random((elsewhere.sum(), 2)) * (1000, 700)
-    return tuple(
-        LocalFeatures(some, None, np.column_stack([place, np.ones((total, 2))]).astype(np.float32), offsets)
-        for some, place in ((descriptors, points), (again, moved))
-    )
-
-
-EVERY_PAIR = np.array([[query, image] for query in range(5) for image in range(5)])
-SEEDS = np.array([pair_seed(f"q{query}", f"i{image}") for query, image in EVERY_PAIR])
 
 
 @pytest.mark.parametrize("transform", SAMPLE)
-def test_batched_tensors_find_the_same_matches_and_nearly_the_same_inliers(images, transform):
+def test_batched_tensors_find_the_same_matches_and_nearly_the_same_inliers(images, every_pair, seeds, transform):
     settings = SETTINGS.model_copy(update=dict(transform=transform, trials=300))
-    expected = verify_pairs(*images, EVERY_PAIR, SEEDS, settings)
-    found = verify_pairs_torch(*images, EVERY_PAIR, SEEDS, settings, "cpu", batch=7)
+    expected = verify_pairs(*images, every_pair, seeds, settings)
+    found = verify_pairs_torch(*images, every_pair, seeds, settings, "cpu", batch=7)
     assert found.matches.tolist() == expected.matches.tolist()
     assert np.abs(found.inliers - expected.inliers).max() <= 2
     assert [array.dtype for array in found] == [array.dtype for array in expected]
-    if transform != "similarity":  # TRUE is none: few inliers, and several models that explain as many
+    if transform != "similarity":  # the true transform is none: few inliers, and several models that explain as many
         related = expected.inliers >= 25
         assert related.sum() == 3 and found.models[related] == pytest.approx(expected.models[related], abs=0.5)
     small = [side._replace(**dict(zip(("descriptors", "factors"), quantise(side.descriptors), strict=True))) for side in images]
-    again = verify_pairs_torch(*small, EVERY_PAIR[::-1], SEEDS[::-1], settings, "cpu")
+    again = verify_pairs_torch(*small, every_pair[::-1], seeds[::-1], settings, "cpu")
     assert np.abs(again.inliers[::-1] - expected.inliers).max() <= 5
 
 

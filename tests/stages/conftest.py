@@ -42,7 +42,22 @@ def arrays(tmp_path):
 
 
 @pytest.fixture
-def delg_run(tmp_path):
+def save_untrained():
+    """save(settings): put an untrained model "tiny" into the run folder, as `train` would."""
+
+    def save(settings):
+        config = load_config(None, settings)
+        trained = Artefact(config.run.folder / "models" / "tiny", "train", {}, {})
+        trained.begin()
+        torch.manual_seed(0)
+        save_model(trained.folder, build_model(config.models["tiny"]), config.models["tiny"])
+        trained.finish()
+
+    return save
+
+
+@pytest.fixture
+def delg_run(tmp_path, save_untrained):
     """make(photos, labels) -> settings: a dataset in tmp_path/data and an untrained DELG, "tiny", in tmp_path/run.
 
     photos  split -> {id: PIL image}
@@ -65,12 +80,7 @@ def delg_run(tmp_path):
             "extract={longest_side: 128, scales: [1.0], workers: 0, local: {scales: [1.0], max_features: 100}}",
             "run.device=cpu",
         ]
-        model = load_config(None, settings).models["tiny"]
-        trained = Artefact(tmp_path / "run" / "models" / "tiny", "train", {}, {})
-        trained.begin()
-        torch.manual_seed(0)
-        save_model(trained.folder, build_model(model), model)
-        trained.finish()
+        save_untrained(settings)
         return settings
 
     return make

@@ -3,15 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from landmarks.config import load_config
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.models.checkpoint import build_model, save_model
 from landmarks.stages.extract import extract
-from landmarks.store.artefact import Artefact, read_manifest
+from landmarks.store.artefact import read_manifest
 from landmarks.store.descriptors import read_descriptors
 
 SHAPES = [(60, 90), (90, 60), (64, 64), (60, 90), (30, 100), (61, 90)]
@@ -19,7 +17,7 @@ IDS = {"train": [f"a{n:03d}" for n in range(5)], "index": [f"b{n:03d}" for n in 
 
 
 @pytest.fixture
-def overrides(tmp_path):
+def overrides(tmp_path, save_untrained):
     """A data set of 17 small photos and an untrained model, as settings for `load_config`."""
     generator = np.random.default_rng(0)
     for split, ids in IDS.items():
@@ -44,12 +42,7 @@ def overrides(tmp_path):
         "extract.workers=0",
         "run.device=cpu",
     ]
-    model = load_config(None, settings).models["tiny"]
-    trained = Artefact(tmp_path / "run" / "models" / "tiny", "train", {}, {})
-    trained.begin()
-    torch.manual_seed(0)
-    save_model(trained.folder, build_model(model), model)
-    trained.finish()
+    save_untrained(settings)
     return settings
 
 
