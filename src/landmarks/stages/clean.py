@@ -49,10 +49,8 @@ def clean(config: Config) -> Path:
         say("clean: up to date")
         return artefact.folder / "train_clean.csv"
 
-    descriptors = source.vectors("train")
-    ids, labels = descriptors.ids, tables.train.landmark_ids[positions(descriptors.ids, tables.train.ids)]
     use_gpu = gpu_count() > 0 and config.run.device != "cpu"
-    pairs = _same_label_pairs(descriptors.matrix, labels, nearest, config.clean, use_gpu)
+    ids, labels, pairs = _same_label_pairs(source, tables.train, nearest, config.clean, use_gpu)
     with_pairs = ids[np.unique(pairs)]
     extract_features(config, "clean", model, {"train": with_pairs})
     inliers, rate = _inliers(VerifiedPairs(config, model, ("train", "train"), ids, ids), labels, pairs)
@@ -73,14 +71,19 @@ def clean(config: Config) -> Path:
     return artefact.folder / "train_clean.csv"
 
 
-def _same_label_pairs(matrix: np.ndarray, labels: np.ndarray, artefact: Artefact, settings: CleanSettings, use_gpu: bool) -> np.ndarray:
-    """Pairs (p, 2) int32 of an image and one of its nearest images of the same label. matrix (n, dimensions), labels (n,)."""
-    blocks = range(0, len(labels), BLOCK)
+def _same_label_pairs(
+    source: DescriptorSource, train: TrainTable, artefact: Artefact, settings: CleanSettings, use_gpu: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ids (n,) of the described training images, their labels (n,), pairs (p, 2) int32 of an image and a neighbour of its label."""
+    descriptors = source.vectors("train")
+    ids, matrix = descriptors.ids, descriptors.matrix
+    labels = train.landmark_ids[positions(ids, train.ids)]
+    blocks = range(0, len(ids), BLOCK)
     if not artefact.is_complete():
         artefact.begin()
         done = next((number for number in range(len(blocks)) if not _block_path(artefact, number).exists()), len(blocks))
         start, began = done * BLOCK, time.perf_counter()
-        with progress(None, "nearest training images", "image", total=len(labels), done=min(start, len(labels))) as bar:
+        with progress(None, "nearest training images", "image", total=len(ids), done=min(start, len(ids))) as bar:
             found = knn_blocks(matrix[start:], matrix, settings.neighbours + 1, use_gpu=use_gpu, block=BLOCK)  # itself among them
             for number, (neighbours, _) in enumerate(found, start=done):
                 images = np.arange(number * BLOCK, number * BLOCK + len(neighbours))
@@ -88,10 +91,10 @@ def _same_label_pairs(matrix: np.ndarray, labels: np.ndarray, artefact: Artefact
                 write_array(_block_path(artefact, number), block.astype(np.int32))
                 bar.update(len(neighbours))
         seconds = time.perf_counter() - began
-        comparison = seconds / ((len(labels) - start) * len(labels)) if seconds > 1 else None  # less is mostly the time to start
-        artefact.finish(images=len(labels), seconds_a_comparison=comparison)
+        comparison = seconds / ((len(ids) - start) * len(ids)) if seconds > 1 else None  # less is mostly the time to start
+        artefact.finish(images=len(ids), seconds_a_comparison=comparison)
     parts = [read_array(_block_path(artefact, number)) for number in range(len(blocks))]
-    return np.concatenate([np.empty((0, 2), np.int32), *parts])
+    return ids, labels, np.concatenate([np.empty((0, 2), np.int32), *parts])
 
 
 def _block_path(artefact: Artefact, number: int) -> Path:
