@@ -186,7 +186,7 @@ def test_at_the_very_end_index_images_are_left_out_and_every_query_gets_its_row(
     assert len(found) == queries and not set(" ".join(found).split()) & set(skipped)
 
 
-def test_the_time_for_all_pairs_is_told_from_those_of_a_few_queries(made, monkeypatch):
+def test_the_time_for_all_pairs_is_estimated_from_those_of_a_few_queries(made, monkeypatch):
     asked = []
 
     class Counting:
@@ -202,7 +202,7 @@ def test_the_time_for_all_pairs_is_told_from_those_of_a_few_queries(made, monkey
     assert notebook._pairs_seconds(config) == pytest.approx(0.5 * (lists >= 0).sum())
     assert [len(query) for query, _ in asked] == [20, 20 * notebook.TRIAL]
     for query, index in asked:
-        assert all(image in lists[row] for row, image in zip(query, index)), "each image stands in its query's list"
+        assert all(image in lists[row] for row, image in zip(query, index)), "each image is in its query's list"
 
 
 def test_verification_that_turns_out_slow_is_dropped(made, tmp_path, monkeypatch, capsys):

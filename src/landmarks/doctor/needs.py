@@ -1,8 +1,10 @@
-"""How much disk and memory a configuration will need, worked out from its settings and the number of images: estimates."""
+"""Estimates of the disk and memory that a configuration needs, from its settings and the number of images."""
 
 from __future__ import annotations
 
-from landmarks.config import Config, learning_from_inliers, verifies
+from collections.abc import Mapping
+
+from landmarks.config import Chain, Config, LocalExtractSettings, ModelSettings, learning_from_inliers, verifies
 from landmarks.store.local_features import max_bytes_per_image
 
 FLOAT16, FLOAT32 = 2, 4
@@ -13,15 +15,15 @@ NEIGHBOURS = 40  # kept for an index image by the steps of the default chain, 8 
 
 
 def disk_needs(config: Config, images: dict[str, int], channels: dict[str, int]) -> dict[str, float]:
-    """What -> bytes in run.folder, when everything has been made.
+    """Kind of file -> bytes in run.folder, once everything is made.
 
     images    split -> number of images
     channels  model -> channels of its backbone's map, the size of a descriptor without a head
     """
     every = sum(images.values())
-    raw = _raw_dimensions(config, channels)
-    needs = {"descriptors": every * sum(raw.values()) * FLOAT16}
-    widths = _widths(config, sum(raw.values()))
+    raw = _raw_dimensions(config.models, channels)
+    needs: dict[str, float] = {"descriptors": every * raw * FLOAT16}
+    widths = _widths(config.rerank, config.whiten.dimensions, raw)
     searched = every if config.rerank else images["index"] + images["test"]
     needs["vectors that are searched"] = searched * widths[0] * FLOAT16 + every * sum(widths[1:]) * FLOAT16
     if config.rerank:
@@ -30,44 +32,40 @@ def disk_needs(config: Config, images: dict[str, int], channels: dict[str, int])
     local = [model.local for model in config.models.values() if model.local is not None]
     if local and (verifies(config.rerank) or config.extract.local.images == "all"):
         settings = config.extract.local
-        described = sum(_described(config, images).values())
-        needs["local features"] = described * sum(
-            max_bytes_per_image(settings.max_features, one.dimensions, settings.storage) for one in local
-        )
+        described = _images_with_local_features(images, settings, config.rerank, config.search.neighbours)
+        per_image = sum(max_bytes_per_image(settings.max_features, one.dimensions, settings.storage) for one in local)
+        needs["local features"] = described * per_image
     if config.dataset.source == "sample":
         needs["rendered photos"] = every * PHOTO_BYTES
     return needs
 
 
 def memory_need(config: Config, images: dict[str, int], channels: dict[str, int]) -> float:
-    """Bytes: the widest vectors of all images as float32, what stands beside them, and the program."""
-    raw = sum(_raw_dimensions(config, channels).values())
-    widest = max([raw, *_widths(config, raw)])
+    """Bytes: the widest vectors of all images as float32, what is in memory beside them, and the program."""
+    raw = _raw_dimensions(config.models, channels)
+    widest = max([raw, *_widths(config.rerank, config.whiten.dimensions, raw)])
     return PROGRAM + BESIDE_VECTORS * sum(images.values()) * widest * FLOAT32
 
 
-def _raw_dimensions(config: Config, channels: dict[str, int]) -> dict[str, int]:
-    """model -> length of its descriptors; the user's own arrays go by the name "arrays"."""
-    return {name: model.dimensions or channels.get(name, 0) for name, model in config.models.items()} or {
-        "arrays": channels.get("arrays", 0)
-    }
+def _raw_dimensions(models: Mapping[str, ModelSettings], channels: Mapping[str, int]) -> int:
+    """Of the descriptors of all models together; without models those of the user's own arrays, which `channels` calls "arrays"."""
+    if not models:
+        return channels.get("arrays", 0)
+    return sum(model.dimensions or channels.get(name, 0) for name, model in models.items())
 
 
-def _widths(config: Config, raw: int) -> list[int]:
-    """Dimensions of the space of the first search, and of every step that searches in a space of its own."""
-    widths = [min(raw, config.whiten.dimensions or raw)]
-    for step in config.rerank:
+def _widths(chain: Chain, whitened: int, raw: int) -> list[int]:
+    """Dimensions of the vectors of the first search, and of those of every step that searches again. whitened: 0 = not whitened."""
+    widths = [min(raw, whitened or raw)]
+    for step in chain:
         if step.searches:
             widths.append(step.vector_width(widths[-1], raw))
     return widths
 
 
-def _described(config: Config, images: dict[str, int]) -> dict[str, int]:
-    """split -> images that get local features, at most."""
-    if config.extract.local.images == "all":
-        return {split: images[split] for split in config.extract.local.splits}
-    described = {"test": images["test"], "index": min(images["index"], images["test"] * config.search.neighbours)}
-    learning = learning_from_inliers(config.rerank)
-    if learning:
-        described["train"] = min(images["train"], sum(config.rerank[place].training_images for place in learning))
-    return described
+def _images_with_local_features(images: dict[str, int], settings: LocalExtractSettings, chain: Chain, neighbours: int) -> int:
+    """The number of images of all splits that get local features, at most."""
+    if settings.images == "all":
+        return sum(images[split] for split in settings.splits)
+    training = sum(chain[place].training_images for place in learning_from_inliers(chain))
+    return images["test"] + min(images["index"], images["test"] * neighbours) + min(images["train"], training)

@@ -1,10 +1,11 @@
-"""What the notebook of a bundle runs: photos of a competition -> submission.csv, without network, within a given time."""
+"""The work of a bundle's notebook: photos of a competition -> submission.csv, without network, within a given time."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import time
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from landmarks.search.rankings import read_ranking
 from landmarks.store.local_features import local_model
 from landmarks.store.tables import Tables, read_ids, read_tables, write_csv
 
-PAIRS_PER_SECOND = 360.0  # measured on two CPU cores (EXPERIMENTS.md), until this machine's own rate is known
-TRIAL = 10  # queries whose pairs are verified to measure it
+PAIRS_PER_SECOND = 360.0  # measured on two CPU cores (EXPERIMENTS.md); used until this machine's own rate is known
+TRIAL = 10  # queries whose pairs are verified to measure the rate
 
 
 def make_submission(bundle: Path, input: Path, working: Path, started: float) -> Path:
@@ -34,25 +35,29 @@ def make_submission(bundle: Path, input: Path, working: Path, started: float) ->
     started  time.time() when the notebook began: the limit counts from there
     Raises UserError where the input holds no competition.
     """
-    folders = [f"dataset.folder={working / 'dataset'}", f"run.folder={working / 'run'}"]
+    dataset, run = working / "dataset", working / "run"
+    folders = [f"dataset.folder={dataset}", f"run.folder={run}"]
     config = load_config(bundle / "config.yaml", folders, allow_code=True)  # the bundle's own code runs here in any case
     end = started + 3600 * config.bundle.hours - 60 * config.bundle.reserve_minutes
-    left = lambda: end - time.time()  # noqa: E731
-    tables = _prepare(config, bundle, _competition(input))
-    say(f"{len(tables.test_ids)} queries, {len(tables.index_ids)} index images, {left() / 3600:.2f} hours for them")
+
+    def seconds_left() -> float:
+        return end - time.time()
+
+    tables = _prepare_folders(dataset, run, bundle, _competition(input), config.models)
+    say(f"{len(tables.test_ids)} queries, {len(tables.index_ids)} index images, {seconds_left() / 3600:.2f} hours for them")
     budget = Budget(config.extract.scales, verifies(config.rerank), partial(_verification_seconds, config, tables))
-    describe_within(config, tables, left, budget)
+    describe_within(config, tables, seconds_left, budget)
     if not budget.verify:
         config = _without_verification(config)
     run_stage("search", config, [])
     if budget.verify:
         run_stage("extract-local", config, [])
-        if (seconds := _pairs_seconds(config)) > left():
-            say(f"verification is dropped: it would take {seconds / 60:.0f} minutes, {left() / 60:.0f} are left")
+        if (seconds := _pairs_seconds(config)) > seconds_left():
+            say(f"verification is dropped: it would take {seconds / 60:.0f} minutes, {seconds_left() / 60:.0f} are left")
             config = _without_verification(config)
     run_stage("rerank", config, [])
     run_stage("submit", config, [])
-    shutil.copyfile(config.run.folder / "submission.csv", working / "submission.csv")
+    shutil.copyfile(run / "submission.csv", working / "submission.csv")
     say(f"{working / 'submission.csv'}, {(time.time() - started) / 60:.1f} minutes after the start")
     return working / "submission.csv"
 
@@ -66,47 +71,49 @@ def _competition(input: Path) -> Path:
     raise UserError("no folder with photos in index/ and test/", where=input, next="add the competition's data to the notebook")
 
 
-def _prepare(config: Config, bundle: Path, competition: Path) -> Tables:
-    """A dataset and a run folder of links to the bundle and the competition, and the tables of what is there now."""
-    folder = config.dataset.folder
-    for link, target in (
-        (folder / "test", competition / "test"),
-        (folder / "index", competition / "index"),
-        (folder / "train.csv", bundle / "dataset" / "train.csv"),
-        (config.run.folder / "models", bundle / "models"),
-        *((config.run.folder / "descriptors" / name / "train", bundle / "descriptors" / name / "train") for name in config.models),
-    ):
+def _prepare_folders(dataset: Path, run: Path, bundle: Path, competition: Path, models: Iterable[str]) -> Tables:
+    """A dataset and a run folder of links to the bundle and the competition, with tables of the competition's photos."""
+    links = {
+        dataset / "test": competition / "test",
+        dataset / "index": competition / "index",
+        dataset / "train.csv": bundle / "dataset" / "train.csv",
+        run / "models": bundle / "models",
+    }
+    links |= {run / "descriptors" / name / "train": bundle / "descriptors" / name / "train" for name in models}
+    for link, target in links.items():
         if target.exists() and not link.is_symlink():
             link.parent.mkdir(parents=True, exist_ok=True)
             os.symlink(target, link)
     sample = competition / "sample_submission.csv"
     test_ids = read_ids(sample) if sample.exists() else photo_ids(competition, "test")
-    write_csv(folder / "test.csv", pd.DataFrame({"id": test_ids}))
-    write_csv(folder / "index.csv", pd.DataFrame({"id": photo_ids(competition, "index")}))
-    return read_tables(folder)
+    write_csv(dataset / "test.csv", pd.DataFrame({"id": test_ids}))
+    write_csv(dataset / "index.csv", pd.DataFrame({"id": photo_ids(competition, "index")}))
+    return read_tables(dataset)
 
 
-def _verification_seconds(config: Config, tables: Tables, unit: dict[str, float]) -> float:
-    """Local features and matching, as far as can be told beforehand. unit: seconds a picture takes at scale 1, by model."""
+def _verification_seconds(config: Config, tables: Tables, unit_seconds: Mapping[str, float]) -> float:
+    """An estimate for local features and matching. unit_seconds: model -> seconds for a picture at scale 1."""
     images = len(tables.test_ids) + min(len(tables.index_ids), len(tables.test_ids) * config.search.neighbours)
     larger = (local_longest_side(config.extract) / config.extract.longest_side) ** 2 * area(config.extract.local.scales)
     pairs = len(tables.test_ids) * min(verified_images(config.rerank), config.search.neighbours, len(tables.index_ids))
-    return images * larger * unit.get(local_model(config.models, config.verification.model), 0.0) + pairs / PAIRS_PER_SECOND
+    return images * larger * unit_seconds.get(local_model(config.models, config.verification.model), 0.0) + pairs / PAIRS_PER_SECOND
 
 
 def _pairs_seconds(config: Config) -> float:
-    """How long all pairs will take, from those of a few queries, which are verified now and kept."""
+    """An estimate for all pairs, from those of a few queries, which are verified now and kept."""
     place = first_verifying(config.rerank)
     context, top = cache(lambda: open_context(config)), config.rerank[place].verified_images
     lists = read_ranking(make_chain(config, config.rerank[:place], context)).indices[:, :top]
-    a_pair = 0.0
-    for first, last in ((0, 1), (1, 1 + TRIAL)):  # the first query's compile what compares them, and count where there is no other
+    count_inliers, seconds_per_pair = context().count_inliers, 0.0
+    if count_inliers is None:  # the step itself reports that no model has local features
+        return 0.0
+    for first, last in ((0, 1), (1, 1 + TRIAL)):  # the first query's time includes compilation: it counts only if it is the only one
         query, rank = np.nonzero(lists[first:last] >= 0)
         began = time.perf_counter()
-        context().count_inliers("test", "index", query + first, lists[query + first, rank])
+        count_inliers("test", "index", query + first, lists[query + first, rank])
         if len(query):
-            a_pair = (time.perf_counter() - began) / len(query)
-    return a_pair * int((lists >= 0).sum())
+            seconds_per_pair = (time.perf_counter() - began) / len(query)
+    return seconds_per_pair * int((lists >= 0).sum())
 
 
 def _without_verification(config: Config) -> Config:

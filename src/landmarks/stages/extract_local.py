@@ -1,4 +1,4 @@
-"""extract-local: local features of the queries and of what stands in their lists when they are verified."""
+"""extract-local: local features of the queries and of the images in their lists that are to be verified."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from landmarks.store.tables import read_ids
 def extract_local(config: Config) -> list[Path]:
     """Make local features of the queries and of the first images of the lists that are to be verified; returns the folders.
 
-    Those are the lists that stand before the chain's step `verify`; what makes them is done here if it was not. Where a step
-    `fuse` behind it learns from inliers, the training images that it makes a small world of are among them.
-    What is there already, from `extract` or an earlier search, is not made again. Raises UserError as `run_extraction` does,
-    and where there is no telling whose local features are meant.
+    Those are the lists before the chain's first step that verifies; rankings that are missing for them are made here. Where a step
+    behind it learns from inliers, its training images are described too. What exists, from `extract` or an earlier search, is not
+    made again. Raises UserError as `run_extraction` and `local_model` do.
     """
     model = local_model(config.models, config.verification.model)
     context = cache(lambda: open_context(config))
