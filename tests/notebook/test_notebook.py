@@ -190,7 +190,7 @@ def test_the_time_for_all_pairs_is_estimated_from_those_of_a_few_queries(made, m
     asked = []
 
     class Counting:
-        def count_inliers(self, of, among, query, index):
+        def inliers(self, of, among, query, index):
             asked.append((query, index))
             clock[0] += 0.5 * len(query)
 
