@@ -20,7 +20,7 @@ def test_probes_ask_the_libraries_themselves():
     ],
 )
 def test_a_library_that_crashes_its_process_is_a_message(tmp_path, monkeypatch, python, words):
-    """python: what stands in for the interpreter."""
+    """python: a shell script in the place of the interpreter."""
     stand_in = tmp_path / "python"
     stand_in.write_text(f"#!/bin/bash\n{python}\n")
     stand_in.chmod(0o755)

@@ -82,7 +82,7 @@ def test_what_is_up_to_date_is_left_alone_and_limits_verify_nothing_again(overri
     assert read_train(path).ids.tolist() == [] and pd.read_csv(path.with_name("per_label.csv"))["kept"].sum() == 0
 
 
-def test_the_search_goes_on_where_it_was_cut_off(overrides, tmp_path, monkeypatch):
+def test_the_search_continues_where_it_was_interrupted(overrides, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 3)
     whole = run(overrides).read_text()
     folder = tmp_path / "run" / "same_label"

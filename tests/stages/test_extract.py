@@ -99,7 +99,7 @@ def test_batch_size_and_workers_do_not_matter(overrides, tmp_path):
         assert_nearly_equal(index_matrix(other), reference)
 
 
-def test_a_cut_off_run_goes_on_where_it_stopped(overrides, capsys):
+def test_an_interrupted_run_continues_where_it_stopped(overrides, capsys):
     folder = run(overrides)[1]
     before = shards(folder)
     for name in ("00001.npy", "manifest.json", "ids.csv"):
@@ -145,7 +145,7 @@ def test_damaged_and_missing_pictures_can_be_skipped(overrides, tmp_path, capsys
     assert "4 images skipped, first 'b005'" in capsys.readouterr().out
 
 
-def test_a_picture_mended_before_the_run_goes_on_is_described(overrides, tmp_path):
+def test_a_picture_repaired_before_the_run_continues_is_described(overrides, tmp_path):
     path, data = damage(tmp_path)
     folder = run(overrides, "extract.on_error=skip")[1]
     path.write_bytes(data)
@@ -162,7 +162,7 @@ def test_missing_pictures_are_found_before_the_work_begins(overrides, tmp_path):
     assert not (tmp_path / "run" / "descriptors").exists()
 
 
-def test_other_settings_need_leave_to_replace(overrides):
+def test_other_settings_replace_nothing_without_permission(overrides):
     run(overrides)
     with pytest.raises(UserError, match=r"settings.longest_side 96 -> 64"):
         run(overrides, "extract.longest_side=64")

@@ -173,7 +173,7 @@ def test_int8_is_nearly_the_same_in_less_space(overrides, tmp_path):
     np.testing.assert_allclose(restored, whole.descriptors.astype(np.float32), atol=0.01)
 
 
-def test_a_cut_off_run_goes_on_where_it_stopped(overrides, tmp_path, capsys):
+def test_an_interrupted_run_continues_where_it_stopped(overrides, tmp_path, capsys):
     all_of(overrides)
     folder = tmp_path / "run" / "local" / "tiny" / "index"
     whole = store(tmp_path, "index").for_ids(np.array(IDS["index"], object))
@@ -241,7 +241,7 @@ def test_two_processes_share_the_work_and_make_the_same(overrides, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.glob("rank*")) == ["rank0of2", "rank1of2"]
-    assert done.stdout.count("descriptors/tiny/index: 9 descriptors of 16 dimensions") == 1  # only the first process speaks
+    assert done.stdout.count("descriptors/tiny/index: 9 descriptors of 16 dimensions") == 1  # only the first process prints
     for split in SPLITS:
         alone, together = (read_descriptors(tmp_path / run / "descriptors" / "tiny" / split) for run in ("run", "shared"))
         assert together.ids.tolist() == IDS[split]
@@ -290,7 +290,7 @@ def test_training_images_are_described_where_fuse_learns_from_inliers(delg_run, 
     said = capsys.readouterr().out
     assert "fuse: mAP of 8 pseudo-queries" in said
     described = store(tmp_path, "train").ids
-    assert 8 < len(described) < 48, "those of the small world's lists, no others"
+    assert 8 < len(described) < 48, "those of the pseudo-queries' lists, no others"
     assert len(list((tmp_path / "run" / "pairs" / "tiny").glob("train-train-*"))) == 1
     assert len(read_ranking(tmp_path / "run" / "rankings" / "verify(top=3,weight=0.2)+fuse(trees=5,classifier=False)").indices) == 8
     with pytest.raises(UserError, match="put verify behind fuse"):

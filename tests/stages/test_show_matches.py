@@ -21,7 +21,7 @@ def overrides(delg_run):
     return delg_run(photos, {"a": 1, "b": 2})
 
 
-def counts_said(capsys):
+def printed_counts(capsys):
     """Inliers and matches as they were printed."""
     words = next(line for line in capsys.readouterr().out.splitlines() if "inliers of" in line).split()
     return int(words[words.index("inliers") - 1]), int(words[words.index("of") + 1])
@@ -36,9 +36,9 @@ def test_one_place_has_more_inliers_than_two_and_the_picture_is_written(override
     said = capsys.readouterr().out
     assert f"picture: {path}" in said and "e (test) and c (index): " in said
     show_matches(config, "a", "e")
-    inliers, matches = counts_said(capsys)
+    inliers, matches = printed_counts(capsys)
     show_matches(config, "a", "b")
-    unrelated, _ = counts_said(capsys)
+    unrelated, _ = printed_counts(capsys)
     assert matches >= inliers > 10 > unrelated
 
 

@@ -173,7 +173,7 @@ def test_two_processes_train_as_one(dataset, tmp_path):
         configure(dataset, tmp_path / name, model=model, epochs=3, accumulate=accumulate)
         for name, accumulate in (("two", 1), ("one", 1), ("parts", 3))
     )
-    # --multi_gpu stands for "several processes" there; on a CPU too, where --cpu would start a single one
+    # --multi_gpu means several processes, on a CPU too, where --cpu would start a single one
     command = [
         sys.executable,
         "-m",
@@ -251,12 +251,12 @@ def test_a_truncated_photo_is_named(dataset, tmp_path, workers):
     assert "Traceback" not in str(raised.value)
 
 
-def test_a_training_that_falls_apart_says_where(dataset, tmp_path):
+def test_a_diverging_training_names_the_step(dataset, tmp_path):
     with pytest.raises(UserError, match=r"(?s)of step \d+ is (nan|inf).*learning_rate=1e\+?30.*lower"):
         train(configure(dataset, tmp_path, learning_rate=1e30, clip_norm=1e30))
 
 
-def test_what_fails_before_the_first_step_claims_no_folder(dataset, tmp_path):
+def test_a_failure_before_the_first_step_leaves_no_folder(dataset, tmp_path):
     with pytest.raises(UserError, match="does not divide"):
         train(configure(dataset, tmp_path, accumulate=5))
     with pytest.raises(UserError, match="missing"):
