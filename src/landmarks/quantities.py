@@ -1,4 +1,4 @@
-"""Quantities as a person reads them."""
+"""Formats quantities for messages."""
 
 from __future__ import annotations
 

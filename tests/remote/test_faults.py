@@ -67,8 +67,8 @@ def test_a_date_to_wait_for():
     ],
 )
 def test_every_fault_has_its_next_step_and_tells_no_secret(error, what, next):
-    told = explain(error, SUBJECT)
-    assert isinstance(told, UserError) and what in told.what and next in told.next and "secret" not in str(told)
+    raised = explain(error, SUBJECT)
+    assert isinstance(raised, UserError) and what in raised.what and next in raised.next and "secret" not in str(raised)
 
 
 def test_patience_is_for_faults_of_the_network_only():

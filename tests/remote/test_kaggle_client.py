@@ -19,10 +19,10 @@ def client(waits):
 
 
 def test_without_a_credential_the_three_ways_are_named(signed_out):
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         connect()
     for word in ("KAGGLE_API_TOKEN", "~/.kaggle/access_token", "kaggle.json", "https://www.kaggle.com/settings/api", "Generate New Token"):
-        assert word in str(told.value)
+        assert word in str(raised.value)
 
 
 def test_an_archive_is_found_without_fetching_it(signed_in, waits):
@@ -45,10 +45,10 @@ def test_name_and_key_do_as_well(signed_in, waits, monkeypatch):
 
 def test_a_wrong_token_is_refused_and_not_shown(signed_in, waits, monkeypatch, capfd):
     monkeypatch.setenv("KAGGLE_API_TOKEN", "wrong-and-secret")
-    with pytest.raises(UserError, match="does not accept the credential in KAGGLE_API_TOKEN") as told:
+    with pytest.raises(UserError, match="does not accept the credential in KAGGLE_API_TOKEN") as raised:
         client(waits)
     printed = capfd.readouterr()
-    assert "wrong-and-secret" not in str(told.value) + printed.out + printed.err
+    assert "wrong-and-secret" not in str(raised.value) + printed.out + printed.err
     assert not sys.stdin.closed
 
 
@@ -57,9 +57,9 @@ def test_a_wrong_key_is_refused(signed_in, waits, monkeypatch):
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")
     monkeypatch.setenv("KAGGLE_KEY", "wrong-and-secret")
     signed_in.competitions["c"] = "/files/one.zip"
-    with pytest.raises(UserError, match="HTTP 401.*\n.*\n.*settings/api") as told:
+    with pytest.raises(UserError, match="HTTP 401.*\n.*\n.*settings/api") as raised:
         client(waits).competition_archive("c")
-    assert "wrong-and-secret" not in str(told.value)
+    assert "wrong-and-secret" not in str(raised.value)
 
 
 def test_rules_that_are_not_accepted_name_their_page(signed_in, waits):

@@ -104,9 +104,9 @@ def test_a_server_that_fails_or_asks_to_wait_is_tried_again(server, tmp_path, co
 def test_every_refusal_has_its_words_and_next_step(server, tmp_path, status, words):
     server.files[PATH] = CONTENT
     server.faults.append(Fault(PATH, status, times=100, headers={"Retry-After": "0"}))
-    with pytest.raises(UserError, match=words) as told:
+    with pytest.raises(UserError, match=words) as raised:
         bring(server, tmp_path / "a.tar")
-    assert told.value.next and str(status) in str(told.value)
+    assert raised.value.next and str(status) in str(raised.value)
     assert len(server.requests) == (faults.MAX_TRIES if status in (429, 500) else 1)
 
 

@@ -80,14 +80,14 @@ def test_corrupted_once_it_is_fetched_again(world, tmp_path, capsys):
     right = world.files[path]
     world.files[path] = right[:5000] + b"wrong" + right[5005:]
 
-    class Mending(dict):
+    class Repaired(dict):
         def get(self, asked, default=None):
             content = dict.get(self, asked, default)
             if asked.endswith("md5.images_001.txt") and "/index/" in asked:
                 self[path] = right
             return content
 
-    world.files = Mending(world.files)
+    world.files = Repaired(world.files)
     download(from_mirror(world, tmp_path))
     assert lying_in(tmp_path / "data") == world.expected
     assert "index-images_001.tar: its md5 is not the published one; fetching it again" in capsys.readouterr().out

@@ -60,7 +60,7 @@ def add_ten(path, name):
 
 def test_runs_that_end_together_lose_no_line(tmp_path):
     path = tmp_path / "results.csv"
-    with ThreadPoolExecutor(3) as runs:  # each opens the lock anew, as processes do
+    with ThreadPoolExecutor(3) as runs:  # each opens the lock again, as processes do
         list(runs.map(add_ten, [path] * 3, "abc"))
     assert sorted(read_ledger(path)["chain"]) == sorted(f"{name}{number}" for name in "abc" for number in range(10))
 

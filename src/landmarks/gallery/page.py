@@ -1,4 +1,4 @@
-"""The report as one HTML page without scripts; its pictures lie beside it."""
+"""The report as one HTML page without scripts; its pictures are files beside it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config, chain_names
+from landmarks.config import Config, RecognizeSettings, chain_names
 from landmarks.datasets.recognition import (
     Predictions,
     RecognitionSolution,
@@ -26,17 +26,17 @@ from landmarks.store.artefact import library_versions, read_manifest
 from landmarks.store.tables import read_tables
 
 
-def recognition_settings(config: Config) -> dict[str, Any]:
+def recognition_settings(settings: RecognizeSettings) -> dict[str, Any]:
     """What shapes the predictions beside the ranking and the local features, as their manifest has it."""
-    return {"recognize": config.recognize.model_dump(mode="json", exclude={"solution"})}
+    return {"recognize": settings.model_dump(mode="json", exclude={"solution"})}
 
 
 def read_recognition_manifest(config: Config) -> dict[str, Any]:
     """The manifest of <run>/recognition. Raises UserError where no predictions are, or those of other settings."""
     folder = config.run.folder / "recognition"
     manifest, ranking = read_manifest(folder), list(read_chain_manifests(config, config.rerank).values())[-1]
-    settings = {name: manifest["settings"][name] for name in recognition_settings(config)}
-    if settings != recognition_settings(config) or manifest["inputs"]["ranking"] != ranking["fingerprint"]:
+    settings = {name: manifest["settings"][name] for name in recognition_settings(config.recognize)}
+    if settings != recognition_settings(config.recognize) or manifest["inputs"]["ranking"] != ranking["fingerprint"]:
         raise UserError("these predictions were made with other settings", where=folder, next="./run.sh recognize with these settings")
     return manifest
 
@@ -69,7 +69,7 @@ class Recognition(Protocol):
         solution = read_recognition_solution(path, tables.test_ids)
         chain = chain_names(config.rerank)[-1]
         numbers = recognition_numbers(predictions, solution)
-        made = choices(config) | {"solution": path.name} | _words(config)
+        made = choices(config) | {"solution": path.name} | _words(config.recognize)
         spent = manifest["seconds"]
         results = {
             "unit": "percent",
@@ -121,9 +121,8 @@ def _counts(solution: RecognitionSolution) -> dict[str, int]:
     return counts | {"of them distractors": int((np.diff(solution.starts) == 0).sum())}
 
 
-def _words(config: Config) -> dict[str, str]:
+def _words(settings: RecognizeSettings) -> dict[str, str]:
     """What changes the numbers of recognition alone."""
-    settings = config.recognize
     score = f"inliers and {settings.cosine_weight:g} x cosine" if settings.verify else "cosine"
     words = {"votes": f"{settings.neighbours} nearest training images by {score}", "demoted": f"more than {settings.frequent} queries"}
     if not settings.frequent:

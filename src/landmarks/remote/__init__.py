@@ -1,1 +1,1 @@
-"""What lies on other machines: fetched, and sent."""
+"""Downloads from, and uploads to, other machines."""

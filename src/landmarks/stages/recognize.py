@@ -56,7 +56,7 @@ def recognize(config: Config) -> Path:
 def _recipe(config: Config, table: Path) -> tuple[dict[str, Any], dict[str, str]]:
     ranking = list(read_chain_manifests(config, config.rerank).values())[-1]["fingerprint"]
     train = read_manifest(config.run.folder / "space" / "train")["fingerprint"]
-    settings, inputs = recognition_settings(config), {"ranking": ranking, "train": train, "labels": fingerprint_of_file(table)}
+    settings, inputs = recognition_settings(config.recognize), {"ranking": ranking, "train": train, "labels": fingerprint_of_file(table)}
     if config.recognize.verify:
         model = local_model(config.models, config.verification.model)
         settings |= {"verification": config.verification.model_dump(mode="json"), "local": local_recipe(config.extract), "model": model}

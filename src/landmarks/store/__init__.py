@@ -1,1 +1,1 @@
-"""What lies on disk, read, checked and written."""
+"""Files on disk: written atomically, read and checked."""

@@ -116,9 +116,9 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
-        raise UserError(f"not valid JSON: {error}", where=path, next="delete the folder it lies in and run again") from None
+        raise UserError(f"not valid JSON: {error}", where=path, next="delete its folder and run again") from None
     if not isinstance(value, dict):
-        raise UserError("not a manifest", where=path, next="delete the folder it lies in and run again")
+        raise UserError("not a manifest", where=path, next="delete its folder and run again")
     return value
 
 

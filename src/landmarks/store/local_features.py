@@ -184,7 +184,7 @@ def _mapped(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"not a whole .npy file: {error}", where=path, next="delete the folder it lies in and extract again") from None
+        raise UserError(f"not a whole .npy file: {error}", where=path, next="delete its folder and extract again") from None
 
 
 def _beside(path: Path, name: str) -> Path:
