@@ -40,7 +40,7 @@ def config(tmp_path):
 
 
 def verified(config):
-    return VerifiedPairs(config, "m", ("test", "index"), QUERY_IDS, INDEX_IDS)
+    return VerifiedPairs(config.run, config.verification, "m", ("test", "index"), QUERY_IDS, INDEX_IDS)
 
 
 ALL = tuple(np.divmod(np.arange(36), 9))
@@ -111,9 +111,11 @@ def test_no_pairs_and_images_without_features(config):
     none = np.empty(0, np.int64)
     assert verified(config).counts(none, none).inliers.shape == (0,) and verified(config).pairs_per_second is None
     with pytest.raises(UserError, match="1 of 2 images have no local features, first 'new'"):
-        VerifiedPairs(config, "m", ("test", "index"), QUERY_IDS, np.append(INDEX_IDS, "new")).counts(np.array([0, 0]), np.array([0, 9]))
+        VerifiedPairs(config.run, config.verification, "m", ("test", "index"), QUERY_IDS, np.append(INDEX_IDS, "new")).counts(
+            np.array([0, 0]), np.array([0, 9])
+        )
     with pytest.raises(UserError, match="not there, or not finished"):
-        VerifiedPairs(config, "m", ("train", "train"), QUERY_IDS, QUERY_IDS)
+        VerifiedPairs(config.run, config.verification, "m", ("train", "train"), QUERY_IDS, QUERY_IDS)
 
 
 def test_on_a_gpu_tensors_verify_and_keep_a_table_of_their_own(config, monkeypatch):

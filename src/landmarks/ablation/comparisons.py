@@ -14,7 +14,7 @@ CHAIN, LEFT_OUT = "the chain", "one step left out"
 class Comparison:
     """A chain and the one that it is compared with.
 
-    section    what it stands under: the configuration's chain, that chain with one step left out, or a named chain
+    section    its heading: the configuration's chain, that chain with one step left out, or a named chain
     label      knn; "+ step", what the step adds to the row above; "- step", the chain without it; "= all steps", a chain as a whole
     reference  the chain it is compared with; None for knn, with which everything begins
     against    the reference in a word

@@ -96,16 +96,16 @@ def compare_combinations(
     chains    the configuration's own first: among equals the earlier is the better
     choosing  (n_query,) bool
 
-    choosing and scoring are means of the decisive score, in percent. scoring, on the other queries, is told of the best and of the
-    configuration's own alone: whoever saw it for all would choose by it.
+    choosing and scoring are means of the decisive score, in percent. scoring, on the other queries, is shown for the best and the
+    configuration's own alone: shown for all, it would be used to choose.
     """
     on_choosing = [_mean_of(scored(chain).judged.decisive[choosing]) for chain in chains]
     best = chains[int(np.argmax([-1 if score is None else score for score in on_choosing]))]
     table = []
     for chain, score in zip(chains, on_choosing, strict=True):
-        own, told = scored(chain), chain in (best, chains[0])
+        own, is_shown = scored(chain), chain in (best, chains[0])
         values = dict(zip((f"{step}.{key}" for step, key in swept), swept_values(chain, swept), strict=True))
-        scoring = _mean_of(own.judged.decisive[~choosing]) if told else None
+        scoring = _mean_of(own.judged.decisive[~choosing]) if is_shown else None
         table.append(values | {"choosing": score, "scoring": scoring, "total_seconds": own.cost.total_seconds, "chain": own.name})
     frame = pd.DataFrame(table).astype({"scoring": float})
     return frame.sort_values("choosing", ascending=False, kind="stable", ignore_index=True), best

@@ -27,7 +27,7 @@ def comparison_cells(frame: pd.DataFrame, measures: Iterable[str]) -> dict[str, 
 
 
 def sweep_cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the best combinations, and of those of which the score on the other queries is told."""
+    """Header and rows of the best combinations, and of those whose score on the other queries is shown."""
     settings = list(frame.columns[: list(frame.columns).index("choosing")])
     shown = frame[(frame.index < SHOWN) | frame["scoring"].notna()]
     rows = [

@@ -29,7 +29,7 @@ class AblateSettings(Settings):
         "half",
         description="queries that choose the sweep's best, others score it: of half the landmarks (Private ones too), or the Public ones",
     )
-    samples: int = Field(10_000, ge=100, description="times that the queries are drawn anew for the intervals")
+    samples: int = Field(10_000, ge=100, description="bootstrap draws of the queries for the intervals")
     seed: int = Field(0, ge=0, description="of these draws, of the halves and of the trials")
 
     @field_validator("sweep")

@@ -1,4 +1,4 @@
-"""What is searched: the dataset, where it lies and what it is."""
+"""What is searched: the dataset, where it is and what it holds."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DatasetSettings(Settings):
         "authors distribute them: revisited (Oxford, Paris), places (database/ and queries/, UTM in the names), msls; "
         "pictures: any folder of them, to be other runs' distractors",
     )
-    folder: UserPath = Field(Path("inputs/gldv2"), description="where the dataset lies, or is rendered to")
+    folder: UserPath = Field(Path("inputs/gldv2"), description="where the dataset is, or is rendered to")
     train_table: str = Field("train.csv", description="train.csv (id,landmark_id) or train_clean.csv (landmark_id,images)")
     solution: str | None = Field(None, description="solution file in the folder; unset: the only retrieval_solution*.csv, if any")
 

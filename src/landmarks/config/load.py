@@ -102,7 +102,7 @@ def _apply(tree: dict, override: str) -> None:
 
 
 def _parse_value(key: str, text: str) -> Any:
-    """YAML, but a path or a name is taken as typed: "2024" is a folder, not a number, and "#" may stand in it."""
+    """YAML, but a path or a name is taken as typed: "2024" is a folder, not a number, and "#" may be part of it."""
     field = known_keys().get(key)
     if field is not None and field.annotation in (Path, str, Path | None, str | None):
         return None if text in ("", "null") else text
@@ -150,7 +150,7 @@ def _step_at(place: list[str], tree: Any) -> type[Step]:
 
 
 def known_keys(settings: type[Settings] = Config, prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> pydantic field, for every setting; a model's keys stand under models.NAME, optional settings after their own key."""
+    """Dotted key -> pydantic field, for every setting; a model's keys are under models.NAME, optional settings after their own key."""
     keys: dict[str, Any] = {}
     for name, field in settings.model_fields.items():
         kinds = (field.annotation, *get_args(field.annotation))

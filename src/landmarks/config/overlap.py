@@ -25,4 +25,4 @@ class OverlapSettings(Settings):
     )
     verify: bool = Field(False, description="only those are the same that local features confirm; missing ones of this run are extracted")
     least_inliers: int = Field(30, ge=1, description="a pair is confirmed from this many inliers on")
-    score: bool = Field(True, description="carry out the chain again without the landmarks that overlap, to see what they are worth")
+    score: bool = Field(True, description="run the chain again without the landmarks that overlap, to see what they are worth")

@@ -134,7 +134,7 @@ def step_class(name: str, code_refused_in: Path | None = None) -> type[Step]:
 def _class_from_outside(name: str, module_name: str, attribute: str, code_refused_in: Path | None) -> type[Step]:
     if code_refused_in is not None:
         raise UserError(
-            f"the step {name} is code from outside the package, and the configuration that names it lies in a run folder",
+            f"the step {name} is code from outside the package, and the configuration that names it is in a run folder",
             where=code_refused_in,
             next="read that code; if you trust it, the same command with --allow-code",
         )
@@ -142,7 +142,7 @@ def _class_from_outside(name: str, module_name: str, attribute: str, code_refuse
         sys.path.append(os.getcwd())  # as with `python -m`, whichever way the program was started
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever somebody's module raises when it is imported
+    except Exception as error:  # a module of somebody's may raise anything when it is imported
         raise UserError(
             f"the step {name} cannot be imported: {type(error).__name__}: {error}",
             where="the chain of steps",

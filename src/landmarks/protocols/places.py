@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Chain, Config
+from landmarks.config import Chain, Config, PlacesSettings
 from landmarks.datasets.places import Places, read_places
 from landmarks.errors import UserError
 from landmarks.metrics.places import found_within, near_places
@@ -50,14 +51,14 @@ class PlacesJudge(Judge):
         self._config, folder = config, config.tables_folder
         self._tables = read_tables(folder, config.dataset.train_table)
         queries = read_places(folder / "test.csv", self._tables.test_ids)
-        self._truth = _truth(config, queries, read_places(folder / "index.csv", self._tables.index_ids))
+        self._truth = _truth(config.places, queries, read_places(folder / "index.csv", self._tables.index_ids), folder)
         positives = np.diff(self._truth.offsets)
         self._scored = positives > 0 if config.places.skip_without_positives else np.ones(len(positives), bool)
         # A sequence goes by the picture in its middle.
         self._rows = self._truth.queries[:, self._truth.queries.shape[1] // 2][self._scored]
         self._queries = pd.DataFrame({"id": self._tables.test_ids[self._rows], "relevant": positives[self._scored]})
         self._counts = {"scored": int(self._scored.sum()), "without a positive": int((positives == 0).sum())}
-        self.choices = _words(config)
+        self.choices = _words(config.places)
 
     @property
     def queries(self) -> pd.DataFrame:
@@ -94,20 +95,20 @@ class PlacesJudge(Judge):
         return [min(self.true_images(id), default=f"none near {id}") for id in self.queries["id"]]
 
 
-def _truth(config: Config, queries: Places, index: Places) -> Truth:
-    settings = config.places
+def _truth(settings: PlacesSettings, queries: Places, index: Places, folder: Path) -> Truth:
+    """folder: of the tables, for messages."""
     headings = None
     if settings.degrees is not None:
         if queries.headings is None or index.headings is None:
             raise UserError(
                 "places.degrees asks for the cameras' headings, and the tables have none",
-                where=config.tables_folder,
+                where=folder,
                 next="places.degrees=null, or a column heading in index.csv and test.csv",
             )
         headings = queries.headings, index.headings
     images, offsets = near_places(queries.positions, index.positions, settings.metres, headings, settings.degrees)
-    query_rows = _sequences(config, queries, settings.query_frames, "query_frames")
-    index_rows = _sequences(config, index, settings.index_frames, "index_frames")
+    query_rows = _sequences(queries, settings.query_frames, "query_frames", folder)
+    index_rows = _sequences(index, settings.index_frames, "index_frames", folder)
     if settings.query_frames == settings.index_frames == 1:
         return Truth(query_rows, index_rows, images, offsets, (images, offsets))
     # In which entries every picture is a frame; a query's place is that of all its frames together.
@@ -123,20 +124,19 @@ def _truth(config: Config, queries: Places, index: Places) -> Truth:
     return Truth(query_rows, index_rows, np.array([entry for one in lists for entry in one], np.int32), starts, (images, offsets))
 
 
-def _sequences(config: Config, places: Places, length: int, setting: str) -> np.ndarray:
+def _sequences(places: Places, length: int, setting: str, folder: Path) -> np.ndarray:
     if length == 1:
         return np.arange(len(places.ids))[:, None]
     if places.sequences is None or places.frames is None:
         raise UserError(
             f"places.{setting}={length} asks for sequences, and the tables have none",
-            where=config.tables_folder,
+            where=folder,
             next=f"places.{setting}=1, or columns sequence and frame in index.csv and test.csv",
         )
     return consecutive(places.sequences, places.frames, length)
 
 
-def _words(config: Config) -> dict[str, str]:
-    settings = config.places
+def _words(settings: PlacesSettings) -> dict[str, str]:
     frames = f"{settings.query_frames} frames against {settings.index_frames}"
     made = {"same place": f"{settings.metres:g} m" + (f", {settings.degrees:g} degrees" if settings.degrees is not None else "")}
     made["queries without a positive"] = "left out" if settings.skip_without_positives else "count as missed"

@@ -80,7 +80,7 @@ class Recognition(Protocol):
             "versions": library_versions(),
         }
         dataset, fingerprint = str(config.dataset.folder), manifest["fingerprint"]
-        evaluation = Evaluation(model_name(config), chain, "recognition", dataset, made, numbers, fingerprint)
+        evaluation = Evaluation(model_name(config.models), chain, "recognition", dataset, made, numbers, fingerprint)
         rows = pd.DataFrame([{"chain": chain} | numbers | {"seconds": spent}])
         return Scores(results, rows, _table(predictions, solution), [evaluation])
 

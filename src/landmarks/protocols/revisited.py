@@ -57,7 +57,7 @@ def without_junk_before_verify(chain: Chain, difficulty: str) -> Chain:
 
 
 class RevisitedJudge(Judge):
-    """Whatever stands behind a list counts in the order of its similarity: the whole index is ranked, as the protocol asks.
+    """Images behind the end of a list count in the order of their similarity: the whole index is ranked, as the protocol asks.
 
     Queries without a positive of a difficulty are left out of that difficulty's means; one that was not searched for finds
     nothing. Raises UserError where the ground truth is missing or belongs to other images.
@@ -70,7 +70,10 @@ class RevisitedJudge(Judge):
         self._config = config
         self._folder = config.tables_folder
         self._test_ids = read_tables(self._folder, config.dataset.train_table).test_ids
-        self.choices = {"query crop": _crop(config), "distractors": str(config.dataset.distractors or "none")}
+        self.choices = {
+            "query crop": _crop(bool(config.models), self._folder / "test.csv"),
+            "distractors": str(config.dataset.distractors or "none"),
+        }
 
     @cached_property
     def queries(self) -> pd.DataFrame:
@@ -161,7 +164,8 @@ def _measure(ranks: dict[str, np.ndarray], difficulty: str) -> list[float]:
     return [average_precision(clean, len(positives)), *(precision_at(clean, len(positives), at) for at in PLACES)]
 
 
-def _crop(config: Config) -> str:
-    if not config.models:
+def _crop(described: bool, queries: Path) -> str:
+    """described: whether models of the run described the pictures; queries: test.csv."""
+    if not described:
         return "not known (descriptors as given)"
-    return "the authors' boxes" if "left" in read_csv_header(config.tables_folder / "test.csv") else "none: whole pictures"
+    return "the authors' boxes" if "left" in read_csv_header(queries) else "none: whole pictures"

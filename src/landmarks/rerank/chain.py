@@ -50,7 +50,9 @@ def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[str
 
     @cache
     def pairs(of: str, among: str) -> VerifiedPairs:
-        return VerifiedPairs(config, local_model(config.models, config.verification.model), (of, among), ids[of], ids[among])
+        return VerifiedPairs(
+            config.run, config.verification, local_model(config.models, config.verification.model), (of, among), ids[of], ids[among]
+        )
 
     return lambda of, among, first, second: pairs(of, among).counts(first, second).inliers
 
@@ -95,7 +97,8 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
 
     context  gives the context, and is called only where something is to be made
     """
-    _refuse_learning(config, chain)
+    if config.dataset.kind.is_benchmark:
+        _refuse_learning(chain)
     artefacts = chain_artefacts(config, chain)
     if all(artefact.is_complete() for artefact in artefacts):
         return config.run.folder / "rankings" / chain_names(chain)[-1]
@@ -110,10 +113,10 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
     return artefacts[-1].folder
 
 
-def _refuse_learning(config: Config, chain: Chain) -> None:
+def _refuse_learning(chain: Chain) -> None:
     """Benchmarks come without training images: a step that would silently do nothing there is a mistake."""
     learning = [step.step for step in chain if step.learns]
-    if learning and config.dataset.kind.is_benchmark:
+    if learning:
         raise UserError(
             f"the step {learning[0]} learns from train's landmarks, and a benchmark has no training images",
             where="rerank",
@@ -133,7 +136,7 @@ def _make(artefact: Artefact, ranking: Ranking, context: Context, step: Step) ->
     artefact.begin()
     with measured() as cost:
         made = step.apply(ranking, context)
-    if not isinstance(made, Ranking) or len(made.query_ids) != len(ranking.query_ids):  # a step of somebody's own
+    if not isinstance(made, Ranking) or len(made.query_ids) != len(ranking.query_ids):  # a step from outside the package
         raise UserError(f"the step {step.step} returned {type(made).__name__}, not a Ranking of the same queries", where="rerank")
     write_ranking(artefact.folder, made)
     for name, text in context.attachments.items():

@@ -25,7 +25,7 @@ from landmarks.rerank.steps.classify import Classify
 from landmarks.rerank.vectors import label_distributions
 
 NEAREST = 20  # index images that make the neighbourhood of a query, or of an index image
-FIRST = 10  # images of a list that stand for what the query shows
+FIRST = 10  # images of a list that represent what the query shows
 VOTERS = 3  # nearest training images that vote for a label
 CLASSIFIER = Classify(projection_weight=1, label_weight=2)
 

@@ -23,7 +23,7 @@ def rerank_with_train_subset(config: Config, kept: np.ndarray, folder: Path) -> 
     """Make the rankings of config.rerank again in the run folder `folder`, with the training images `kept` (m,) alone.
 
     Returns the settings of that run, to be scored like any other. Descriptors, their whitening and the first search stay those of
-    `config`, whatever they learned from the images that are gone; labels and vectors of training images are what the chain lacks.
+    `config`, including what they learned from the removed images; only labels and vectors of training images are missing from the chain.
     Raises UserError where the search of `config` has not been made.
     """
     run = config.run.folder

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landmarks.config import Config
+from landmarks.config import RunSettings, VerificationSettings
 from landmarks.device import choose_device
 from landmarks.ops.verification import pair_seed, verify_pairs
 from landmarks.ops.verification_torch import verify_pairs_torch
@@ -31,30 +31,33 @@ class Counts(NamedTuple):
 class VerifiedPairs:
     """Inliers of pairs of images, by one model's local features.
 
+    run        where pairs are kept and local features are, and on which device pairs are verified
+    model      whose local features are matched
     splits     of the first and of the second image: "test" and "index" for queries and what they found
     query_ids  (n_query,) strings, index_ids (n_index,): pairs are pairs of row numbers of these
-    elsewhere  the run folder that holds the second split's local features; unset: config's own
+    elsewhere  the run folder that holds the second split's local features; unset: that of `run`
 
     Raises UserError where no local features of a split were made.
     """
 
     def __init__(
         self,
-        config: Config,
+        run: RunSettings,
+        settings: VerificationSettings,
         model: str,
         splits: tuple[str, str],
         query_ids: np.ndarray,
         index_ids: np.ndarray,
         elsewhere: Path | None = None,
     ):
-        self._settings, self._what = config.verification, f"verify {splits[0]}-{splits[1]}"
-        self._device = choose_device(config.run.device)[0]
+        self._settings, self._what = settings, f"verify {splits[0]}-{splits[1]}"
+        self._device = choose_device(run.device)[0]
         on_gpu = {"processor": "gpu"} if self._device.type == "cuda" else {}  # which rounds otherwise: the two are never mixed
         self._query_ids, self._index_ids = query_ids, index_ids
-        self._queries = LocalStore(local_folder(config.run.folder, model, splits[0]))
-        self._index = LocalStore(local_folder(elsewhere or config.run.folder, model, splits[1]))
+        self._queries = LocalStore(local_folder(run.folder, model, splits[0]))
+        self._index = LocalStore(local_folder(elsewhere or run.folder, model, splits[1]))
         self._table = PairTable(
-            config.run.folder / "pairs" / model,
+            run.folder / "pairs" / model,
             "-".join(splits),
             query_ids,
             index_ids,

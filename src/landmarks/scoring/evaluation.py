@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config, verifies
+from landmarks.config import Config, WhitenSettings, verifies
 from landmarks.errors import UserError
 from landmarks.store.artefact import read_manifest
 from landmarks.store.ledger import add_to_ledger, write_numbers
@@ -26,7 +26,7 @@ class Evaluation:
     chain        the chain's name
     protocol     the protocol's name
     dataset      what was searched
-    choices      name -> what was chosen, in words: whatever changes the number
+    choices      name -> what was chosen, in words: everything that changes the number
     numbers      name -> number, in percent; None where there was nothing to measure
     fingerprint  of the ranking that earned them
     """
@@ -45,10 +45,10 @@ class Evaluation:
         return asdict(self) | {"date": date, "choices": words, "numbers": write_numbers(self.numbers)}
 
 
-def enter(config: Config, evaluations: Iterable[Evaluation]) -> None:
+def enter(ledger: Path, evaluations: Iterable[Evaluation]) -> None:
     """Give each its line in the ledger, dated now."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    add_to_ledger(config.ledger, [evaluation.line(now) for evaluation in evaluations])
+    add_to_ledger(ledger, [evaluation.line(now) for evaluation in evaluations])
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,18 @@ def mean(values: np.ndarray) -> float | None:
     return round(float(np.mean(values)), 4) if len(values) else None
 
 
-def model_name(config: Config) -> str:
+def model_name(models: Collection[str]) -> str:
     """The ensembled models; without any, the user's own descriptors."""
-    return "+".join(config.models) or "descriptors"
+    return "+".join(models) or "descriptors"
 
 
 def choices(config: Config) -> dict[str, str]:
     """Those that any protocol has: how descriptors were made, and what they were learned on."""
-    made = {"whitening": whitening_in_words(config), "training set": _training_set(config), "overlap": _overlap(config)}
+    made = {
+        "whitening": whitening_in_words(config.whiten),
+        "training set": _training_set(config.models, config.run.folder),
+        "overlap": _overlap(config.run.folder),
+    }
     if config.models:
         scales = " ".join(f"{scale:g}" for scale in config.extract.scales)
         made = {"longest side": str(config.extract.longest_side), "scales": scales} | made
@@ -92,20 +96,20 @@ def choices(config: Config) -> dict[str, str]:
     return made
 
 
-def whitening_in_words(config: Config) -> str:
-    return f"{config.whiten.dimensions} dimensions, learned on {config.whiten.learned_on}" if config.whiten.dimensions else "none"
+def whitening_in_words(whiten: WhitenSettings) -> str:
+    return f"{whiten.dimensions} dimensions, learned on {whiten.learned_on}" if whiten.dimensions else "none"
 
 
-def _overlap(config: Config) -> str:
-    """How many of the images that are scored stand in the training set, as the stage overlap found."""
-    path = config.run.folder / "overlap" / "summary.json"
+def _overlap(run_folder: Path) -> str:
+    """How many of the images that are scored are also in the training set, as the stage overlap found."""
+    path = run_folder / "overlap" / "summary.json"
     return json.loads(path.read_text(encoding="utf-8"))["words"] if path.is_file() else "not measured"
 
 
-def _training_set(config: Config) -> str:
-    if not config.models:
+def _training_set(models: Collection[str], run_folder: Path) -> str:
+    if not models:
         return "not known (descriptors as given)"
-    return "; ".join(f"{name}: {_trained_on(config.run.folder / 'models' / name)}" for name in config.models)
+    return "; ".join(f"{name}: {_trained_on(run_folder / 'models' / name)}" for name in models)
 
 
 def _trained_on(folder: Path) -> str:

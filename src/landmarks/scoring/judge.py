@@ -83,7 +83,7 @@ class Judge(ABC):
         return None
 
     def tabled(self, numbers: dict[str, float | None]) -> dict[str, float | None]:
-        """Those of a chain's numbers that stand in ablation.csv."""
+        """Those of a chain's numbers that are written to ablation.csv."""
         return numbers
 
     def more_results(self, per_query: pd.DataFrame, names: list[str]) -> dict[str, Any]:

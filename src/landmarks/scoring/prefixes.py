@@ -35,7 +35,7 @@ def score_prefixes(config: Config, judge: Judge, run_as: Callable[[Chain], tuple
         rows.append({"chain": name} | judge.tabled(judged.numbers) | {"seconds": seconds})
         metrics[name] = judged.numbers | {"seconds": seconds, "fingerprint": fingerprint}
         evaluations.append(
-            Evaluation(model_name(config), name, judge.protocol, str(config.dataset.folder), made, judged.numbers, fingerprint)
+            Evaluation(model_name(config.models), name, judge.protocol, str(config.dataset.folder), made, judged.numbers, fingerprint)
         )
     table = pd.concat([judge.queries, pd.DataFrame(per_query, index=judge.queries.index)], axis=1)
     results = {"unit": "percent", "protocol": judge.protocol, "choices": made, "queries": judge.counts, "chains": metrics}

@@ -1,4 +1,4 @@
-"""What is written and said of an evaluation, whatever the protocol."""
+"""How an evaluation by any protocol is written, printed and entered in the ledger."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def record(config: Config, protocol: str, scores: Scores | None) -> Path | None:
     write_csv(folder / "ablation.csv", scores.chains)
     write_json(folder / "metrics.json", scores.results)
     how.show(scores.results)
-    enter(config, scores.evaluations)
+    enter(config.ledger, scores.evaluations)
     return folder

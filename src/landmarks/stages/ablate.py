@@ -117,7 +117,7 @@ def _sweep(
     where = "the Public ones" if settings.choose_on == "public" else f"those of half the landmarks, seed {settings.seed}"
     about = (
         f"Sweep: the best of {len(chains)} combinations, chosen on {choosing.sum()} queries ({where}) and compared with the chain "
-        f"as it stands on the other {(~choosing).sum()}, whose score is told of these two alone; {judge.compared}, in percent."
+        f"as it stands on the other {(~choosing).sum()}, whose score is shown for these two alone; {judge.compared}, in percent."
     )
     if len(chains) > SHOWN:
         about += f" The first {SHOWN}; all of them are in sweep.csv."

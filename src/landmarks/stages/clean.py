@@ -53,7 +53,7 @@ def clean(config: Config) -> Path:
     ids, labels, pairs = _same_label_pairs(source, tables.train, nearest, config.clean, use_gpu)
     with_pairs = ids[np.unique(pairs)]
     extract_features(config, "clean", model, {"train": with_pairs})
-    inliers, rate = _inliers(VerifiedPairs(config, model, ("train", "train"), ids, ids), labels, pairs)
+    inliers, rate = _inliers(VerifiedPairs(config.run, config.verification, model, ("train", "train"), ids, ids), labels, pairs)
     limits = config.clean
     kept = images_to_keep(
         labels, pairs, inliers, min_inliers=limits.least_inliers, min_pairs=limits.least_pairs, min_images=limits.least_images

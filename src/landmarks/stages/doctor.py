@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from landmarks.config import Config
+from landmarks.config import Config, DownloadSettings, ModelSettings
 from landmarks.doctor.check import Check
 from landmarks.doctor.dataset import check_dataset
 from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_torch
@@ -55,13 +55,13 @@ def look(config: Config, arguments: str) -> list[Check]:
         *_looked_at("torch", lambda: check_torch(partial(probe, "torch"), device))[0],
         *_looked_at("FAISS", lambda: [check_faiss(partial(probe, "faiss"), device)])[0],
     ]
-    models, channels = _looked_at("models", lambda: _check_models(config))
+    models, channels = _looked_at("models", lambda: _check_models(config.models, config.run.folder))
     of_dataset, images = _looked_at("dataset", lambda: check_dataset(config, arguments))
     complete = all(check.state != "missing" for check in of_dataset)
     if not config.models:
-        images, channels = (images, _array_dimensions(config)) if complete else (None, {})
+        images, channels = (images, _array_dimensions(config.tables_folder)) if complete else (None, {})
     needs, _ = _looked_at("memory and disk", lambda: _check_needs(config, images, channels or {}))
-    return [*checks, *models, *needs, *_looked_at("Kaggle", lambda: [_check_credential(config, complete)])[0], *of_dataset]
+    return [*checks, *models, *needs, *_looked_at("Kaggle", lambda: [_check_credential(config.download, complete)])[0], *of_dataset]
 
 
 def _looked_at(name: str, look: Callable[[], Any]) -> tuple[list[Check], Any]:
@@ -70,27 +70,27 @@ def _looked_at(name: str, look: Callable[[], Any]) -> tuple[list[Check], Any]:
         found = look()
     except Exception as error:  # whatever a broken machine comes up with
         first = next(iter(str(error).splitlines()), type(error).__name__)
-        return [Check(name, "missing", f"cannot be looked at: {first}", getattr(error, "next", None) or "mend what it says")], None
+        return [Check(name, "missing", f"cannot be checked: {first}", getattr(error, "next", None) or "fix what it says")], None
     return found if isinstance(found, tuple) else (found, None)
 
 
 def _check_needs(config: Config, images: dict[str, int] | None, channels: dict[str, int]) -> list[Check]:
     if images is None:
-        return [Check("memory and disk", "note", f"what is needed can be told when the dataset is there; {_free(config.run.folder)}")]
-    return [check_memory(memory_need(config, images, channels)), _check_disk(config, disk_needs(config, images, channels))]
+        return [Check("memory and disk", "note", f"what is needed is known once the dataset is there; {_free(config.run.folder)}")]
+    return [check_memory(memory_need(config, images, channels)), _check_disk(config.run.folder, disk_needs(config, images, channels))]
 
 
-def _check_models(config: Config) -> tuple[list[Check], dict[str, int]]:
+def _check_models(models: Mapping[str, ModelSettings], run_folder: Path) -> tuple[list[Check], dict[str, int]]:
     """A check of the models, and the channels of their backbones."""
-    if not config.models:
+    if not models:
         return [], {}
     try:
-        facts = probe("models", json.dumps({name: model.backbone for name, model in config.models.items()}))
+        facts = probe("models", json.dumps({name: model.backbone for name, model in models.items()}))
     except Broken as error:
-        return [Check("models", "missing", f"cannot be built: {error}", "mend models.NAME.backbone, or ./run.sh config")], {}
+        return [Check("models", "missing", f"cannot be built: {error}", "correct models.NAME.backbone, or ./run.sh config")], {}
     found, missing = [], None
-    for name, model in config.models.items():
-        trained = (config.run.folder / "models" / name / MANIFEST).is_file()
+    for name, model in models.items():
+        trained = (run_folder / "models" / name / MANIFEST).is_file()
         weights = facts[name]["weights"] if model.pretrained else "random"
         state = "trained" if trained else _WEIGHTS[weights]
         if not trained and model.checkpoint is not None:
@@ -104,19 +104,19 @@ def _check_models(config: Config) -> tuple[list[Check], dict[str, int]]:
     return [check], {name: fact["channels"] for name, fact in facts.items()}
 
 
-def _array_dimensions(config: Config) -> dict[str, int]:
+def _array_dimensions(tables_folder: Path) -> dict[str, int]:
     """Of the user's own descriptors."""
-    path = config.tables_folder / "index.npy"
+    path = tables_folder / "index.npy"
     return {"arrays": read_array(path, mapped=True).shape[-1]} if path.is_file() else {}
 
 
-def _check_disk(config: Config, needs: dict[str, float]) -> Check:
-    there = sum(path.stat().st_size for path in config.run.folder.rglob("*") if path.is_file())
+def _check_disk(run_folder: Path, needs: dict[str, float]) -> Check:
+    there = sum(path.stat().st_size for path in run_folder.rglob("*") if path.is_file())
     needed = sum(needs.values())
     what, size = max(needs.items(), key=lambda need: need[1])
     estimate = f"about {format_bytes(needed)} needed (estimate), most for {what} ({format_bytes(size)})"
-    found = f"{_free(config.run.folder)}; {estimate}; {format_bytes(there)} are there"
-    if needed - there > free_bytes(config.run.folder):
+    found = f"{_free(run_folder)}; {estimate}; {format_bytes(there)} are there"
+    if needed - there > free_bytes(run_folder):
         return Check("disk", "missing", found, "run.folder=FOLDER on a larger disk")
     return Check("disk", "ok", found)
 
@@ -125,11 +125,11 @@ def _free(folder: Path) -> str:
     return f"{format_bytes(free_bytes(folder))} free for {folder}"
 
 
-def _check_credential(config: Config, complete: bool) -> Check:
+def _check_credential(download: DownloadSettings, complete: bool) -> Check:
     """complete: the dataset is there."""
     credential = find_credential()
     if credential is not None:
         return Check("Kaggle", "ok", f"credential in {credential} (not shown, not tried)")
-    if not complete and (config.download.competitions or config.download.datasets):
+    if not complete and (download.competitions or download.datasets):
         return Check("Kaggle", "missing", "no credential, and the dataset is to be downloaded from there", HOW_TO)
     return Check("Kaggle", "note", "no credential: one is needed to download from Kaggle and to upload")

@@ -1,4 +1,4 @@
-"""overlap: photos that stand in the training set and in an evaluation set, and what the labels of their landmarks are worth."""
+"""overlap: photos that are in the training set and in an evaluation set, and what the labels of their landmarks are worth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landmarks.config import Config, DatasetSettings, WhitenSettings
+from landmarks.config import Config, DatasetSettings, OverlapSettings, WhitenSettings
 from landmarks.extraction.run import extract_features
 from landmarks.progress import say
 from landmarks.rerank.chain import make_chain, open_context
@@ -37,7 +37,7 @@ def overlap(config: Config) -> Path:
     """
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     evaluated, trained = DescriptorSource(_over(config, config.dataset), tables), _training_space(config, tables)
-    table = _train_table(config, tables)
+    table = _train_table(config.overlap, tables, described=bool(config.models))
     settings = config.overlap.model_dump(mode="json", exclude={"score", "train", "train_table"})
     settings |= {"verification": config.verification.model_dump(mode="json")} if config.overlap.verify else {}
     inputs = evaluated.inputs(*config.overlap.splits) | {f"training set {name}": made for name, made in trained.inputs("train").items()}
@@ -52,7 +52,7 @@ def overlap(config: Config) -> Path:
         parts = {split: evaluated.unwhitened(split) for split in config.overlap.splits}
         found = [_near_duplicates(config, split, part, train) for split, part in parts.items()]
         pairs = _with_landmarks(pd.concat(found, ignore_index=True), landmarks)
-        summary = _summary(config, pairs, {split: len(part.ids) for split, part in parts.items()}, landmarks)
+        summary = _summary(config.overlap, pairs, {split: len(part.ids) for split, part in parts.items()}, landmarks)
         write_csv(artefact.folder / "pairs.csv", pairs)
         write_json(artefact.folder / "summary.json", summary)
         if landmarks is not None:
@@ -83,13 +83,13 @@ def _over(config: Config, dataset: DatasetSettings) -> Config:
     return config.model_copy(update={"dataset": dataset, "whiten": WhitenSettings()})
 
 
-def _train_table(config: Config, tables: Tables) -> Path | None:
-    """Where the training images' landmarks stand; None = not known."""
-    if config.overlap.train_table is not None:
-        return config.overlap.train_table
-    if config.overlap.train is None:
+def _train_table(settings: OverlapSettings, tables: Tables, described: bool) -> Path | None:
+    """The table of the training images' landmarks; None = not known."""
+    if settings.train_table is not None:
+        return settings.train_table
+    if settings.train is None:
         return tables.path("train")
-    return None if config.models else config.overlap.train / "train.csv"
+    return None if described else settings.train / "train.csv"
 
 
 def _near_duplicates(config: Config, split: str, evaluated: Descriptors, train: Descriptors) -> pd.DataFrame:
@@ -118,7 +118,9 @@ def _inliers(config: Config, split: str, ids: np.ndarray, train_ids: np.ndarray,
     inliers = np.full(len(images), -1)
     if there.any():
         inliers[there] = (
-            VerifiedPairs(config, model, (split, "train"), ids, train_ids, elsewhere).counts(images[there], rows[there]).inliers
+            VerifiedPairs(config.run, config.verification, model, (split, "train"), ids, train_ids, elsewhere)
+            .counts(images[there], rows[there])
+            .inliers
         )
     return inliers
 
@@ -138,10 +140,10 @@ def _without(landmarks: TrainTable, pairs: pd.DataFrame) -> TrainTable:
     return TrainTable(landmarks.ids[kept], landmarks.landmark_ids[kept])
 
 
-def _summary(config: Config, pairs: pd.DataFrame, images: dict[str, int], landmarks: TrainTable | None) -> dict[str, Any]:
+def _summary(settings: OverlapSettings, pairs: pd.DataFrame, images: dict[str, int], landmarks: TrainTable | None) -> dict[str, Any]:
     counts = {split: {"images": count, "in_train": pairs[pairs["split"] == split]["id"].nunique()} for split, count in images.items()}
     said = " and ".join(f"{part['in_train']} of {part['images']} {split} images" for split, part in counts.items())
-    limit = f"cosine {config.overlap.similarity:g}" + (f", {config.overlap.least_inliers} inliers" if config.overlap.verify else "")
+    limit = f"cosine {settings.similarity:g}" + (f", {settings.least_inliers} inliers" if settings.verify else "")
     summary: dict[str, Any] = {"splits": counts, "training_images": pairs["train_id"].nunique()}
     if landmarks is not None:
         named = pairs.loc[pairs["landmark_id"] != "", "landmark_id"].nunique()
@@ -176,7 +178,7 @@ def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
     evaluations = [replace(evaluation, choices=evaluation.choices | {"overlap": words}) for evaluation in after.evaluations[1:]]
     scores = {one.chain: {"all": one.numbers, "without": other.numbers} for one, other in zip(before.evaluations, after.evaluations)}
     write_json(folder / "scores.json", {"unit": "percent", "without": words, "chains": scores})
-    enter(config, evaluations)
+    enter(config.ledger, evaluations)
     say(f"overlap: {words}:")
     for chain, numbers in scores.items():
         changed = {name: (value, numbers["without"][name]) for name, value in numbers["all"].items() if value != numbers["without"][name]}

@@ -115,5 +115,6 @@ def _inliers(config: Config, query_ids: np.ndarray, train_ids: np.ndarray, found
     wanted = {"test": query_ids[np.unique(queries)], "train": train_ids[np.unique(images)]}
     extract_features(config, "recognize", model, wanted)
     inliers = np.zeros(found.shape, np.int64)
-    inliers[queries, places] = VerifiedPairs(config, model, ("test", "train"), query_ids, train_ids).counts(queries, images).inliers
+    pairs = VerifiedPairs(config.run, config.verification, model, ("test", "train"), query_ids, train_ids)
+    inliers[queries, places] = pairs.counts(queries, images).inliers
     return inliers

@@ -57,7 +57,7 @@ def upload(
     counts = lists.starts[1:] - lists.starts[:-1]
     say(f"  file         {path}, {format_bytes(path.stat().st_size)}, digest {digest}")
     say(f"  holds        {len(lists.ids)} queries, {counts.mean():.1f} images each, {(counts == 0).sum()} without any")
-    say(f"  made by      {model_name(config)}, {chain}")
+    say(f"  made by      {model_name(config.models)}, {chain}")
     say(f"  competition  {name}, {competition(name).where}")
     if earlier is None:
         left = kaggle.submissions_left(name)
@@ -131,6 +131,7 @@ def _report(config: Config, submission: Submission, chain: str) -> None:
     percent = {key: None if score is None else 100 * score for key, score in scores.items()}
     fingerprint = read_chain_manifests(config, config.rerank)[chain]["fingerprint"]
     made = choices(config) | {"solution": f"Kaggle's, {config.submit.competition}"}
-    enter(config, [Evaluation(model_name(config), chain, "retrieval", str(config.dataset.folder), made, percent, fingerprint)])
+    evaluation = Evaluation(model_name(config.models), chain, "retrieval", str(config.dataset.folder), made, percent, fingerprint)
+    enter(config.ledger, [evaluation])
     words = ", ".join(f"{key.removeprefix('map_')} {value:.2f}" for key, value in percent.items() if value is not None)
     say(f"submit: Kaggle's score in percent: {words}; recorded in {config.ledger}")
