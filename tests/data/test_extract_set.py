@@ -49,7 +49,7 @@ def test_pixels_are_found_again_in_the_original(tmp_path, height, width, longest
     assert min(height, width) <= picture.shorter_side <= min(height, width) + 8  # a reduced JPEG rounds its sides up
 
 
-def test_the_original_is_meant_upright(tmp_path):
+def test_positions_are_those_of_the_upright_original(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter, clockwise
     write_photo(tmp_path, "abc", 200, 300, (200, 40), exif=exif)

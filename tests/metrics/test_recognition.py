@@ -68,7 +68,7 @@ def test_equal_confidences_stand_in_the_order_of_the_queries():
     assert gap([(1, 0.5), (2, 0.5)], [[9], [2]]) == pytest.approx(1 / 4)
 
 
-def test_no_prediction_is_no_right_one_whatever_its_label():
+def test_a_query_without_a_prediction_is_never_correct():
     assert gap([(1, NONE), (2, NONE)], [[1], [2]]) == 0
     assert correct_predictions(np.array([1]), np.array([NONE]), *as_truth([[1]])).tolist() == [False]
 

@@ -14,7 +14,7 @@ def test_the_map_has_stride_32(name):
 
 
 def test_packaged_weights_know_imagenet():
-    """With the classifier put back, the weights name what the photo shows: they stand in the right places."""
+    """With the classifier kept, the network recognises a photo: every weight is in its place."""
     cbook = pytest.importorskip("matplotlib.cbook")
     from PIL import Image
 

@@ -8,7 +8,7 @@ SETTINGS = {"names": NAMES, "trees": 30, "leaves": 4, "learning_rate": 0.1}
 
 
 def queries(count=60, candidates=20, seed=0):
-    """Relevant is where the first two columns' sum is large; the third says nothing, and some of the second is unknown."""
+    """Relevant is where the first two columns' sum is large; the third is noise, and some of the second is unknown."""
     random = np.random.default_rng(seed)
     table = random.random((count * candidates, 3), dtype=np.float32)
     relevant = table[:, 0] + table[:, 1] > 1.3
@@ -23,7 +23,7 @@ def precision(scores, relevant, candidates=20):
 
 
 @pytest.mark.parametrize("objective", ["rank_xendcg", "lambdarank"])
-def test_it_learns_what_tells_candidates_apart_and_says_what_did(objective):
+def test_it_learns_to_rank_and_reports_the_columns_that_helped(objective):
     model = train_ranker(*queries(), objective=objective, **SETTINGS)
     new, relevant, _ = queries(seed=1)
     assert precision(model.scores(new), relevant) > precision(new[:, 0].astype(float), relevant) + 0.1

@@ -5,7 +5,7 @@ from landmarks.models.descriptor_head import apply_head, create_head, train_head
 
 
 def images(seed=0):
-    """Sixty images of four classes, two clusters each: no plane tells them apart."""
+    """Sixty images of four classes, two clusters each: not linearly separable."""
     random = np.random.default_rng(seed)
     labels = np.arange(60) % 4
     centres = np.random.default_rng(1).standard_normal((4, 2, 12))
@@ -19,7 +19,7 @@ def trained():
     return head
 
 
-def test_it_learns_classes_and_says_how_sure_it_is():
+def test_it_learns_classes_and_gives_probabilities():
     new, labels = images(seed=5)
     projections, found, probabilities = apply_head(trained(), new, kept=2)
     assert (found[:, 0] == labels).mean() > 0.9
@@ -28,7 +28,7 @@ def test_it_learns_classes_and_says_how_sure_it_is():
     assert (probabilities.sum(axis=1) <= 1 + 1e-6).all()
 
 
-def test_the_same_data_give_the_same_head_whatever_was_drawn_before():
+def test_the_same_data_give_the_same_head_after_other_random_draws():
     first = trained()
     torch.rand(17)
     second = trained()

@@ -1,4 +1,4 @@
-"""Folding changes how a map is computed, not the map."""
+"""Folding does not change the map."""
 
 import copy
 
@@ -70,15 +70,15 @@ class Shared(Twice):
         return self.norm(self.other(self.norm(self.convolution(images))))
 
 
-class Curious(Twice):
-    """Looks at its norm's own numbers."""
+class ReadsItsNorm(Twice):
+    """Uses an attribute of its norm."""
 
     def forward(self, images):
         return self.norm(self.convolution(images)) * self.norm.eps
 
 
-@pytest.mark.parametrize("network", [Twice, Shared, Curious])
-def test_what_cannot_be_folded_stays_as_it_was(network):
+@pytest.mark.parametrize("network", [Twice, Shared, ReadsItsNorm])
+def test_a_network_that_cannot_be_folded_is_restored(network):
     torch.manual_seed(0)
     model = model_of("test_resnet")
     model.backbone.network = network()

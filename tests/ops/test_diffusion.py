@@ -42,7 +42,7 @@ def test_equals_a_direct_solution_of_the_dense_system(width, seeds, alpha, power
 
 
 def test_worked_by_hand():
-    """Images 0 and 1 list each other (S = 1 between them), 2 is listed by 0 and lists nobody. y = (1, 0, 0), alpha 1/2:
+    """Images 0 and 1 list each other (S = 1 between them), 2 is listed by 0 and lists no image. y = (1, 0, 0), alpha 1/2:
     f0 = 1 + f1 / 2, f1 = f0 / 2, so f0 = 4/3 and f1 = 2/3."""
     neighbours = np.array([[2, 1], [0, -1], [-1, -1]], np.int32)
     similarities = np.array([[0.9, 0.5], [0.5, -np.inf], [-np.inf, -np.inf]], np.float32)

@@ -44,7 +44,7 @@ def test_whole_matrices_are_converted_as_numpy_converts_them():
         np.testing.assert_array_equal(to_float16(values[None]).view(np.uint16), expected.view(np.uint16))
 
 
-def test_conversions_take_any_layout_and_write_where_they_are_told():
+def test_conversions_take_any_layout_and_write_into_out():
     rows = np.random.default_rng(3).standard_normal((6, 8))
     half, single = np.zeros((4, 4), np.float16), np.zeros((4, 4), np.float32)
     assert to_float16(rows[::2, ::2], half[:3]).base is half and (half[:3] == rows[::2, ::2].astype(np.float16)).all() and not half[3].any()

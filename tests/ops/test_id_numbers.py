@@ -25,6 +25,6 @@ def test_spaces_of_any_number_and_kind_separate():
 
 
 def test_no_known_ids_and_no_rows():
-    nobody = IdNumbers(*as_bytes([]))
-    assert nobody.parse(*as_bytes(["a b"]))[0].tolist() == [-1, -1]
-    assert nobody.parse(*as_bytes([]))[1].tolist() == [0]
+    empty = IdNumbers(*as_bytes([]))
+    assert empty.parse(*as_bytes(["a b"]))[0].tolist() == [-1, -1]
+    assert empty.parse(*as_bytes([]))[1].tolist() == [0]

@@ -49,5 +49,5 @@ def test_an_index_that_goes_by_in_blocks_finds_the_same(index, k, block):
         assert len(set(kept.tolist())) == min(k, index)
         np.testing.assert_array_equal(products[kept], values)
         same = values[1:] == values[:-1]
-        assert (kept[1:][same] > kept[:-1][same]).all(), "equal similarities stand in index order"
+        assert (kept[1:][same] > kept[:-1][same]).all(), "equal similarities are in index order"
     assert (indices[:, index:] == -1).all() and np.isneginf(similarities[:, index:]).all()

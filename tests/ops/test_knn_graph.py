@@ -4,7 +4,7 @@ import pytest
 from landmarks.ops.knn_graph import nearest_others
 
 
-def test_the_image_itself_is_dropped_wherever_it_stands():
+def test_the_image_itself_is_dropped_at_any_place():
     neighbours = np.array([[0, 2, 1], [0, 1, 2], [1, 0, -1]], np.int32)
     similarities = np.array([[1, 0.5, 0.25], [1, 1, 0.5], [0.5, 0.25, -np.inf]], np.float32)
     others, values = nearest_others(neighbours, similarities, 2)

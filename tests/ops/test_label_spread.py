@@ -54,7 +54,7 @@ def test_two_rounds_equal_those_of_a_dense_table():
     np.testing.assert_array_equal(cut.labels, whole.labels[:, :2])
 
 
-def test_nobody_vouches_for_an_image_among_strangers():
+def test_an_image_whose_neighbours_have_no_labels_has_a_small_share():
     numbers, weights = np.array([[1, 2], [0, -2]]), np.array([[0.5, 0.5], [0.5, 0.5]], np.float32)
     first = spread_labels(numbers, weights, np.array([3]), None, 4)
     assert first.labels[0, 0] == -1 and first.labels[1, 0] == 3 and first.shares[1, 0] == 0.5

@@ -40,7 +40,7 @@ def test_equals_its_plain_twin(rows, columns, max_distance, ratio):
     assert matches.dtype == np.int32
 
 
-def test_int8_equals_the_twin_on_what_int8_stands_for():
+def test_int8_equals_the_twin_on_the_dequantised_rows():
     """Rows of very different length before they are scaled: the factors decide which is nearest."""
     query, index = unit_vectors(1, 80), unit_vectors(2, 70)
     index[:30] = seen_again(query[:30], 3)

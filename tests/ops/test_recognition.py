@@ -50,7 +50,7 @@ def as_votes(labels, scores):
     return Votes(np.array(labels), np.array(scores, np.float32))
 
 
-def test_labels_predicted_too_often_stand_behind_all_others_in_their_own_order():
+def test_labels_predicted_too_often_rank_behind_all_others_in_their_own_order():
     votes = as_votes([7, 7, 7, 8, 8, -1], [0.9, 0.5, 0.7, 0.8, -0.2, 0.0])
     confidences = demote_frequent(votes, max_queries=2)
     assert np.argsort(-confidences).tolist() == [3, 5, 4, 0, 2, 1]

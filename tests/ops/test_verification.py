@@ -77,7 +77,7 @@ def test_int8_agrees_with_float32(images, every_pair, seeds):
     assert np.abs(found.inliers - expected.inliers).max() <= 5
 
 
-def test_settings_are_heeded(images, seeds):
+def test_every_setting_has_an_effect(images, seeds):
     pair, seed = np.array([[4, 4]]), seeds[-1:]
     fewest = verify_pairs(*images, pair, seed, SETTINGS.model_copy(update=dict(least_matches=1000)))
     assert fewest.matches[0] > 50 and fewest.inliers[0] == 0 and not fewest.models.any()
@@ -87,7 +87,7 @@ def test_settings_are_heeded(images, seeds):
     assert verify_pairs(*images, pair, seed, narrow).inliers[0] < 30
 
 
-def test_the_seed_of_a_pair_is_its_own_and_lasts():
+def test_the_seed_of_a_pair_depends_on_both_ids_in_order():
     assert pair_seed("a", "b") == pair_seed("a", "b") != pair_seed("b", "a")
     assert len({pair_seed("ab", "c"), pair_seed("a", "bc"), pair_seed("abc", "")}) == 3
     assert 0 <= pair_seed("a", "b") < 2**63

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from accelerate.state import AcceleratorState, PartialState
 
 from landmarks.errors import UserError
 from landmarks.training import hardware
@@ -8,13 +7,9 @@ from landmarks.training.hardware import is_first_process, start_accelerator
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """Accelerate keeps its first choice for the whole process."""
+def same_threads():
     threads = torch.get_num_threads()
-    AcceleratorState._reset_state(reset_partial_state=True)
     yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState._reset_state()
     torch.set_num_threads(threads)
 
 

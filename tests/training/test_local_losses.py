@@ -34,7 +34,7 @@ def test_the_local_losses_do_not_reach_the_backbone(backbone, layer):
     assert sum(gradient is not None and bool(gradient.any()) for gradient in gradients[False]) > 10
 
 
-def test_the_backbone_learns_what_it_would_learn_alone():
+def test_the_backbone_learns_as_without_the_branch():
     with_local, alone = make(), make(local=None)
     alone.load_state_dict({name: tensor for name, tensor in with_local.state_dict().items() if name in alone.state_dict()})
     for learner in (with_local, alone):
@@ -51,7 +51,7 @@ def test_the_losses_are_weighted_as_set():
     torch.testing.assert_close(default["loss"], default["loss_global"] + default["loss_attention"] + 10 * default["loss_reconstruction"])
 
 
-def test_what_is_measured_by_hand():
+def test_the_numbers_by_hand():
     shallow, deep = torch.tensor([1.0, 0.0, 0.0, -2.0]).view(1, 2, 1, 2), torch.tensor([0.0, 5.0]).view(1, 2, 1, 1)
     reconstruction = torch.tensor([3.0, 0.0, 4.0, 2.0]).view(1, 2, 1, 2)
     attention = torch.tensor([10.0, 1.0]).view(1, 1, 1, 2)
@@ -67,9 +67,9 @@ def test_what_is_measured_by_hand():
     np.testing.assert_allclose(numbers["loss_attention"], F.cross_entropy(torch.tensor([[3.0, 4.5]]), torch.tensor([0])))
 
 
-def test_every_part_is_taught():
+def test_every_parameter_gets_a_gradient():
     learner = make(learn_scale=True, scale=8.0)
     learner(IMAGES, LABELS)["loss"].backward()
-    untaught = [name for name, parameter in learner.named_parameters() if not parameter.grad.any()]
-    assert [name for name in untaught if not name.startswith("model.backbone.")] == []  # there residual branches start at 0
+    without_gradient = [name for name, parameter in learner.named_parameters() if not parameter.grad.any()]
+    assert [name for name in without_gradient if not name.startswith("model.backbone.")] == []  # there residual branches start at 0
     assert learner.classifier.scale.item() == 8

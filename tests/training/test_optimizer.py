@@ -23,7 +23,7 @@ def step(learner, optimizer):
     optimizer.zero_grad()
 
 
-def test_every_parameter_stands_in_the_group_of_its_kind():
+def test_every_parameter_is_in_the_group_of_its_kind():
     learner, optimizer = make()
     set_learning_rate(optimizer, 0.25)
     found = {id(parameter): (group["lr"], group["weight_decay"]) for group in optimizer.param_groups for parameter in group["params"]}
@@ -54,11 +54,11 @@ def test_the_next_step_after_a_checkpoint_is_the_same(optimizer_name, tmp_path):
         assert torch.equal(one, two), name
 
 
-def test_state_tensors_are_named_after_what_they_belong_to():
+def test_state_tensors_are_named_after_their_parameters():
     learner, optimizer = make()
     assert state_tensors(optimizer, learner) == {}
     step(learner, optimizer)
     tensors = state_tensors(optimizer, learner)
     assert tensors["optimizer/momentum_buffer/classifier.weight"].shape == (4, 8)
-    load_state_tensors(optimizer, learner, {"classifier.weight": torch.zeros(4, 8)})  # not the optimizer's: passed over
+    load_state_tensors(optimizer, learner, {"classifier.weight": torch.zeros(4, 8)})  # not the optimizer's: ignored
     assert tensors["optimizer/momentum_buffer/classifier.weight"].any()
