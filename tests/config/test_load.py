@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from landmarks.config import chain_names, load_config
+from landmarks.config import chain_names, load_config, step_class, step_names
 from landmarks.config.load import known_keys
+from landmarks.config.renamed import CONSTANT, RENAMED
 from landmarks.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -102,3 +103,25 @@ def test_every_setting_says_what_it_means():
 def test_a_wrong_key_within_optional_settings_is_told_the_right_one():
     with pytest.raises(UserError, match=r"unknown key models.m.local.dimension; did you mean models.m.local.dimensions\?"):
         load_config(None, ["models.m.local.dimension=64"])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("verification.least_matches=3", "verification.least_matches is now called verification.min_matches"),
+        ("clean.least_inliers=3", "is now called clean.min_inliers"),
+        ("rerank=[{step: verify, least_inliers: 3}]", "verify.least_inliers is now called verify.min_inliers"),
+        ("ablate.chains.a=[{step: classify, label_weight: 3}]", "classify.label_weight is no longer a setting: it is always 0.5"),
+        ("verification.most_zoom=3", "verification.most_zoom is no longer a setting: it is always 8"),
+    ],
+)
+def test_a_key_of_an_earlier_version_is_told_what_became_of_it(override, message):
+    with pytest.raises(UserError) as error:
+        load_config(None, [override])
+    assert message in str(error.value)
+
+
+def test_every_renamed_key_leads_to_one_that_is_there():
+    steps = {f"{name}.{key}" for name in step_names() for key in step_class(name).model_fields}
+    assert set(RENAMED.values()) <= set(known_keys()) | steps and not set(RENAMED) & (set(known_keys()) | steps)
+    assert not set(CONSTANT) & (set(known_keys()) | steps)

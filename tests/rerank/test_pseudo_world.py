@@ -88,7 +88,7 @@ def test_verification_ahead_of_it_is_of_pairs_of_training_images():
         asked.append(np.column_stack([first, second]))
         return 10 * (second % 2)
 
-    made, labels = world("[{step: verify, top: 4, least_inliers: 1}]", count)
+    made, labels = world("[{step: verify, top: 4, min_inliers: 1}]", count)
     parts = split_training(labels, settings())
     pairs = np.concatenate(asked)
     assert len(pairs) == 4 * len(parts.test) and set(pairs[:, 0]) == set(parts.test) and set(pairs[:, 1]) <= set(parts.index)

@@ -33,7 +33,7 @@ def overrides(delg_run):
     """14 training photos, described by an untrained DELG."""
     photos = {"train": {id: image for id, _, image in TRAIN}}
     photos |= {split: {f"{split}0": photo("z", 0)} for split in ("index", "test")}
-    settings = [*delg_run(photos, {id: label for id, label, _ in TRAIN}), "clean.least_inliers=10", "clean.least_pairs=2"]
+    settings = [*delg_run(photos, {id: label for id, label, _ in TRAIN}), "clean.min_inliers=10", "clean.min_pairs=2"]
     extract(load_config(None, settings))
     return settings
 
@@ -76,9 +76,9 @@ def test_what_is_up_to_date_is_left_alone_and_limits_verify_nothing_again(overri
     assert "clean: up to date" in capsys.readouterr().out
     monkeypatch.setattr(verified_pairs, "verify_pairs", None)
     monkeypatch.setattr(module, "knn_blocks", None)
-    run(overrides, "clean.least_images=4")
+    run(overrides, "clean.min_images=4")
     assert read_train(path).landmark_ids.tolist() == [5] * 5
-    run(overrides, "clean.least_pairs=5")
+    run(overrides, "clean.min_pairs=5")
     assert read_train(path).ids.tolist() == [] and pd.read_csv(path.with_name("per_label.csv"))["kept"].sum() == 0
 
 

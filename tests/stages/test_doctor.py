@@ -71,7 +71,7 @@ def test_a_check_that_fails_itself_is_a_line_on_the_screen(arrays, tmp_path, cap
     monkeypatch.setattr(f"landmarks.stages.doctor.{part}", fail)
     monkeypatch.setattr("landmarks.stages.doctor.probe", lambda what, *more: {"version": "1", "cuda": None, "gpus": [], "works": True})
     code, screen = doctor(tmp_path, capsys, f"dataset.folder={arrays}")
-    assert code == 2 and "cannot be looked at: this machine is odd" in screen and "next: mend what it says" in screen
+    assert code == 2 and "cannot be checked: this machine is odd" in screen and "next: fix what it says" in screen
 
 
 def test_damaged_arrays_do_not_end_the_screen(arrays, tmp_path, capsys, signed_out):

@@ -156,7 +156,7 @@ def test_local_features_confirm_copies_and_refuse_look_alikes(delg_run, tmp_path
         "index": {"i1": photo(1, 16), "i3": photo(3)},
         "test": {"t2": photo(2, 16), "t4": photo(4)},
     }
-    settings = [*delg_run(photos, {"r1": 10, "r2": 20}), "overlap={similarity: -1, least_inliers: 10, score: false}"]
+    settings = [*delg_run(photos, {"r1": 10, "r2": 20}), "overlap={similarity: -1, min_inliers: 10, score: false}"]
     extract(load_config(None, settings))
     assert len(report(settings)[0]) == 8
     pairs, summary, _ = report(settings, "overlap.verify=true")

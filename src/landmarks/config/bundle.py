@@ -15,10 +15,6 @@ class BundleSettings(Settings):
         description="packages that the notebook's image lacks, as pip names them; what they need in turn must be there",
     )
     python: str = Field("3.11", pattern=r"^3\.\d+$", description="Python of the notebook's image")
-    platforms: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
-        description="platforms whose wheels the notebook's image takes",
-    )
     hours: float = Field(
         9.0, gt=0, description="the notebook's limit; when time runs short verification is dropped, then scales, then index images"
     )

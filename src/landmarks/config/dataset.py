@@ -86,7 +86,6 @@ class PhotosSettings(Settings):
     held_out: float = Field(0.25, ge=0, lt=1, description="share of landmarks kept out of train")
     train_share: float = Field(0.5, gt=0, lt=1, description="share of a landmark's photos that go to train")
     test_share: float = Field(0.15, gt=0, lt=1, description="share of a landmark's photos that become queries")
-    public_share: float = Field(1 / 3, ge=0, le=1, description="share of the queries scored as Public; the others are Private")
     near_duplicate_bits: int = Field(
         3, ge=-1, le=16, description="photos whose 64-bit perceptual hashes differ in at most this many bits count once; -1 keeps all"
     )

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from landmarks.config.base import Settings
 from landmarks.config.names import did_you_mean
+from landmarks.config.renamed import what_became_of
 from landmarks.config.settings import Config, ModelSettings
 from landmarks.config.step import Step, step_class
 from landmarks.errors import UserError
@@ -116,7 +117,7 @@ def _explain(problem: ErrorDetails, tree: dict) -> str:
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}{_nearest(location, tree)}"
+        return what_became_of(_plain_key(location, tree)) or f"unknown key {key}{_nearest(location, tree)}"
     if problem["type"] in ("no_step", "unknown_step"):
         return f"{key}: {problem['msg']}"
     if key.startswith("rerank") and problem["type"] == "tuple_type":
@@ -140,6 +141,13 @@ def _nearest(location: list[str], tree: dict) -> str:
     guess = get_close_matches(full, keys, n=1, cutoff=0.75) or [k for k in keys if k.rsplit(".", 1)[-1] == name][:1]
     guess = guess or get_close_matches(full, keys, n=1, cutoff=0.4)
     return f"; did you mean {guess[0]}?" if guess else ""
+
+
+def _plain_key(location: list[str], tree: dict) -> str:
+    """The dotted key; of a step's setting the step's name and the setting."""
+    *parents, name = location
+    in_chain = parents[:1] == ["rerank"] or parents[:2] == ["ablate", "chains"]
+    return f"{_step_at(parents, tree).__module__.rpartition('.')[2]}.{name}" if in_chain else ".".join(location)
 
 
 def _step_at(place: list[str], tree: Any) -> type[Step]:

@@ -24,5 +24,5 @@ class OverlapSettings(Settings):
         0.95, ge=-1, le=1, description="cosine of the descriptors before whitening from which two photos may be the same"
     )
     verify: bool = Field(False, description="only those are the same that local features confirm; missing ones of this run are extracted")
-    least_inliers: int = Field(30, ge=1, description="a pair is confirmed from this many inliers on")
+    min_inliers: int = Field(30, ge=1, description="a pair is confirmed from this many inliers on")
     score: bool = Field(True, description="run the chain again without the landmarks that overlap, to see what they are worth")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -18,9 +18,12 @@ class VerificationSettings(Settings):
     transform: Literal["affine", "similarity", "homography"] = Field("affine", description="what maps one photo to the other")
     residual: float = Field(20.0, gt=0, description="pixels between a place and where the transform puts its match, at most")
     trials: int = Field(1000, ge=1, description="random samples of RANSAC")
-    least_matches: int = Field(4, ge=1, description="a pair with fewer matches has no inliers")
-    most_zoom: float = Field(8.0, ge=1, description="a photo is taken at most this many times closer than the other")
-    most_anisotropy: float = Field(4.0, ge=1, description="and seen at most this many times narrower in one direction")
+    min_matches: int = Field(4, ge=1, description="a pair with fewer matches has no inliers")
+
+    def recipe(self) -> dict[str, Any]:
+        """What shapes the inliers, for fingerprints; the names are those of version 0.1, so that pairs verified then are kept."""
+        settings = self.model_dump(mode="json", exclude={"min_matches"})
+        return settings | {"least_matches": self.min_matches, "most_zoom": 8.0, "most_anisotropy": 4.0}
 
 
 class CleanSettings(Settings):
@@ -28,6 +31,6 @@ class CleanSettings(Settings):
 
     neighbours: int = Field(1000, ge=1, description="nearest training images looked at for each training image")
     pairs: int = Field(100, ge=1, description="of those, images of the same label that are verified against it, at most")
-    least_inliers: int = Field(30, ge=1, description="a pair is verified from this many inliers on")
-    least_pairs: int = Field(3, ge=1, description="an image stays with this many verified pairs")
-    least_images: int = Field(2, ge=1, description="a label stays with this many images")
+    min_inliers: int = Field(30, ge=1, description="a pair is verified from this many inliers on")
+    min_pairs: int = Field(3, ge=1, description="an image stays with this many verified pairs")
+    min_images: int = Field(2, ge=1, description="a label stays with this many images")

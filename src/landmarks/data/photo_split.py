@@ -12,6 +12,8 @@ from landmarks.seeds import seed_of
 
 MIN_PHOTOS = 4  # of a landmark in training: one for each split and one more
 
+PUBLIC_SHARE = 1 / 3  # of the queries; the others are Private
+
 
 @dataclass(frozen=True)
 class PhotoSplit:
@@ -54,7 +56,7 @@ def split_photos(ids: np.ndarray, labels: np.ndarray, settings: PhotosSettings) 
             required = ("index", "test", "train") if label in trained else ("index", "test")
         for n, split in _assign(draws, label in trained, required, settings).items():
             splits[n] = split
-    return PhotoSplit(splits, _usages(ids, splits == "test", settings), trained)
+    return PhotoSplit(splits, _usages(ids, splits == "test", settings.seed), trained)
 
 
 def _assign(draws: dict[int, float], trains: bool, required: tuple[str, ...], settings: PhotosSettings) -> dict[int, str]:
@@ -73,12 +75,12 @@ def _assign(draws: dict[int, float], trains: bool, required: tuple[str, ...], se
     return assigned
 
 
-def _usages(ids: np.ndarray, is_query: np.ndarray, settings: PhotosSettings) -> np.ndarray:
+def _usages(ids: np.ndarray, is_query: np.ndarray, seed: int) -> np.ndarray:
     usages = np.full(len(ids), "", dtype=object)
-    draws = {n: _draw(settings.seed, "usage", ids[n]) for n in np.flatnonzero(is_query)}
+    draws = {n: _draw(seed, "usage", ids[n]) for n in np.flatnonzero(is_query)}
     for n, draw in draws.items():
-        usages[n] = "Public" if draw < settings.public_share else "Private"
-    if len(draws) > 1 and 0 < settings.public_share < 1:  # each score has at least one query
+        usages[n] = "Public" if draw < PUBLIC_SHARE else "Private"
+    if len(draws) > 1:  # each score has at least one query
         if (usages != "Public").all():
             usages[min(draws, key=lambda n: draws[n])] = "Public"
         elif (usages != "Private").all():

@@ -13,6 +13,10 @@ from landmarks.ops.matching import mutual_matches
 from landmarks.ops.ransac import ransac
 from landmarks.seeds import seed_of
 
+# What a camera could have made (ours): a photo is taken from at most so many times closer than the other, and appears at most so
+# many times narrower in one direction than in another.
+MAX_ZOOM, MAX_ANISOTROPY = 8.0, 4.0
+
 
 class Verification(Protocol):
     """How pairs are verified: any object with these attributes, such as the configuration's verification section.
@@ -22,9 +26,7 @@ class Verification(Protocol):
     trials           random samples
     max_distance     L2 between matching descriptors, at most
     ratio            distance to the nearest / to the second nearest, at most; 1 = off
-    least_matches    a pair with fewer matches has 0 inliers
-    most_zoom        a photo is taken from at most this many times closer than the other (ours)
-    most_anisotropy  and at most this many times narrower in one direction than in another (ours)
+    min_matches      a pair with fewer matches has 0 inliers
     """
 
     @property
@@ -38,11 +40,7 @@ class Verification(Protocol):
     @property
     def ratio(self) -> float: ...
     @property
-    def least_matches(self) -> int: ...
-    @property
-    def most_zoom(self) -> float: ...
-    @property
-    def most_anisotropy(self) -> float: ...
+    def min_matches(self) -> int: ...
 
 
 class Verified(NamedTuple):
@@ -103,7 +101,7 @@ def match_pair(queries: LocalFeatures, index: LocalFeatures, query: int, image: 
     index_descriptors, index_factors, index_points = _image_features(index, image)
     rows, ratios = mutual_matches(descriptors, index_descriptors, factors, index_factors, settings.max_distance, settings.ratio)
     rows = rows[np.argsort(ratios, kind="stable")]
-    if len(rows) < settings.least_matches:
+    if len(rows) < settings.min_matches:
         return Match(rows, np.zeros(len(rows), bool), np.zeros((3, 3)))
     model, inside = ransac(
         points[rows[:, 0]],
@@ -112,8 +110,8 @@ def match_pair(queries: LocalFeatures, index: LocalFeatures, query: int, image: 
         settings.transform,
         settings.residual,
         settings.trials,
-        settings.most_zoom,
-        settings.most_anisotropy,
+        MAX_ZOOM,
+        MAX_ANISOTROPY,
     )
     return Match(rows, inside, model)
 

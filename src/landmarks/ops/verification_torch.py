@@ -9,7 +9,7 @@ import numpy as np
 from landmarks.ops.geometry import SAMPLE
 from landmarks.ops.local_features import LocalFeatures
 from landmarks.ops.ransac import FIRST, KEPT, REFINEMENTS, STRICT
-from landmarks.ops.verification import Verification, Verified
+from landmarks.ops.verification import MAX_ANISOTROPY, MAX_ZOOM, Verification, Verified
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +103,7 @@ def _ransac(points: torch.Tensor, present: torch.Tensor, counts: torch.Tensor, s
     one, two = chosen[..., 1, :2] - chosen[..., 0, :2], chosen[..., -1 if size < 4 else 2, :2] - chosen[..., 0, :2]
     area = one.square().sum(dim=2) if size == 2 else (one[..., 0] * two[..., 1] - two[..., 0] * one[..., 1]).abs()
     ordered = sample.sort(dim=2).values
-    usable = (area > squared) & (ordered.diff(dim=2) > 0).all(dim=2) & (counts >= max(size, settings.least_matches))[:, None]
+    usable = (area > squared) & (ordered.diff(dim=2) > 0).all(dim=2) & (counts >= max(size, settings.min_matches))[:, None]
 
     found = torch.cat(  # 50 trials at a time: (b, 50, m) is the largest array
         [_inside(part, points, present, squared, settings).sum(dim=2) for part in models.split(50, dim=1)], dim=1
@@ -181,7 +181,7 @@ def _inside(models: torch.Tensor, points: torch.Tensor, present: torch.Tensor, s
     w = g * x + h * y + 1
     inside = ((a * x + b * y + c - w * u).square() + (d * x + e * y + f - w * v).square() <= squared[..., None] * w * w) & (w > 0)
     a, b, d, e = a - c * g, b - c * h, d - f * g, e - f * h
-    area, bound = a * e - b * d, settings.most_anisotropy + 1 / settings.most_anisotropy
-    plausible = (area >= settings.most_zoom**-2) & (area <= settings.most_zoom**2)
+    area, bound = a * e - b * d, MAX_ANISOTROPY + 1 / MAX_ANISOTROPY
+    plausible = (area >= MAX_ZOOM**-2) & (area <= MAX_ZOOM**2)
     plausible &= a.square() + b.square() + d.square() + e.square() <= area * bound
     return inside & plausible & present[:, None] & torch.isfinite(models).all(dim=2)[..., None]

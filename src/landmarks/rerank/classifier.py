@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from landmarks.rerank.steps.classify import Classify
 
 
-def space_with_classifier(space: Space, context: Context, settings: Classify) -> Space:
+def space_with_classifier(space: Space, context: Context, settings: Classify, weights: tuple[float, float]) -> Space:
     """Train the head on train's descriptors before whitening; the vectors (n, d) of each split with its output joined.
 
+    weights  of the projections' inner product and of that of the square roots of the probabilities, beside the similarity
     Returns vectors (n, d + projection + label dimensions) float16, L2-normalised.
     """
     train, device = context.descriptors("train"), "auto" if context.use_gpu else "cpu"
@@ -27,15 +28,19 @@ def space_with_classifier(space: Space, context: Context, settings: Classify) ->
     head = create_head(train.shape[1], *sizes, settings.margin, settings.scale, device)
     train_head(head, train, context.labels, epochs=settings.epochs, mixup=settings.mixup)
     axes = class_axes(context.classes, settings.label_dimensions)
-    return Space.from_splits({split: _joined(space.vectors(split), context.descriptors(split), head, axes, settings) for split in SPLITS})
+    parts = {split: _joined(space.vectors(split), context.descriptors(split), head, axes, weights, settings.kept) for split in SPLITS}
+    return Space.from_splits(parts)
 
 
-def _joined(vectors: np.ndarray, descriptors: np.ndarray, head: DescriptorHead, axes: np.ndarray, settings: Classify) -> np.ndarray:
-    result = np.empty((len(vectors), vectors.shape[1] + settings.dimensions + axes.shape[1]), np.float16)
+def _joined(
+    vectors: np.ndarray, descriptors: np.ndarray, head: DescriptorHead, axes: np.ndarray, weights: tuple[float, float], kept: int
+) -> np.ndarray:
+    dimensions = head.classifier.weight.shape[1]
+    result = np.empty((len(vectors), vectors.shape[1] + dimensions + axes.shape[1]), np.float16)
     for start in range(0, len(vectors), BLOCK):
         part = slice(start, start + BLOCK)
-        projection, labels, probabilities = apply_head(head, descriptors[part], settings.kept)
+        projection, labels, probabilities = apply_head(head, descriptors[part], kept)
         sketch = sketch_labels(LabelDistributions(labels, np.sqrt(probabilities)), axes)
-        weighted = np.float32(settings.projection_weight) ** 0.5 * projection, np.float32(settings.label_weight) ** 0.5 * sketch
-        join_rows([vectors[part], *weighted], result[part])
+        of_projection, of_labels = (np.float32(weight) ** 0.5 for weight in weights)
+        join_rows([vectors[part], of_projection * projection, of_labels * sketch], result[part])
     return result

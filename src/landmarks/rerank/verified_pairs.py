@@ -61,7 +61,7 @@ class VerifiedPairs:
             "-".join(splits),
             query_ids,
             index_ids,
-            self._settings.model_dump(mode="json", exclude={"model"}) | on_gpu,
+            {key: value for key, value in settings.recipe().items() if key != "model"} | on_gpu,
             {"query features": self._queries.fingerprint, "index features": self._index.fingerprint},
         )
 

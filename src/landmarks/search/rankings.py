@@ -47,7 +47,7 @@ def ranking_settings(config: Config, chain: Chain) -> dict[str, Any]:
         return space_settings(config.models, config.whiten) | {"neighbours": config.search.neighbours}
     settings: dict[str, Any] = {"chain": [step.recipe() for step in chain]}
     if verifies(chain):
-        settings["verification"] = config.verification.model_dump(mode="json")
+        settings["verification"] = config.verification.recipe()
     return settings
 
 

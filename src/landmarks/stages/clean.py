@@ -41,7 +41,7 @@ def clean(config: Config) -> Path:
     inputs = source.inputs("train") | {"labels": fingerprint_of_file(tables.path("train"))}
     settings = space_settings(config.models, config.whiten) | config.clean.model_dump(include={"neighbours", "pairs"})
     nearest = Artefact(config.run.folder / "same_label", "clean", settings, inputs)
-    settings = {name: getattr(config, name).model_dump(mode="json") for name in ("clean", "verification")}
+    settings = {"clean": config.clean.model_dump(mode="json"), "verification": config.verification.recipe()}
     settings |= {"local": local_recipe(config.extract), "model": model}
     inputs = {"same_label": nearest.fingerprint, "model": read_manifest(config.run.folder / "models" / model)["fingerprint"]}
     artefact = Artefact(config.run.folder / "clean", "clean", settings, inputs)
@@ -55,9 +55,7 @@ def clean(config: Config) -> Path:
     extract_features(config, "clean", model, {"train": with_pairs})
     inliers, rate = _inliers(VerifiedPairs(config.run, config.verification, model, ("train", "train"), ids, ids), labels, pairs)
     limits = config.clean
-    kept = images_to_keep(
-        labels, pairs, inliers, min_inliers=limits.least_inliers, min_pairs=limits.least_pairs, min_images=limits.least_images
-    )
+    kept = images_to_keep(labels, pairs, inliers, min_inliers=limits.min_inliers, min_pairs=limits.min_pairs, min_images=limits.min_images)
 
     artefact.begin()
     counts = _write_report(artefact.folder, ids, labels, kept, inliers)

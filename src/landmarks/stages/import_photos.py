@@ -15,7 +15,7 @@ from PIL import Image
 from landmarks.config import Config
 from landmarks.data.images import read_image
 from landmarks.data.near_duplicates import first_of_each, near_duplicate_pairs, small_grey
-from landmarks.data.photo_split import PhotoSplit, split_photos
+from landmarks.data.photo_split import PUBLIC_SHARE, PhotoSplit, split_photos
 from landmarks.datasets.images import image_path
 from landmarks.datasets.photo_folder import Photo, find_photos
 from landmarks.datasets.recognition import write_recognition_solution
@@ -40,7 +40,7 @@ def import_photos(config: Config) -> Path:
     source, folder = config.dataset.folder, config.tables_folder
     _refuse_overlap(source, folder)
     photos, ignored = find_photos(source)
-    settings = {**config.photos.model_dump(), "on_error": config.extract.on_error, "tables": 2}
+    settings = {**config.photos.model_dump(), "public_share": PUBLIC_SHARE, "on_error": config.extract.on_error, "tables": 2}
     artefact = Artefact(folder, "import", settings, {"photos": _listing_digest(photos)})
     if artefact.is_complete():
         say(f"import: up to date ({folder})")

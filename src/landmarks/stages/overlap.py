@@ -31,7 +31,7 @@ def overlap(config: Config) -> Path:
     train_without_overlap.csv (landmark_id,images); returns the folder.
 
     Two photos are near-duplicates where the cosine of their descriptors, before whitening, reaches overlap.similarity and, with
-    overlap.verify, their inliers overlap.least_inliers. A landmark overlaps where one of its training images does.
+    overlap.verify, their inliers overlap.min_inliers. A landmark overlaps where one of its training images does.
     With overlap.score the chain is also run without the labels of those landmarks (in overlap/without/, scores.json).
     Raises UserError where descriptors are missing.
     """
@@ -39,7 +39,7 @@ def overlap(config: Config) -> Path:
     evaluated, trained = DescriptorSource(_over(config, config.dataset), tables), _training_space(config, tables)
     table = _train_table(config.overlap, tables, described=bool(config.models))
     settings = config.overlap.model_dump(mode="json", exclude={"score", "train", "train_table"})
-    settings |= {"verification": config.verification.model_dump(mode="json")} if config.overlap.verify else {}
+    settings |= {"verification": config.verification.recipe()} if config.overlap.verify else {}
     inputs = evaluated.inputs(*config.overlap.splits) | {f"training set {name}": made for name, made in trained.inputs("train").items()}
     inputs |= {"labels": fingerprint_of_file(table)} if table else {}
     artefact = Artefact(config.run.folder / "overlap", "overlap", settings, inputs)
@@ -102,7 +102,7 @@ def _near_duplicates(config: Config, split: str, evaluated: Descriptors, train: 
     if not config.overlap.verify:
         return pd.DataFrame(columns | {"inliers": ""})
     inliers = _inliers(config, split, evaluated.ids, train.ids, images, rows)
-    return pd.DataFrame(columns | {"inliers": inliers})[inliers >= config.overlap.least_inliers]
+    return pd.DataFrame(columns | {"inliers": inliers})[inliers >= config.overlap.min_inliers]
 
 
 def _inliers(config: Config, split: str, ids: np.ndarray, train_ids: np.ndarray, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ def _without(landmarks: TrainTable, pairs: pd.DataFrame) -> TrainTable:
 def _summary(settings: OverlapSettings, pairs: pd.DataFrame, images: dict[str, int], landmarks: TrainTable | None) -> dict[str, Any]:
     counts = {split: {"images": count, "in_train": pairs[pairs["split"] == split]["id"].nunique()} for split, count in images.items()}
     said = " and ".join(f"{part['in_train']} of {part['images']} {split} images" for split, part in counts.items())
-    limit = f"cosine {settings.similarity:g}" + (f", {settings.least_inliers} inliers" if settings.verify else "")
+    limit = f"cosine {settings.similarity:g}" + (f", {settings.min_inliers} inliers" if settings.verify else "")
     summary: dict[str, Any] = {"splits": counts, "training_images": pairs["train_id"].nunique()}
     if landmarks is not None:
         named = pairs.loc[pairs["landmark_id"] != "", "landmark_id"].nunique()

@@ -59,7 +59,7 @@ def _recipe(config: Config, table: Path) -> tuple[dict[str, Any], dict[str, str]
     settings, inputs = recognition_settings(config.recognize), {"ranking": ranking, "train": train, "labels": fingerprint_of_file(table)}
     if config.recognize.verify:
         model = local_model(config.models, config.verification.model)
-        settings |= {"verification": config.verification.model_dump(mode="json"), "local": local_recipe(config.extract), "model": model}
+        settings |= {"verification": config.verification.recipe(), "local": local_recipe(config.extract), "model": model}
         inputs["model"] = read_manifest(config.run.folder / "models" / model)["fingerprint"]
     return settings, inputs
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Classify(Step):
     """Search again with a classifier's projection and probabilities in the vectors: a cosine-softmax head on frozen descriptors.
 
-    score(q, i) = cos(q, i) + projection_weight * <f(q), f(i)> + label_weight * <sqrt p(q), sqrt p(i)>, where f is the head's
-    projection and p its probabilities (models/descriptor_head.py). The head learns from the descriptors before whitening; what it
+    score(q, i) = cos(q, i) + <f(q), f(i)> / 2 + <sqrt p(q), sqrt p(i)> / 2, where f is the head's projection and p its
+    probabilities (models/descriptor_head.py). The head learns from the descriptors before whitening; what it
     says is joined to the vectors as they are so far. Source: ours; the head is CosFace's (Wang et al., CVPR 2018) with mixup.
     """
 
@@ -30,8 +30,6 @@ class Classify(Step):
     margin: float = Field(0.1, ge=0, lt=1, description="on the cosine of the true class")
     scale: float = Field(16.0, gt=0, description="the cosines are multiplied by this before the softmax")
     mixup: float = Field(0.4, ge=0, description="parameter of the Beta distribution in whose shares two images are mixed; 0 = never")
-    projection_weight: float = Field(0.5, ge=0, description="of the projections' inner product beside the similarity")
-    label_weight: float = Field(0.5, ge=0, description="of the inner product of the square roots of the probabilities")
     kept: int = Field(16, ge=1, description="labels kept for an image, the most probable ones")
     label_dimensions: int = Field(512, ge=1, description="of the probabilities' part of a vector; more classes than this are sketched")
 
@@ -45,4 +43,4 @@ class Classify(Step):
 
         if context.classes < 2:
             raise UserError("the step classify tells landmarks apart, and train has fewer than two", next="leave it out of the chain")
-        return context.search(ranking, space_with_classifier(context.space(ranking), context, self))
+        return context.search(ranking, space_with_classifier(context.space(ranking), context, self, weights=(0.5, 0.5)))

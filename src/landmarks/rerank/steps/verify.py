@@ -21,7 +21,7 @@ class Verify(Step):
     """
 
     top: int = Field(100, ge=1, description="images of each list that are verified; the others keep their places behind them")
-    least_inliers: int = Field(1, ge=1, description="fewer inliers count as none")
+    min_inliers: int = Field(1, ge=1, description="fewer inliers count as none")
     weight: float | None = Field(
         None, gt=0, description="order by similarity + weight x min(inliers, saturation) / saturation; unset: by inliers, then similarity"
     )
@@ -41,6 +41,6 @@ class Verify(Step):
         queries, places = np.nonzero(first >= 0)
         inliers = np.zeros(first.shape, np.int64)
         inliers[queries, places] = context.inliers("test", "index", queries, first[queries, places])
-        inliers[inliers < self.least_inliers] = 0
+        inliers[inliers < self.min_inliers] = 0
         similarities = context.similarities(ranking, self.top) if self.weight is not None else np.zeros(first.shape, np.float32)
         return ranking.with_order(order_by_inliers(ranking.indices, similarities, inliers, self.weight, self.saturation))
