@@ -17,8 +17,8 @@ class Source:
 
     stage     the stage that makes the tables; None where they are in dataset.folder already
     protocol  how its rankings are scored where no other protocol is asked for
-    reader    "module:function" in landmarks.datasets, Config -> Benchmark: reads dataset.folder as its authors distribute it. The
-              stage is then `prepare`, and there are no training images
+    reader    "module:function" in landmarks.datasets, as datasets/authors_folder.py calls it: reads dataset.folder as its authors
+              distribute it. The stage is then `prepare`, and there are no training images
     queries   False for pictures that are described to be searched by other runs
     """
 
