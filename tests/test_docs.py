@@ -1,0 +1,205 @@
+"""The documentation tells the truth about what can be checked by reading: links, commands, settings, numbers.
+
+Marks, as a comment in the line before a block of code: `<!-- needs data -->` parses its commands without loading their settings,
+`<!-- not checked -->` leaves the block out.
+"""
+
+import importlib.util
+import re
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from landmarks import cli
+from landmarks.config import load_config
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+EXPERIMENTS = ROOT / "EXPERIMENTS.md"
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
+NOT_YET = ("CONTRIBUTING.md", "DESIGN.md", "CHANGELOG.md", "LICENSE")  # written elsewhere at the same time
+PAGES = [page for page in (README, ROOT / "CONTRIBUTING.md", ROOT / "DESIGN.md", EXPERIMENTS, *GUIDES) if page.exists()]
+# EXPERIMENTS.md is a record: its commands are shortened, and name settings as they were called on that day.
+WITH_COMMANDS = [page for page in PAGES if page != EXPERIMENTS]
+MARKS = ("<!-- needs data -->", "<!-- not checked -->")
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def code_blocks(page: Path) -> list[tuple[str, str, str]]:
+    """(language, text, mark in the line before) of every fenced and every indented block; an indented one has no language."""
+    blocks, lines, number = [], read(page).splitlines(), 0
+    while number < len(lines):
+        start, fence = number, re.match(r" *```(\w*)", lines[number])
+        if fence:
+            number += 1
+            while number < len(lines) and not lines[number].strip().startswith("```"):
+                number += 1
+            language, text = fence[1], lines[start + 1 : number]
+            number += 1
+        elif lines[number].startswith("    ") and (start == 0 or not lines[start - 1].strip()):
+            while number < len(lines) and (lines[number].startswith("    ") or not lines[number].strip()):
+                number += 1
+            language, text = "", [line[4:] for line in lines[start:number]]
+        else:
+            number += 1
+            continue
+        before = next((line.strip() for line in reversed(lines[:start]) if line.strip()), "")
+        blocks.append((language, "\n".join(text), before if before in MARKS else ""))
+    return blocks
+
+
+def without_code(page: Path) -> str:
+    text = re.sub(r"^ *```.*?^ *```", "", read(page), flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"(?<=\n\n)(?:    .*\n|\n)+", "\n", text))
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the headings, as GitHub makes them."""
+    found: Counter[str] = Counter()
+    names = set()
+    text = re.sub(r"^ *```.*?^ *```", "", read(page), flags=re.MULTILINE | re.DOTALL)
+    for heading in re.findall(r"^#+ (.+?)\s*$", text, flags=re.MULTILINE):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        name = re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
+        names.add(name if not found[name] else f"{name}-{found[name]}")
+        found[name] += 1
+    return names
+
+
+def links() -> list[tuple[Path, str]]:
+    return [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page)) if "://" not in link]
+
+
+def commands() -> list[tuple[str, str, str]]:
+    """(page, command, mark) of every line of code that calls this program."""
+    found = []
+    for page in WITH_COMMANDS:
+        for language, text, mark in code_blocks(page):
+            if language in ("", "sh", "bash", "shell", "console") and mark != "<!-- not checked -->":
+                for line in re.sub(r"\\\n\s*", " ", text).splitlines():
+                    line = line.strip().removeprefix("$ ")
+                    if re.match(r"(\./run\.sh|landmarks)(\s|$)|\S*(python|accelerate)\b.* -m landmarks\b(?!\.)", line):
+                        found.append((page.name, line, mark))
+    return found
+
+
+def arguments_of(command: str) -> list[str] | None:
+    """The arguments that reach the command line of the package; None where run.sh itself does the work."""
+    words = shlex.split(command, comments=True)
+    if "-m" in words:
+        return words[words.index("-m") + 2 :]
+    if words[0] == "landmarks":
+        return words[1:]
+    if words[1:2] in (["test"], ["check"]):
+        return None
+    names_a_stage = len(words) > 1 and re.fullmatch(r"[a-z][a-z-]*|--help|-h", words[1])
+    return words[1:] if names_a_stage else ["run", *words[1:]]
+
+
+def test_the_readme_fits_150_lines():
+    assert len(read(README).splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page, link", links(), ids=lambda value: value.name if isinstance(value, Path) else value)
+def test_every_link_leads_somewhere(page, link):
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    if not target.exists() and target.parent == ROOT and target.name in NOT_YET:
+        pytest.skip("written elsewhere at the same time")
+    assert target.exists()
+    assert not anchor or anchor in anchors(target)
+
+
+def test_every_guide_is_in_the_index():
+    index = ROOT / "docs" / "README.md"
+    assert {page.name for page in GUIDES} - {"README.md"} <= set(re.findall(r"\]\(([\w-]+\.md)\)", read(index)))
+
+
+@pytest.mark.parametrize("page, command, mark", commands())
+def test_every_command_is_accepted(page, command, mark, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(ROOT)
+    write_examples(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = arguments_of(command)
+    if arguments is None:
+        return
+    if {"--help", "-h"} & set(arguments):
+        with pytest.raises(SystemExit, match="0"):
+            cli._parse(arguments)
+        return
+    options = cli._parse(arguments)
+    if mark != "<!-- needs data -->":
+        load_config(options.config, options.overrides, allow_code=options.allow_code)
+
+
+def write_examples(folder: Path) -> None:
+    """Every block of Python whose first line names a file, such as a step of one's own in `mysteps.py`."""
+    for page in WITH_COMMANDS:
+        for language, text, mark in code_blocks(page):
+            named = re.match(r'(?:"""|# )([a-z]\w*\.py)\b', text)
+            if language == "python" and named and mark != "<!-- not checked -->":
+                (folder / named[1]).write_text(text + "\n", encoding="utf-8")
+
+
+def test_every_piece_of_a_configuration_is_accepted(monkeypatch, tmp_path):
+    write_examples(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    pieces = [text for page in WITH_COMMANDS for language, text, mark in code_blocks(page) if language == "yaml" and not mark]
+    assert pieces
+    for piece in pieces:
+        path = tmp_path / "piece.yaml"
+        path.write_text(piece, encoding="utf-8")
+        load_config(path)
+
+
+def test_every_configuration_is_listed_and_every_listed_one_exists():
+    listed = {name for page in (README, *GUIDES) for name in re.findall(r"configs/(\w+\.yaml)", read(page))}
+    assert listed == {path.name for path in (ROOT / "configs").glob("*.yaml")}
+
+
+def test_the_page_of_settings_is_what_the_settings_say():
+    spec = importlib.util.spec_from_file_location("make_configuration", ROOT / "docs" / "make_configuration.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert read(ROOT / "docs" / "configuration.md") == script.configuration_page(), "run docs/make_configuration.py"
+
+
+def entries() -> dict[str, str]:
+    """Anchor -> text of every dated entry of EXPERIMENTS.md, and of "Not measured"."""
+    parts = re.split(r"^## (.+)\n", read(EXPERIMENTS), flags=re.MULTILINE)[1:]
+    found = {re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-"): f"{name}\n{text}" for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    return {name: text for name, text in found.items() if name not in ("claims", "contents")}
+
+
+def numbers(text: str) -> list[str]:
+    return re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", text)
+
+
+def claims() -> list[list[str]]:
+    """The cells of every row of the table of claims."""
+    table = read(EXPERIMENTS).partition("## Claims")[2].partition("## ")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ")][1:]
+
+
+def test_the_contents_of_the_experiments_are_complete():
+    contents = read(EXPERIMENTS).partition("## Contents")[2].partition("\n## ")[0]
+    assert re.findall(r"\(#([\w-]+)\)", contents) == list(entries())
+
+
+@pytest.mark.parametrize("claim", claims(), ids=lambda claim: claim[0])
+def test_every_claim_is_recorded(claim):
+    _, claimed, recorded, entry = claim
+    text = entries()[re.search(r"\(#([\w-]+)\)", entry)[1]]
+    assert set(numbers(claimed)) <= set(numbers(read(README)))
+    assert set(numbers(claimed if recorded == "the same" else recorded)) <= set(numbers(text))
+
+
+def test_every_measured_number_of_the_readme_is_a_claim():
+    text = re.sub(r"\]\([^)]*\)|https?://\S+", "", read(README).partition("## Licence")[0])
+    said = {number for number in numbers(text) if "." in number} - {"3.11"}  # Python's version
+    assert said <= {number for _, claimed, _, _ in claims() for number in numbers(claimed)}
