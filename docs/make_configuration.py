@@ -71,7 +71,7 @@ def _default(field: FieldInfo) -> str:
         return "(required)"
     value = field.get_default(call_default_factory=True)
     text = str(value) if isinstance(value, str | Path) else json.dumps(value, default=str)
-    return f"`{_cell(text)}`" if text else "(empty)"
+    return "`" + text.replace("|", "\\|") + "`" if text else "(empty)"
 
 
 def _meaning(field: FieldInfo) -> str:

@@ -7,7 +7,7 @@ Marks, as a comment in the line before a block of code: `<!-- needs data -->` pa
 import importlib.util
 import re
 import shlex
-from collections import Counter
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,11 +19,10 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 EXPERIMENTS = ROOT / "EXPERIMENTS.md"
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
-NOT_YET = ("CONTRIBUTING.md", "DESIGN.md", "CHANGELOG.md", "LICENSE")  # written elsewhere at the same time
-PAGES = [page for page in (README, ROOT / "CONTRIBUTING.md", ROOT / "DESIGN.md", EXPERIMENTS, *GUIDES) if page.exists()]
+PAGES = [README, *(ROOT / name for name in ("CONTRIBUTING.md", "DESIGN.md", "CHANGELOG.md")), EXPERIMENTS, *GUIDES]
 # EXPERIMENTS.md is a record: its commands are shortened, and name settings as they were called on that day.
 WITH_COMMANDS = [page for page in PAGES if page != EXPERIMENTS]
-MARKS = ("<!-- needs data -->", "<!-- not checked -->")
+NEEDS_DATA, NOT_CHECKED = "<!-- needs data -->", "<!-- not checked -->"
 
 
 def read(page: Path) -> str:
@@ -31,7 +30,7 @@ def read(page: Path) -> str:
 
 
 def code_blocks(page: Path) -> list[tuple[str, str, str]]:
-    """(language, text, mark in the line before) of every fenced and every indented block; an indented one has no language."""
+    """(language, text, the last line before it) of every fenced and every indented block; an indented one has no language."""
     blocks, lines, number = [], read(page).splitlines(), 0
     while number < len(lines):
         start, fence = number, re.match(r" *```(\w*)", lines[number])
@@ -49,7 +48,7 @@ def code_blocks(page: Path) -> list[tuple[str, str, str]]:
             number += 1
             continue
         before = next((line.strip() for line in reversed(lines[:start]) if line.strip()), "")
-        blocks.append((language, "\n".join(text), before if before in MARKS else ""))
+        blocks.append((language, "\n".join(text), before))
     return blocks
 
 
@@ -58,33 +57,33 @@ def without_code(page: Path) -> str:
     return re.sub(r"`[^`\n]*`", "", re.sub(r"(?<=\n\n)(?:    .*\n|\n)+", "\n", text))
 
 
+def as_anchor(heading: str) -> str:
+    """The name that GitHub gives a heading."""
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+    return re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
+
+
 def anchors(page: Path) -> set[str]:
-    """Of the headings, as GitHub makes them."""
-    found: Counter[str] = Counter()
-    names = set()
+    """Of the headings; the second of the same name ends in -1."""
     text = re.sub(r"^ *```.*?^ *```", "", read(page), flags=re.MULTILINE | re.DOTALL)
-    for heading in re.findall(r"^#+ (.+?)\s*$", text, flags=re.MULTILINE):
-        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
-        name = re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
-        names.add(name if not found[name] else f"{name}-{found[name]}")
-        found[name] += 1
-    return names
+    names = [as_anchor(heading) for heading in re.findall(r"^#+ (.+?)\s*$", text, flags=re.MULTILINE)]
+    return {name if not names[:number].count(name) else f"{name}-{names[:number].count(name)}" for number, name in enumerate(names)}
 
 
 def links() -> list[tuple[Path, str]]:
     return [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page)) if "://" not in link]
 
 
-def commands() -> list[tuple[str, str, str]]:
-    """(page, command, mark) of every line of code that calls this program."""
+def commands() -> list[tuple[str, str, bool]]:
+    """(page, command, whether its settings are loaded) of every line of code that calls this program."""
     found = []
     for page in WITH_COMMANDS:
-        for language, text, mark in code_blocks(page):
-            if language in ("", "sh", "bash", "shell", "console") and mark != "<!-- not checked -->":
+        for language, text, before in code_blocks(page):
+            if language in ("", "sh", "bash", "shell", "console") and before != NOT_CHECKED:
                 for line in re.sub(r"\\\n\s*", " ", text).splitlines():
                     line = line.strip().removeprefix("$ ")
                     if re.match(r"(\./run\.sh|landmarks)(\s|$)|\S*(python|accelerate)\b.* -m landmarks\b(?!\.)", line):
-                        found.append((page.name, line, mark))
+                        found.append((page.name, line, before != NEEDS_DATA))
     return found
 
 
@@ -101,6 +100,22 @@ def arguments_of(command: str) -> list[str] | None:
     return words[1:] if names_a_stage else ["run", *words[1:]]
 
 
+@pytest.fixture
+def examples(monkeypatch, tmp_path):
+    """The steps of one's own that the pages show can be imported: each is in the file that the line before it names."""
+    names = []
+    for page in WITH_COMMANDS:
+        for _, text, before in code_blocks(page):
+            named = re.findall(r"`(\w+)\.py`", before)
+            if named and re.search(r"^class \w+\(Step\):", text, flags=re.MULTILINE):
+                (tmp_path / f"{named[-1]}.py").write_text(text + "\n", encoding="utf-8")
+                names.append(named[-1])
+    monkeypatch.syspath_prepend(tmp_path)
+    yield names
+    for name in names:
+        sys.modules.pop(name, None)
+
+
 def test_the_readme_fits_150_lines():
     assert len(read(README).splitlines()) <= 150
 
@@ -109,8 +124,6 @@ def test_the_readme_fits_150_lines():
 def test_every_link_leads_somewhere(page, link):
     path, _, anchor = link.partition("#")
     target = (page.parent / path).resolve() if path else page
-    if not target.exists() and target.parent == ROOT and target.name in NOT_YET:
-        pytest.skip("written elsewhere at the same time")
     assert target.exists()
     assert not anchor or anchor in anchors(target)
 
@@ -120,11 +133,9 @@ def test_every_guide_is_in_the_index():
     assert {page.name for page in GUIDES} - {"README.md"} <= set(re.findall(r"\]\(([\w-]+\.md)\)", read(index)))
 
 
-@pytest.mark.parametrize("page, command, mark", commands())
-def test_every_command_is_accepted(page, command, mark, monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("page, command, loads", commands())
+def test_every_command_is_accepted(page, command, loads, examples, monkeypatch):
     monkeypatch.chdir(ROOT)
-    write_examples(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
     arguments = arguments_of(command)
     if arguments is None:
         return
@@ -133,23 +144,14 @@ def test_every_command_is_accepted(page, command, mark, monkeypatch, tmp_path, c
             cli._parse(arguments)
         return
     options = cli._parse(arguments)
-    if mark != "<!-- needs data -->":
+    if loads:
         load_config(options.config, options.overrides, allow_code=options.allow_code)
 
 
-def write_examples(folder: Path) -> None:
-    """Every block of Python whose first line names a file, such as a step of one's own in `mysteps.py`."""
-    for page in WITH_COMMANDS:
-        for language, text, mark in code_blocks(page):
-            named = re.match(r'(?:"""|# )([a-z]\w*\.py)\b', text)
-            if language == "python" and named and mark != "<!-- not checked -->":
-                (folder / named[1]).write_text(text + "\n", encoding="utf-8")
-
-
-def test_every_piece_of_a_configuration_is_accepted(monkeypatch, tmp_path):
-    write_examples(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    pieces = [text for page in WITH_COMMANDS for language, text, mark in code_blocks(page) if language == "yaml" and not mark]
+def test_every_piece_of_a_configuration_is_accepted(tmp_path):
+    pieces = [
+        text for page in WITH_COMMANDS for language, text, before in code_blocks(page) if language == "yaml" and before != NOT_CHECKED
+    ]
     assert pieces
     for piece in pieces:
         path = tmp_path / "piece.yaml"
@@ -170,9 +172,9 @@ def test_the_page_of_settings_is_what_the_settings_say():
 
 
 def entries() -> dict[str, str]:
-    """Anchor -> text of every dated entry of EXPERIMENTS.md, and of "Not measured"."""
+    """Anchor -> heading and text of every dated entry of EXPERIMENTS.md, and of "Not measured"."""
     parts = re.split(r"^## (.+)\n", read(EXPERIMENTS), flags=re.MULTILINE)[1:]
-    found = {re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-"): f"{name}\n{text}" for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    found = {as_anchor(heading): f"{heading}\n{text}" for heading, text in zip(parts[::2], parts[1::2], strict=True)}
     return {name: text for name, text in found.items() if name not in ("claims", "contents")}
 
 
