@@ -51,10 +51,29 @@ def test_the_user_s_mistakes_exit_with_2(arguments, capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_an_unknown_stage_exits_with_2():
-    with pytest.raises(SystemExit) as stop:
-        main(["rernk"])
-    assert stop.value.code == 2
+@pytest.mark.parametrize(
+    ("typed", "right"),
+    [
+        (["rernk"], "./run.sh rerank"),
+        (["Train", "train.epochs=1"], "./run.sh train train.epochs=1"),
+        (["run", "Train"], "./run.sh train"),
+        (["show_matches", "a", "b"], "./run.sh show-matches a b"),
+        (["run", "configs/photos.yaml", "dataset.folder=x"], "./run.sh --config configs/photos.yaml dataset.folder=x"),
+        (["rerank", "rerank=[{step:", "sort},", "{step:", "insert}]"], "quote it: 'rerank=[{step: sort}, {step: insert}]'"),
+        (["train", "--lr", "0.1"], "train.learning_rate"),
+        (["train", "lr=0.1"], "lr is here: train.learning_rate"),
+        (["train", "amp=true"], "train.precision"),
+        (["train", "--resume"], "automatic"),
+        (["train", "train.ema=0.99"], "not there"),
+        (["train", "wandb=true"], "metrics.jsonl"),
+        (["config", "--config", "configs/sample.yaml", "--config", "configs/photos.yaml"], "named twice"),
+        (["config", "tests"], "unknown section 'tests'"),
+        (["evaluate", "tests"], "no run was made in it"),
+    ],
+)
+def test_what_is_nearly_right_gets_the_right_form(typed, right, capsys):
+    assert main(typed) == 2
+    assert right in capsys.readouterr().err
 
 
 def test_overrides_may_stand_on_both_sides_of_the_configuration(capsys, tmp_path):

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from landmarks.command import configured_by, next_command
 from landmarks.config import Config, verifies
+from landmarks.config.read_yaml import RUN_FILE
+from landmarks.config.run_file import as_yaml, differences, has_parts
+from landmarks.errors import UserError
 from landmarks.launch import launch, process_count
 from landmarks.stage import STAGES
+
+_BEGIN = ("run", "import", "prepare", "train", "extract", "search")  # stages that may make the run folder
 
 
 def stages_of(config: Config) -> list[str]:
@@ -26,6 +33,33 @@ def stages_of(config: Config) -> list[str]:
     local = ["extract-local"] if verifies(config.rerank) else []
     scoring = [name for name in protocol_named(config.protocol).stages if name != "submit" or not source.is_benchmark]
     return [*tables, *models, "search", *local, "rerank", *scoring]
+
+
+def begin(stage: str, config: Config, *, keep: bool) -> None:
+    """Refuse a run folder that was made with another dataset or other models; else let it keep this configuration.
+
+    keep  whether the configuration is to be kept: not where it is the run's own with some overrides
+    Raises UserError, with the command that was meant.
+    """
+    folder, file = config.run.folder, config.run.folder / RUN_FILE
+    if not STAGES[stage].makes or os.environ.get("LOCAL_RANK", "0") != "0":
+        return
+    if file.is_file() and has_parts(folder) and not config.run.overwrite:
+        changed = differences(config, file)
+        if changed:
+            with configured_by([str(folder)]):
+                meant = next_command(stage)
+            raise UserError(
+                f"this run was made with other settings: {'; '.join(changed)}",
+                where=folder,
+                next=f"{meant}  (its own configuration), or run.folder=ANOTHER for a new run",
+            )
+    if keep and (folder.is_dir() or stage in _BEGIN):
+        from landmarks.store.files import write_text
+
+        text = as_yaml(config)
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            write_text(file, text)
 
 
 def run_stage(name: str, config: Config, command: Sequence[str], **options: Any) -> Any:

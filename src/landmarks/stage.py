@@ -26,7 +26,9 @@ class Stage:
     launched       may run as several processes under Accelerate
     takes_command  it is given the command line, as `command`
     bare_word      the key that a word without "=" sets: import FOLDER
+    bare_option    the argument of the function that a word without "=" gives: config SECTION
     config         the configuration file where none is named
+    makes          it makes or changes something in the run folder, which then keeps its configuration and a log
     A function that returns False ends the command with exit code 2.
     """
 
@@ -37,23 +39,29 @@ class Stage:
     launched: bool = False
     takes_command: bool = False
     bare_word: str | None = None
+    bare_option: str | None = None
     config: str = SAMPLE
+    makes: bool = True
 
 
 _QUERY = Argument("query", {"metavar": "QUERY", "help": "id of a photo of any split"})
 _INDEX = Argument("index", {"metavar": "INDEX", "help": "id of another"})
 _DRY_RUN = Argument("--dry-run", {"action": "store_true", "help": "print what would be fetched, its size and the disk it needs"})
+_YAML = Argument("--yaml", {"action": "store_true", "help": "print YAML, to be fed back with --config"})
 _YES = Argument("--yes", {"action": "store_true", "help": "upload to submit.competition without asking"})
 
 STAGES = {
     "run": Stage("pipeline", "every stage in order, then the table of results", "run_all", takes_command=True),
-    "sample": Stage("stages.sample", "render the built-in dataset"),
+    "sample": Stage("stages.sample", "render the built-in dataset", makes=False),
     "import": Stage(
         "stages.import_photos", "a folder of label/photo.jpg -> a dataset in GLDv2 layout", bare_word="dataset.folder", config=PHOTOS
     ),
     "prepare": Stage("stages.prepare", "a benchmark as its authors distribute it -> tables and ground truth"),
     "download": Stage(
-        "stages.download", "fetch what the configuration names and is not there; --dry-run prints the plan", arguments=(_DRY_RUN,)
+        "stages.download",
+        "fetch what the configuration names and is not there; --dry-run prints the plan",
+        arguments=(_DRY_RUN,),
+        makes=False,
     ),
     "train": Stage("stages.train", "train the models on train.csv", launched=True),
     "extract": Stage("stages.extract", "global descriptors of every image", launched=True),
@@ -68,10 +76,16 @@ STAGES = {
     ),
     "bundle": Stage("stages.bundle", "all that a notebook without network needs, in one folder"),
     "evaluate": Stage("stages.evaluate", "the score after every step by the dataset's protocol, or of evaluate.submission=FILE"),
-    "results": Stage("stages.results", "all evaluations so far, beside the published ones"),
+    "results": Stage("stages.results", "all evaluations so far, beside the published ones", makes=False),
     "overlap": Stage("stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth"),
     "report": Stage("stages.report", "an HTML page of results and example queries"),
     "show-matches": Stage("stages.show_matches", "a picture of two photos with lines between what they share", arguments=(_QUERY, _INDEX)),
-    "doctor": Stage("stages.doctor", "what this machine has, what the configuration needs, and the next command", takes_command=True),
-    "config": Stage("stages.print_config", "print the merged configuration, every key with its meaning"),
+    "doctor": Stage("stages.doctor", "what this machine has, what the configuration needs, and the next command", makes=False),
+    "config": Stage(
+        "stages.print_config",
+        "print the merged configuration, every key with its meaning; SECTION prints one, such as train",
+        arguments=(_YAML,),
+        bare_option="section",
+        makes=False,
+    ),
 }

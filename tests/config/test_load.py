@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from landmarks.config import chain_names, load_config, step_class, step_names
-from landmarks.config.load import known_keys
+from landmarks.config.keys import known_keys
 from landmarks.config.renamed import CONSTANT, RENAMED
 from landmarks.errors import UserError
 

@@ -73,7 +73,7 @@ def test_a_solution_that_is_named_and_absent_is_missing(arrays):
 
 def test_the_size_of_the_published_dataset_is_known_before_it_is_downloaded(tmp_path):
     settings = [f"dataset.folder={tmp_path / 'none'}", "models.a={}"]
-    (check,), images = check_dataset(load_config(None, [*settings, "download.gldv2=[train, index, test]"]), "--config c.yaml")
+    (check,), images = check_dataset(load_config(None, [*settings, "download.gldv2=[train, index, test]"]))
     assert check.state == "missing" and check.next in ("./run.sh download --config c.yaml", "dataset.folder=FOLDER on a larger disk")
     assert images == {"train": 4_132_914, "index": 761_757, "test": 117_577}
     (check,), images = check_dataset(load_config(None, [*settings, "download.gldv2=[index]"]))

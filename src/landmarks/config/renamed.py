@@ -1,4 +1,4 @@
-"""Keys of earlier versions: what each is called now, or why it is no longer a setting."""
+"""Keys of earlier versions and words of other programs: what each is called here, or why there is no such setting."""
 
 from __future__ import annotations
 
@@ -27,3 +27,56 @@ def what_became_of(key: str) -> str | None:
     if key in CONSTANT:
         return f"{key} is no longer a setting: it is always {CONSTANT[key]}"
     return None
+
+
+_TRAIN_WORKERS = "train.workers, and extract.workers for extraction"
+# What people bring along from other programs -> the key, or the answer.
+WORDS = {
+    "lr": "train.learning_rate",
+    "base_lr": "train.learning_rate",
+    "wd": "train.weight_decay",
+    "bs": "train.batch_size",
+    "batch": "train.batch_size",
+    "num_epochs": "train.epochs",
+    "max_epochs": "train.epochs",
+    "amp": "train.precision=auto, float16 or bfloat16",
+    "fp16": "train.precision=float16",
+    "bf16": "train.precision=bfloat16",
+    "fp32": "train.precision=float32",
+    "mixed_precision": "train.precision",
+    "grad_accum": "train.accumulate",
+    "gradient_accumulation_steps": "train.accumulate",
+    "grad_clip": "train.clip_norm",
+    "img_size": "train.image_size, and extract.longest_side for extraction",
+    "imgsz": "train.image_size, and extract.longest_side for extraction",
+    "num_workers": _TRAIN_WORKERS,
+    "workers": _TRAIN_WORKERS,
+    "gpus": "run.processes (automatic: one a GPU)",
+    "num_gpus": "run.processes (automatic: one a GPU)",
+    "devices": "run.processes (automatic: one a GPU)",
+    "arch": "models.NAME.backbone",
+    "model": "models.NAME.backbone",
+    "backbone": "models.NAME.backbone",
+    "data": "dataset.folder",
+    "data_dir": "dataset.folder",
+    "root": "dataset.folder",
+    "out": "run.folder",
+    "output": "run.folder",
+    "output_dir": "run.folder",
+    "save_dir": "run.folder",
+    "topk": "search.neighbours",
+    "k": "search.neighbours",
+    "resume": "automatic: the same command continues where it stopped",
+    "continue": "automatic: the same command continues where it stopped",
+    "ema": "not there: the weights of the last step are kept",
+    "wandb": "not there: every step is written to metrics.jsonl beside the model",
+    "tensorboard": "not there: every step is written to metrics.jsonl beside the model",
+}
+
+
+def what_is_called(location: list[str]) -> str | None:
+    """The message about a word of another program, None where it is not known."""
+    if location[0] in ("rerank", "ablate"):  # a step's own settings
+        return None
+    word = location[-1].lower().replace("-", "_").lstrip("_")
+    return f"{'.'.join(location)} is here: {WORDS[word]}" if word in WORDS else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from landmarks.command import next_command
 from landmarks.config import Config, DatasetSettings, DownloadSettings, PhotosSettings, PlacesSettings
 from landmarks.datasets.authors_folder import read_authors_folder
 from landmarks.datasets.images import PHOTO_SUFFIXES, missing_images
@@ -24,12 +25,9 @@ PUBLISHED = {"index": 761_757, "test": 117_577}  # images of Google Landmarks v2
 _RENDERED = {"train": 16.2, "index": 11.8, "test": 4.7}
 
 
-def check_dataset(config: Config, arguments: str = "") -> tuple[list[Check], dict[str, int] | None]:
-    """The checks, and the number of images of each split, None where it is unknown.
-
-    arguments  the command line, for the command that downloads the dataset
-    """
-    download = f"./run.sh download {arguments}".strip() if config.download.wanted else None
+def check_dataset(config: Config) -> tuple[list[Check], dict[str, int] | None]:
+    """The checks, and the number of images of each split, None where it is unknown."""
+    download = next_command("download") if config.download.wanted else None
     folder = config.dataset.folder
     if config.dataset.source == "sample" and not (folder / MANIFEST).is_file():
         images = {split: round(many * config.sample.landmarks) for split, many in _RENDERED.items()}

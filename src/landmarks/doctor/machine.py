@@ -15,7 +15,7 @@ from landmarks.quantities import format_bytes
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-INSTALL = "rm -f .venv/installed; ./run.sh config  (installs requirements.txt)"
+INSTALL = "rm -f .venv/installed; ./run.sh config  (installs requirements.txt; outside the checkout: pip install landmarks again)"
 MIN_PYTHON = (3, 11)
 
 

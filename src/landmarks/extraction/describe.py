@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from landmarks.command import next_command
 from landmarks.data.buckets import batches_by_shape
 from landmarks.data.extract_set import ExtractSet, Picture, read_ahead
 from landmarks.device import computing
@@ -65,7 +66,7 @@ def _compute_with(job: ExtractionJob, model: GlobalModel, processor: Processor) 
         return global_only
     if not isinstance(model, DelgModel):
         raise UserError(
-            "this model was trained without a local branch", where=job.model_folder, next="./run.sh train with the same settings"
+            "this model was trained without a local branch", where=job.model_folder, next=next_command("train", "run.overwrite=true")
         )
     # Both in one unit of scale: the longest side of local features.
     own = settings.scales if job.descriptors is not None else ()

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from landmarks.command import next_command
 from landmarks.config import ModelSettings
 from landmarks.errors import UserError
 from landmarks.models.delg import DelgModel
@@ -87,7 +88,7 @@ def _read_settings(folder: Path) -> ModelSettings:
 
 
 def _missing(path: Path | str) -> UserError:
-    return UserError("no trained model here", where=path, next="./run.sh train --config CONFIG")
+    return UserError("no trained model here", where=path, next=next_command("train"))
 
 
 def _damaged(folder: Path, error: Exception) -> UserError:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command
 from landmarks.config import Config, RecognizeSettings, chain_names
 from landmarks.datasets.recognition import (
     Predictions,
@@ -37,7 +38,7 @@ def read_recognition_manifest(config: Config) -> dict[str, Any]:
     manifest, ranking = read_manifest(folder), list(read_chain_manifests(config, config.rerank).values())[-1]
     settings = {name: manifest["settings"][name] for name in recognition_settings(config.recognize)}
     if settings != recognition_settings(config.recognize) or manifest["inputs"]["ranking"] != ranking["fingerprint"]:
-        raise UserError("these predictions were made with other settings", where=folder, next="./run.sh recognize with these settings")
+        raise UserError("these predictions were made with other settings", where=folder, next=next_command("recognize"))
     return manifest
 
 
@@ -53,7 +54,7 @@ class Recognition(Protocol):
         raise UserError(
             "ablations compare scores query by query, and the protocol recognition has none",
             where="evaluate.protocol",
-            next="./run.sh recognize, with one chain and then the other: their GAP is in the ledger",
+            next=next_command("recognize") + "  (with one chain, then the other: their GAP is in the ledger)",
         )
 
     def score(self, config: Config) -> Scores | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from landmarks.command import next_command
 from landmarks.config import Chain, Config, Step, chain_names, matched_splits, step_class, step_names, verifies
 from landmarks.errors import UserError
 from landmarks.progress import say
@@ -18,7 +19,7 @@ from landmarks.rerank.cost import measured
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.scoring.protocol import protocol_named
 from landmarks.search.descriptor_source import DescriptorSource
-from landmarks.search.rankings import SPACE, ranking_settings, read_ranking, write_ranking
+from landmarks.search.rankings import SPACE, ranking_settings, read_chain_manifests, read_ranking, write_ranking
 from landmarks.search.spaces import read_base_space, read_space, search_on_gpu
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.disk import require_space
@@ -33,7 +34,15 @@ def open_context(config: Config) -> Context:
     """The context of the run's searches. Raises UserError where the search has not been made."""
     tables = read_tables(config.tables_folder, config.dataset.train_table)
     base, ids = read_base_space(config.run.folder / "space")
-    landmark_ids = tables.train.landmark_ids[positions(ids["train"], tables.train.ids)]
+    rows = positions(ids["train"], tables.train.ids)
+    if (rows < 0).any():
+        missing = f"{(rows < 0).sum()} of {len(rows)} training images that were searched"
+        raise UserError(
+            f"{missing} are not in the table, first '{ids['train'][rows.argmin()]}'",
+            where=tables.path("train"),
+            next=f"the table that the search was made with, or {next_command('search')}",
+        )
+    landmark_ids = tables.train.landmark_ids[rows]
     descriptors = DescriptorSource(config, tables)
     return Context(
         base,
@@ -99,6 +108,7 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
     """
     if config.dataset.kind.is_benchmark:
         _refuse_learning(chain)
+    read_chain_manifests(config, ())  # that of the search: nothing is begun on one of other settings
     artefacts = chain_artefacts(config, chain)
     if all(artefact.is_complete() for artefact in artefacts):
         return config.run.folder / "rankings" / chain_names(chain)[-1]

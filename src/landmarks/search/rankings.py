@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command
 from landmarks.config import Chain, Config, chain_names, verifies
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
@@ -64,7 +65,7 @@ def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, An
             raise UserError(
                 "this ranking was made with other settings",
                 where=folder / name,
-                next="./run.sh search and ./run.sh rerank with these settings",
+                next=next_command("search" if steps == 0 else "rerank"),
             )
     return manifests
 

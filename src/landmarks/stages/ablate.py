@@ -21,6 +21,7 @@ from landmarks.ablation.words import (
     print_sweep,
     sweep_cells,
 )
+from landmarks.command import next_command
 from landmarks.config import AblateSettings, Chain, Config, chain_names
 from landmarks.errors import UserError
 from landmarks.gallery.ablation_chart import Change, change_chart
@@ -46,7 +47,7 @@ def ablate(config: Config) -> Path:
     judge = _judge(config, protocol)
     knn = config.run.folder / "rankings" / "knn"
     if not (knn / MANIFEST).is_file():
-        raise UserError("ablations begin at the search, which has not been made", where=knn, next="./run.sh search, with the same settings")
+        raise UserError("ablations begin at the search, which has not been made", where=knn, next=next_command("search"))
     read_chain_manifests(config, ())
     if len(judge.queries) == 0:
         raise UserError("the ground truth has no scored query", where=config.tables_folder, next="check dataset.solution")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from landmarks.command import next_command
 from landmarks.config import Config, DownloadSettings, ModelSettings
 from landmarks.doctor.check import Check
 from landmarks.doctor.dataset import check_dataset
@@ -28,25 +28,22 @@ _COLOURS = {"ok": "green", "note": "yellow", "missing": "bold red"}
 _WEIGHTS = {"here": "weights here", "to fetch": "weights to be downloaded", "none": "no weights exist", "random": "untrained"}
 
 
-def doctor(config: Config, command: list[str]) -> bool:
-    """Print the screen; whether everything is there that the configuration needs. Nothing is written, nothing is sent.
-
-    command  the arguments that made `config`, for the next command
-    """
-    checks = look(config, shlex.join(command))
+def doctor(config: Config) -> bool:
+    """Print the screen; whether everything is there that the configuration needs. Nothing is written, nothing is sent."""
+    checks = look(config)
     missing = [check for check in checks if check.state == "missing"]
     console, table = Console(highlight=False), Table(show_header=False, box=None)
     for check in checks:
         table.add_row(f"[{_COLOURS[check.state]}]{check.state}[/]", check.name, check.found.replace("[", "\\["))
     console.print(table)
-    run = shlex.join(["./run.sh", *command])
+    run = next_command("run")
     if missing:
         console.print(f"{len(missing)} missing", style=_COLOURS["missing"])
     console.print(f"next: {(missing[0].next if missing else run)}", soft_wrap=True, markup=False)
     return not missing
 
 
-def look(config: Config, arguments: str) -> list[Check]:
+def look(config: Config) -> list[Check]:
     """Every check, in the order of the screen."""
     device = config.run.device
     checks = [
@@ -56,7 +53,7 @@ def look(config: Config, arguments: str) -> list[Check]:
         *_looked_at("FAISS", lambda: [check_faiss(partial(probe, "faiss"), device)])[0],
     ]
     models, channels = _looked_at("models", lambda: _check_models(config.models, config.run.folder))
-    of_dataset, images = _looked_at("dataset", lambda: check_dataset(config, arguments))
+    of_dataset, images = _looked_at("dataset", lambda: check_dataset(config))
     complete = all(check.state != "missing" for check in of_dataset)
     if not config.models:
         images, channels = (images, _array_dimensions(config.tables_folder)) if complete else (None, {})
@@ -87,7 +84,7 @@ def _check_models(models: Mapping[str, ModelSettings], run_folder: Path) -> tupl
     try:
         facts = probe("models", json.dumps({name: model.backbone for name, model in models.items()}))
     except Broken as error:
-        return [Check("models", "missing", f"cannot be built: {error}", "correct models.NAME.backbone, or ./run.sh config")], {}
+        return [Check("models", "missing", f"cannot be built: {error}", "correct models.NAME.backbone, or {next_command('config')}")], {}
     found, missing = [], None
     for name, model in models.items():
         trained = (run_folder / "models" / name / MANIFEST).is_file()

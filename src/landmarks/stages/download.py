@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from landmarks.command import program
 from landmarks.config import Config, DatasetSettings, DownloadSettings
 from landmarks.datasets.images import photo_ids
 from landmarks.errors import UserError
@@ -36,7 +37,7 @@ def download(config: Config, *, dry_run: bool = False) -> Path:
     """
     if not config.download.wanted:
         raise UserError(
-            "the configuration names nothing to download", where="download", next="./run.sh download --config configs/gldv2.yaml"
+            "the configuration names nothing to download", where="download", next=f"{program()} download --config configs/gldv2.yaml"
         )
     if config.dataset.source != "folder":
         raise UserError("only dataset.source=folder is downloaded to", where="dataset.source", next="dataset.source=folder")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command
 from landmarks.config import Config, DatasetSettings, OverlapSettings, WhitenSettings
 from landmarks.extraction.run import extract_features
 from landmarks.progress import say
@@ -163,7 +164,7 @@ def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
         "every landmark overlaps": len(kept.ids) == 0,
         "the chain asks for no labels": not config.rerank,
         "recognition cannot name a landmark that it has no label of": protocol.reads_train,
-        "./run.sh search comes first": not (config.run.folder / "rankings" / "knn" / MANIFEST).is_file(),
+        f"{next_command('search')} comes first": not (config.run.folder / "rankings" / "knn" / MANIFEST).is_file(),
     }
     for reason, holds in reasons.items():
         if holds:

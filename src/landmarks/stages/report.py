@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from landmarks.command import next_command
 from landmarks.config import Config, chain_names
 from landmarks.data.images import read_box, read_image, resize
 from landmarks.datasets.images import Pictures
@@ -85,7 +86,7 @@ def _read_scores(path: Path, names: list[str], judge: Judge) -> pd.DataFrame:
         raise UserError(
             f"no column {', '.join(missing)}: scored with another chain",
             where=path,
-            next="./run.sh evaluate, with the same configuration",
+            next=next_command("evaluate"),
         )
     words = dict.fromkeys(["id", *KINDS], str)
     scored = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={name: [""] for name in columns})

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from landmarks.command import next_command
 from landmarks.config import Config, chain_names
 from landmarks.datasets.submission import read_submission, write_submission
 from landmarks.errors import UserError
@@ -65,7 +66,7 @@ def upload(
         if left < 1:
             raise UserError("no submission is left today", where=competition(name).where, next="the same command after midnight UTC")
         if not yes and not _confirmed(ask):
-            say("submit: not uploaded; ./run.sh submit --yes uploads without asking")
+            say(f"submit: not uploaded; {next_command('submit', '--yes')} uploads without asking")
             return None
         earlier = _send(kaggle, name, path, f"{digest} {config.run.folder.name} {chain}"[:500], wait)
         say(f"submit: uploaded, number {earlier.ref}")

@@ -10,10 +10,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from landmarks.command import next_command
 from landmarks.errors import UserError
 from landmarks.store.files import write_json
 
 MANIFEST, RECIPE = "manifest.json", "recipe.json"
+_MAKERS = {
+    "models": "train",
+    "descriptors": "extract",
+    "local": "extract-local",
+    "space": "search",
+    "clean": "clean",
+    "recognition": "recognize",
+    "overlap": "overlap",
+}
 FORMAT = 1  # raised when a stage's output changes for the same settings: older artefacts are then made again
 
 
@@ -23,7 +33,7 @@ def fingerprint_of_file(path: Path) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     except FileNotFoundError:
-        raise UserError("missing file", where=path, next="check dataset.folder, or run the stage that makes it") from None
+        raise UserError("missing file", where=path, next=f"check dataset.folder, or {next_command(maker(path))}") from None
 
 
 class Artefact:
@@ -81,11 +91,22 @@ class Artefact:
         )
 
 
+def maker(path: Path) -> str:
+    """The stage that makes what is at this place of a run folder; "run", all of them, for what none of them makes."""
+    parts = path.parts[::-1]
+    for place, part in enumerate(parts):
+        if part == "rankings":
+            return "search" if parts[place - 1] == "knn" else "rerank"
+        if part in _MAKERS:
+            return _MAKERS[part]
+    return "run"
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a finished artefact. Raises UserError where it is not finished."""
     manifest = _read_json(Path(folder) / MANIFEST)
     if manifest is None:
-        raise UserError("not there, or not finished", where=folder, next="run the stage that makes it")
+        raise UserError("not there, or not finished", where=folder, next=next_command(maker(Path(folder))))
     return manifest
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from landmarks.command import next_command
 from landmarks.errors import UserError
 
 
@@ -48,7 +49,7 @@ def read_array(path: Path, *, mapped: bool = False) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
     except FileNotFoundError:
-        raise UserError("missing file", where=path, next="run the stage that makes it, or check dataset.folder") from None
+        raise UserError("missing file", where=path, next=f"check dataset.folder, or {next_command('run')}") from None
     except (ValueError, EOFError) as error:
         raise UserError(f"not a whole .npy file of numbers: {error}", where=path, next="write it again with numpy.save") from None
     if not isinstance(array, np.ndarray):  # an .npz archive under the name of a .npy file

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command
 from landmarks.config import ModelSettings
 from landmarks.errors import UserError
 from landmarks.ops.local_features import LocalFeatures
@@ -137,7 +138,7 @@ class LocalStore:
             raise UserError(
                 f"{(rows < 0).sum()} of {len(ids)} images have no local features, first '{ids[int((rows < 0).argmax())]}'",
                 where=self.folder,
-                next="./run.sh extract with extract.local.images=all (extract-local knows what the search found, not later steps)",
+                next=next_command("extract", "extract.local.images=all") + "  (extract-local knows what the search found, not later steps)",
             )
         return rows
 

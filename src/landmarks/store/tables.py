@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 
+from landmarks.command import program, tables_command
 from landmarks.errors import UserError
 from landmarks.store.files import atomic_write
 
@@ -54,8 +55,7 @@ def read_tables(folder: Path, train_table: str = "train.csv") -> Tables:
         raise UserError(
             "the dataset folder does not exist",
             where=folder,
-            next="dataset.folder=FOLDER with index.csv and test.csv (photos: ./run.sh import first; benchmarks: ./run.sh prepare), "
-            "or ./run.sh for the built-in sample",
+            next=tables_command() or f"dataset.folder=FOLDER with index.csv and test.csv, or {program()} for the built-in sample",
         )
     index_ids, test_ids = read_ids(folder / "index.csv"), read_ids(folder / "test.csv")
     train = read_train(folder / train_table)
@@ -95,7 +95,7 @@ def read_csv_header(path: Path) -> list[str]:
         with open(path, encoding="utf-8-sig") as file:
             return next(csv.reader(file), [""])  # a column may be named after a step with several settings, commas and all
     except FileNotFoundError:
-        raise UserError("missing table", where=path, next="check the name and the folder") from None
+        raise UserError("missing table", where=path, next=tables_command() or "check the name and the folder") from None
     except (UnicodeDecodeError, csv.Error):
         raise UserError("not a text file", where=path, next="save it as UTF-8 CSV") from None
 

@@ -1,0 +1,52 @@
+"""The command that was typed, so that a message can name the next one to type."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+PROGRAM = "LANDMARKS_PROGRAM"  # set by run.sh: how it was called
+
+_configuration: ContextVar[tuple[str, ...]] = ContextVar("configuration", default=())
+_tables: ContextVar[str | None] = ContextVar("tables", default=None)
+
+
+def program() -> str:
+    """How this program was started: ./run.sh, landmarks or python -m landmarks."""
+    if PROGRAM in os.environ:
+        return os.environ[PROGRAM]
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py" and started.parent.name == "landmarks":
+        return "python -m landmarks"
+    return "landmarks" if started.name == "landmarks" else "./run.sh"
+
+
+@contextmanager
+def configured_by(words: Sequence[str], tables: str | None = None) -> Iterator[None]:
+    """Within the block, commands are named with these words for the configuration: --config FILE key=value, or a run folder.
+
+    tables  the stage that makes the dataset's tables; None where they are the user's own
+    """
+    tokens = _configuration.set(tuple(words)), _tables.set(tables)
+    try:
+        yield
+    finally:
+        _configuration.reset(tokens[0])
+        _tables.reset(tokens[1])
+
+
+def tables_command() -> str | None:
+    """The command that makes the dataset's tables; None where they are the user's own."""
+    stage = _tables.get()
+    return None if stage is None else next_command(stage)
+
+
+def next_command(stage: str, *more: str) -> str:
+    """The command line of a stage over the configuration in use, with `more` words behind it; "run" is all stages."""
+    words = [*([] if stage == "run" else [stage]), *_configuration.get(), *more]
+    return f"{program()} {shlex.join(words)}".rstrip()

@@ -1,0 +1,79 @@
+"""The configuration that a run folder keeps of itself: config.yaml, whole, with absolute paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from landmarks.config.dataset import DatasetSettings
+from landmarks.config.read_yaml import RUN_FILE, VERSION, read_yaml
+from landmarks.config.settings import Config, ModelSettings
+
+RUN_PARTS = ("models", "descriptors", "local", "space", "rankings")  # folders that a run folder has
+_RECIPES = [f"{part}/recipe.json" for part in ("dataset", "models/*", "descriptors/*/*", "local/*/*", "space/*", "rankings/*")]
+
+_OF_DATASET = ("source", "folder", "train_table", "query_crop", "distractors")
+_NOT_OF_MODEL = {"weight", "recipe", "train", "checkpoint"}  # which may change: the stages that they shape look at them
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether runs were made there."""
+    return (folder / RUN_FILE).is_file() or has_parts(folder)
+
+
+def has_parts(folder: Path) -> bool:
+    """Whether a stage has made something there."""
+    return any(next(folder.glob(place), None) is not None for place in _RECIPES)
+
+
+def as_yaml(config: Config) -> str:
+    """The whole configuration, to be fed back with --config; its paths are absolute."""
+    return yaml.safe_dump({"version": VERSION, **_absolute(config.model_dump(mode="json"), config)}, sort_keys=False, allow_unicode=True)
+
+
+def differences(config: Config, file: Path) -> list[str]:
+    """What differs of dataset and models from those that a run folder was made with, which stay.
+
+    Only these two sections of its config.yaml are read: steps that it may name are not imported.
+    """
+    tree = read_yaml(file)
+    stored = DatasetSettings.model_validate(tree.get("dataset", {}))
+    found = []
+    for key in _OF_DATASET:
+        before, now = (_comparable(getattr(dataset, key)) for dataset in (stored, config.dataset))
+        if before != now:
+            found.append(f"dataset.{key} {before} -> {now}")
+    models = {name: ModelSettings.model_validate(model) for name, model in tree.get("models", {}).items()}
+    if list(config.models) != list(models):
+        return [*found, f"models {', '.join(models) or 'none'} -> {', '.join(config.models) or 'none'}"]
+    for name, model in config.models.items():
+        before, now = (one.model_dump(mode="json", exclude=_NOT_OF_MODEL) for one in (models[name], model))
+        found += [f"models.{name}.{key} {before[key]} -> {now[key]}" for key in now if before[key] != now[key]]
+    return found
+
+
+def _comparable(value: Any) -> Any:
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
+def _absolute(values: dict[str, Any], config: Config) -> dict[str, Any]:
+    """The dumped configuration with absolute paths."""
+    for section, key in (
+        ("dataset", "folder"),
+        ("dataset", "distractors"),
+        ("overlap", "train"),
+        ("overlap", "train_table"),
+        ("evaluate", "submission"),
+        ("run", "folder"),
+        ("run", "ledger"),
+    ):
+        if values[section][key] is not None:
+            values[section][key] = str(Path(values[section][key]).absolute())
+    for model in values["models"].values():
+        if model["checkpoint"] is not None:
+            model["checkpoint"] = str(Path(model["checkpoint"]).absolute())
+    if config.whiten.learned_on not in ("train", "index"):
+        values["whiten"]["learned_on"] = str(Path(config.whiten.learned_on).expanduser().absolute())
+    return values
