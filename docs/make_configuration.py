@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from landmarks.config import Config, step_class, step_names
-from landmarks.config.load import known_keys
+from landmarks.config.keys import known_keys
 
 ROOT = Path(__file__).parents[1]
 TARGET = Path(__file__).with_name("configuration.md")

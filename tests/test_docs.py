@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from landmarks import cli
+from landmarks.arguments import parse
 from landmarks.config import load_config
 
 ROOT = Path(__file__).parents[1]
@@ -141,11 +141,11 @@ def test_every_command_is_accepted(page, command, loads, examples, monkeypatch):
         return
     if {"--help", "-h"} & set(arguments):
         with pytest.raises(SystemExit, match="0"):
-            cli._parse(arguments)
+            parse(arguments)
         return
-    options = cli._parse(arguments)
+    typed = parse(arguments)
     if loads:
-        load_config(options.config, options.overrides, allow_code=options.allow_code)
+        load_config(typed.configuration, typed.settings, allow_code=typed.allow_code)
 
 
 def test_every_piece_of_a_configuration_is_accepted(tmp_path):
