@@ -1,0 +1,49 @@
+import sys
+import time
+
+import numpy as np
+import pytest
+from numba.core import event
+
+from landmarks.rerank import cost as module
+from landmarks.rerank.cost import measured
+
+
+def compile_for(seconds, *, within=lambda: None):
+    """As numba reports it: a function that calls another compiles it meanwhile."""
+    event.start_event("numba:compile")
+    time.sleep(seconds)
+    within()
+    event.end_event("numba:compile")
+
+
+def test_seconds_are_those_of_the_block_without_compilation():
+    with measured() as cost:
+        assert cost.seconds == 0
+        time.sleep(0.05)
+        compile_for(0.2, within=lambda: compile_for(0.2))
+        compile_for(0.2)
+    assert 0.045 <= cost.seconds < 0.2
+    compile_for(0.01)
+    assert cost.seconds >= 0.045, "it is not counted any more"
+
+
+def test_the_peak_is_that_of_the_block_and_no_earlier_one():
+    if not module._forget_peak():
+        pytest.skip("this system does not let a process forget its peak")
+    np.ones(20_000_000).sum()  # 160 MB, given back at once
+    with measured() as small:
+        pass
+    with measured() as large:
+        np.ones(10_000_000).sum()
+    assert 60 < large.peak_megabytes - small.peak_megabytes < 120
+
+
+@pytest.mark.parametrize(("platform", "unit"), [("linux", 1024), ("darwin", 1024 * 1024)])
+def test_where_the_peak_cannot_be_forgotten_it_is_that_of_the_process(monkeypatch, platform, unit):
+    monkeypatch.setattr(module, "_forget_peak", lambda: False)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(module.resource, "getrusage", lambda who: type("usage", (), {"ru_maxrss": 300 * unit}))
+    with measured() as cost:
+        pass
+    assert cost.peak_megabytes == 300.0
