@@ -14,6 +14,7 @@ import pytest
 
 from landmarks.arguments import parse
 from landmarks.config import load_config
+from landmarks.config.run_file import as_yaml
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -116,6 +117,14 @@ def examples(monkeypatch, tmp_path):
         sys.modules.pop(name, None)
 
 
+@pytest.fixture
+def run_folder(tmp_path):
+    """What the pages call outputs/mine."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.yaml").write_text(as_yaml(load_config(ROOT / "configs/photos.yaml")), encoding="utf-8")
+    return str(tmp_path / "mine")
+
+
 def test_the_readme_fits_150_lines():
     assert len(read(README).splitlines()) <= 150
 
@@ -134,11 +143,12 @@ def test_every_guide_is_in_the_index():
 
 
 @pytest.mark.parametrize("page, command, loads", commands())
-def test_every_command_is_accepted(page, command, loads, examples, monkeypatch):
+def test_every_command_is_accepted(page, command, loads, examples, monkeypatch, run_folder):
     monkeypatch.chdir(ROOT)
     arguments = arguments_of(command)
     if arguments is None:
         return
+    arguments = [run_folder if word == "outputs/mine" else word for word in arguments]
     if {"--help", "-h"} & set(arguments):
         with pytest.raises(SystemExit, match="0"):
             parse(arguments)

@@ -17,7 +17,7 @@ FLOORS = [
     {"models", "data", "gallery", "summary"},
     {"scoring", "training", "extraction"},
     {"rerank"},
-    {"protocols", "ablation", "doctor"},
+    {"protocols", "ablation", "doctor", "api"},
     {"stage", "launch"},
     {"arguments", "run_log"},
     {"pipeline"},

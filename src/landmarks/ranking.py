@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +27,10 @@ class Space:
     train: np.ndarray
     folder: Path | None = None
     made: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{split} {self.vectors(split).shape[0]:,}" for split in ("test", "index", "train"))
+        return f"Space of {self.test.shape[1]} dimensions: {splits} vectors"
 
     def __post_init__(self):
         shapes = [self.test.shape, self.index.shape, self.train.shape]
@@ -75,6 +83,20 @@ class Ranking:
         ordered = np.sort(indices, axis=1)
         if ((ordered[:, :-1] == ordered[:, 1:]) & (ordered[:, 1:] >= 0)).any():
             raise ValueError("an index image twice in one row")
+
+    def __repr__(self) -> str:
+        return (
+            f"Ranking of {len(self.query_ids):,} queries over {len(self.index_ids):,} index images, "
+            f"{self.indices.shape[1] if self.indices.ndim == 2 else 0} in each list"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row an image of a list: query_id, rank (1 = first), index_id, score."""
+        import pandas as pd
+
+        queries, places = np.nonzero(self.indices >= 0)
+        columns = {"query_id": self.query_ids[queries], "rank": places + 1, "index_id": self.index_ids[self.indices[queries, places]]}
+        return pd.DataFrame(columns | {"score": self.scores[queries, places]})
 
     def with_order(self, indices: np.ndarray) -> Ranking:
         """The same queries with re-ordered `indices` (n_query, k) int32.

@@ -22,6 +22,7 @@ def chain(text):
 def test_names_alone_are_steps_at_their_defaults():
     assert chain("sort,insert") == chain("[sort, insert]") == chain("[{step: sort}, {step: insert}]")
     assert chain(" sort , insert") == chain("sort,insert")
+    assert chain("") == chain("[]") == ()
 
 
 def test_a_chain_is_dumped_and_read_back_and_can_be_a_key():

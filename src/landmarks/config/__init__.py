@@ -15,7 +15,7 @@ from landmarks.config.chain import (
 )
 from landmarks.config.dataset import DatasetSettings, PhotosSettings, SampleSettings
 from landmarks.config.download import DownloadSettings
-from landmarks.config.load import load_config
+from landmarks.config.load import load_config, read_chain
 from landmarks.config.overlap import OverlapSettings
 from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
@@ -63,6 +63,7 @@ __all__ = [
     "learning_from_inliers",
     "load_config",
     "matched_splits",
+    "read_chain",
     "require_places",
     "step_class",
     "step_name",

@@ -11,8 +11,10 @@ from landmarks.config.step import Step
 
 
 def _as_list(value: Any) -> Any:
-    """A chain may be typed as names alone: sort,insert."""
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) and value.strip() else value
+    """A chain may be typed as names alone: sort,insert. Nothing is the empty chain."""
+    if value is None:
+        return []
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
 Chain = Annotated[tuple[SerializeAsAny[Step], ...], BeforeValidator(_as_list)]

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from landmarks.command import program
+from landmarks.config.chain import Chain
 from landmarks.config.explain import explain
 from landmarks.config.home import anchored, find_configuration, home, shipped_configurations
 from landmarks.config.keys import is_path, is_text
@@ -45,6 +46,15 @@ def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, allow
         source = "the command line" if file is None else f"{file} and the command line"
         problems = [explain(problem, tree) for problem in error.errors()]
         raise UserError("; ".join(problems), where=source, next=f"{program()} config  (prints every key)") from None
+
+
+def read_chain(value: Any) -> Chain:
+    """A chain from its names, "sort,insert", or a list of names, mappings and steps. Raises UserError for what is none."""
+    tree = {"rerank": list(value) if isinstance(value, tuple) else value}
+    try:
+        return Config.model_validate(tree).rerank
+    except ValidationError as error:
+        raise UserError("; ".join(explain(problem, tree) for problem in error.errors()), where="the chain") from None
 
 
 def _is_shipped(file: Path) -> bool:

@@ -65,6 +65,30 @@ class ExtractSet(Dataset):
         return _fitted(image, _reduction(path, image), self.longest_side)
 
 
+AnyImage = str | Path | Image.Image | np.ndarray
+
+
+def as_picture(image: AnyImage, longest_side: int) -> Picture:
+    """A picture file, a PIL image, or pixels (height, width, 3), uint8 or floating point from 0 to 1, ready to be described.
+
+    Raises UserError for a file that cannot be read, and for an array of another shape, type or range.
+    """
+    if isinstance(image, str | Path):
+        pixels = read_image(Path(image), round(longest_side * _MARGIN))
+        return _fitted(pixels, _reduction(Path(image), pixels), longest_side)
+    if isinstance(image, Image.Image):
+        image = np.asarray(image.convert("RGB"))
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise UserError(f"an image is (height, width, 3), not {image.shape}", next="RGB pixels, a PIL image or a path")
+    if np.issubdtype(image.dtype, np.floating):
+        if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+            raise UserError("floating-point pixels are from 0 to 1", next="divide by 255, or give uint8")
+        image = np.round(255 * image).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise UserError(f"pixels are uint8 or floating point, not {image.dtype}", next="convert the array")
+    return _fitted(np.ascontiguousarray(image), 1, longest_side)
+
+
 def read_ahead(images: ExtractSet, workers: int, batch_size: int) -> Iterator[Picture | UserError]:
     """The items of `images` in order, read by `workers` processes (0: by this one) up to two batches ahead.
 

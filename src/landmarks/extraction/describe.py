@@ -55,6 +55,19 @@ def describe_shards(
         yield described
 
 
+def describe_pictures(
+    pictures: Sequence[Picture], model: GlobalModel, scales: Sequence[float], processor: Processor, batch_size: int
+) -> np.ndarray:
+    """Global descriptors of pictures in memory, in their order: (n, dimensions) float32, of length one."""
+    rows = np.empty((len(pictures), model.dimensions), np.float32)
+    items = (((place, picture), picture.pixels) for place, picture in enumerate(pictures))
+    for batch, _ in batches_by_shape(items, batch_size):
+        with computing(processor.precision, processor.device):
+            found = describe(model, _batch([picture for _, picture in batch], processor.device), scales)
+        rows[[place for place, _ in batch]] = found.cpu().numpy()
+    return rows
+
+
 def _compute_with(job: ExtractionJob, model: GlobalModel, processor: Processor) -> Compute:
     settings, local, device = job.settings, job.settings.local, processor.device
 

@@ -37,7 +37,7 @@ class ExtractionJob:
     @property
     def side(self) -> int:
         """Pixels of the longest side at which the pictures are decoded: the largest scale of any output."""
-        return _side(self.settings, descriptors=self.descriptors is not None, local=self.local is not None)
+        return decoded_side(self.settings, descriptors=self.descriptors is not None, local=self.local is not None)
 
     @property
     def outputs(self) -> list[DescriptorOutput | LocalOutput]:
@@ -100,11 +100,11 @@ def _job(
     config: Config, model: str, split: str, ids: np.ndarray, precision: str, *, table: str | None = None, local: bool = False
 ) -> ExtractionJob:
     extract, model_folder = config.extract, config.run.folder / "models" / model
-    made_by, side = read_manifest(model_folder)["fingerprint"], _side(extract, descriptors=table is not None, local=local)
+    made_by, side = read_manifest(model_folder)["fingerprint"], decoded_side(extract, descriptors=table is not None, local=local)
     descriptor_output = local_output = None
     if table is not None:
         settings = extract.model_dump(include={"longest_side", "scales", "shard_images"}) | {"precision": precision}
-        if side != _side(extract, descriptors=True, local=False):
+        if side != decoded_side(extract, descriptors=True, local=False):
             settings["decoded_side"] = side
         artefact = Artefact(config.run.folder / "descriptors" / model / split, "extract", settings, {"model": made_by, "table": table})
         descriptor_output = DescriptorOutput(artefact, f"descriptors/{model}/{split}")
@@ -146,7 +146,8 @@ def _local_dimensions(model: ModelSettings) -> int:
     return model.local.dimensions
 
 
-def _side(settings: ExtractSettings, *, descriptors: bool, local: bool) -> int:
+def decoded_side(settings: ExtractSettings, *, descriptors: bool, local: bool) -> int:
+    """Pixels of the longest side at which pictures are decoded: for descriptors, local features, or both."""
     sides = [settings.longest_side * max(settings.scales)] if descriptors else []
     sides += [local_longest_side(settings) * max(settings.local.scales)] if local else []
     return max(32, round(max(sides)))

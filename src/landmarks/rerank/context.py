@@ -90,6 +90,11 @@ class Context:
         indices, scores = self.search_vectors(space.test, space.index, ranking.indices.shape[1], "search test in index")
         return Ranking(ranking.query_ids, ranking.index_ids, indices, scores, space)
 
+    def search_first(self, query_ids: np.ndarray, index_ids: np.ndarray, neighbours: int) -> Ranking:
+        """The ranking that a chain begins with: the queries searched in the base space."""
+        indices, scores = self.search_vectors(self.base.test, self.base.index, neighbours, "search test in index")
+        return Ranking(query_ids, index_ids, indices, scores)
+
     def similarities(self, ranking: Ranking, top: int) -> np.ndarray:
         """Of each query to the first `top` images of its list, (n_query, at most top) float32, -inf = none.
 

@@ -52,7 +52,7 @@ def make_pseudo_world(context: Context, chain: Chain, parts: Parts, neighbours: 
     Raises UserError where the chain verifies and training images that the lists hold have no local features.
     """
     pseudo = _context(context, parts)
-    ranking = pseudo.search(_nothing_found(parts, neighbours), pseudo.base)
+    ranking = pseudo.search_first(parts.test.astype(str), parts.index.astype(str), neighbours)
     for steps, step in enumerate(chain):
         ranking = step.apply(ranking, pseudo.after(chain[:steps]))
     return PseudoWorld(pseudo.after(chain), ranking, context.labels[parts.test], context.labels[parts.index])
@@ -112,8 +112,3 @@ def _context(context: Context, parts: Parts) -> Context:
         context.use_gpu,
         count_inliers if context.count_inliers is not None else None,
     )
-
-
-def _nothing_found(parts: Parts, neighbours: int) -> Ranking:
-    shape = len(parts.test), neighbours
-    return Ranking(parts.test.astype(str), parts.index.astype(str), np.full(shape, -1, np.int32), np.full(shape, -np.inf, np.float32))

@@ -67,7 +67,11 @@ class DescriptorSource:
                 where=self._arrays,
                 next="extract all splits with the same model",
             )
-        return raw if self._whitening is None else Descriptors(raw.ids, self._whitening(raw.matrix))
+        return Descriptors(raw.ids, self.as_searched(raw.matrix))
+
+    def as_searched(self, matrix: np.ndarray) -> np.ndarray:
+        """Ensembled descriptors (n, d) as they are searched: whitened where the run whitens, (n, dimensions) float32."""
+        return matrix if self._whitening is None else self._whitening(matrix)
 
     def distractor_vectors(self) -> Iterator[np.ndarray]:
         """As `vectors`, of the distractors in blocks (at most 65536, dimensions) float32; no block where there are none.
@@ -85,7 +89,7 @@ class DescriptorSource:
                 next="extract the distractors with the same models",
             )
         for block in self.distractors.blocks():
-            yield block if self._whitening is None else self._whitening(block)
+            yield self.as_searched(block)
 
     def unwhitened(self, split: str) -> Descriptors:
         """(n, dimensions) float32, L2-normalised: the vectors before whitening, in index with those of the distractors."""
