@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,10 @@ def test_a_mistake_is_named_with_the_way_out(override, message):
 
 @pytest.mark.parametrize("folder", ["2024", "yes", "/a/b #1", "/a: b"])
 def test_a_path_is_taken_as_typed(folder):
-    assert load_config(None, [f"run.folder={folder}"]).run.folder == Path(folder)
+    typed = [f"run.folder={folder}", f"evaluate.submission={folder}", f"models.a.checkpoint={folder}", f"whiten.learned_on={folder}"]
+    config = load_config(None, typed)
+    assert config.run.folder == config.evaluate.submission == config.models["a"].checkpoint == Path(folder)
+    assert config.whiten.learned_on == folder
 
 
 def test_home_is_expanded_and_a_name_can_be_unset():
@@ -125,3 +129,30 @@ def test_every_renamed_key_leads_to_one_that_is_there():
     steps = {f"{name}.{key}" for name in step_names() for key in step_class(name).model_fields}
     assert set(RENAMED.values()) <= set(known_keys()) | steps and not set(RENAMED) & (set(known_keys()) | steps)
     assert not set(CONSTANT) & (set(known_keys()) | steps)
+
+
+@pytest.mark.parametrize("place", ["theirs/config.yaml", "theirs/other.yaml", "link.yaml"])
+def test_a_file_in_a_run_folder_names_no_code_unless_it_is_typed_or_allowed(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "outside.py").write_text(
+        "from landmarks.config import Step\nclass A(Step):\n    def apply(self, ranking, context): ...\nclass B(A): ...\n"
+    )
+    (tmp_path / "theirs" / "rankings").mkdir(parents=True)
+    for name in ("config", "other"):
+        (tmp_path / "theirs" / f"{name}.yaml").write_text("rerank: [sort, outside:A]\nablate: {chains: {more: [outside:B]}}\n")
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "theirs" / "other.yaml")
+    (tmp_path / "mine.yaml").write_text((tmp_path / "theirs" / "other.yaml").read_text())
+    try:
+        for typed in ([], ["rerank=sort"], ["rerank=sort", "ablate.leave_one_out=false"]):
+            with pytest.raises(UserError, match="code from outside the package"):
+                load_config(place, typed)
+        assert "outside" not in sys.modules
+        with pytest.raises(UserError, match="outside:B is code from outside"):
+            load_config(place, ["rerank=outside:A"])
+        typed = ["rerank=[{step: 'outside:A'}]", "ablate.chains={more: 'sort, outside:B'}"]
+        assert [step.step for step in load_config(place, typed).rerank] == ["outside:A"]
+        for trusted in (load_config(place, allow_code=True), load_config("mine.yaml")):
+            assert trusted.ablate.chains["more"][0].step == "outside:B"
+    finally:
+        sys.modules.pop("outside", None)
