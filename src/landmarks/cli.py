@@ -14,6 +14,7 @@ from landmarks.errors import UserError
 from landmarks.launch import REFUSAL_FILE
 from landmarks.pipeline import begin, run_stage
 from landmarks.run_log import logged
+from landmarks.store.disk import no_room
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,19 +22,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads of a parallel loop wait for each other by spinning; where the cores are shared (with the processes that decode
     # images, to begin with) that makes a training step up to ten times slower. Read when the OpenMP library loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    where = Path.cwd()  # where a disk is full, if nothing says
     try:
         typed = parse(sys.argv[1:] if arguments is None else arguments)
         with configured_by(typed.words):
             config = load_config(typed.configuration, typed.settings, allow_code=typed.allow_code)
+            where = config.run.folder
             source = config.dataset.kind.stage or ("download" if config.download.wanted else None)
             with configured_by(typed.words, source), logged(typed.stage, config.run.folder, typed.words):
                 begin(typed.stage, config, keep=typed.run_folder is None)
-                return 2 if run_stage(typed.stage, config, typed.words, **typed.options) is False else 0
+                code = 2 if run_stage(typed.stage, config, typed.words, **typed.options) is False else 0
+                sys.stdout.flush()
+                return code
     except UserError as error:
         return _refuse(error)
     except BrokenPipeError:  # whoever read what is printed (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
+        full = no_room(error, Path(error.filename or where))
+        if full is not None:
+            return _refuse(full)
         if error.filename is None:
             raise
         return _refuse(

@@ -50,3 +50,8 @@ def next_command(stage: str, *more: str) -> str:
     """The command line of a stage over the configuration in use, with `more` words behind it; "run" is all stages."""
     words = [*([] if stage == "run" else [stage]), *_configuration.get(), *more]
     return f"{program()} {shlex.join(words)}".rstrip()
+
+
+def command_line() -> str:
+    """The command that this process was started with, for a message to others."""
+    return shlex.join([program(), *sys.argv[1:]])

@@ -54,6 +54,11 @@ def begin(stage: str, config: Config, *, keep: bool) -> None:
                 where=folder,
                 next=f"{meant}  (its own configuration), or run.folder=ANOTHER for a new run",
             )
+    if folder.is_dir():
+        from landmarks.store.files import sweep
+
+        for place in (folder, folder / "matches"):
+            sweep(place)
     if keep and (folder.is_dir() or stage in _BEGIN):
         from landmarks.store.files import write_text
 

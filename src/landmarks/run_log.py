@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -30,10 +30,12 @@ def logged(stage: str, folder: Path, words: Sequence[str]) -> Iterator[None]:
         with redirect_stdout(_Copied(sys.stdout, log)):
             yield
     except BaseException as error:
-        log.add(f"{type(error).__name__}: {error}")
+        with suppress(OSError):  # of a full disk, which hides no other error
+            log.add(f"{type(error).__name__}: {error}")
         raise
     finally:
-        log.close()
+        with suppress(OSError):
+            log.close()
 
 
 class _Log:

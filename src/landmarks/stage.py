@@ -80,6 +80,11 @@ STAGES = {
     "overlap": Stage("stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth"),
     "report": Stage("stages.report", "an HTML page of results and example queries"),
     "show-matches": Stage("stages.show_matches", "a picture of two photos with lines between what they share", arguments=(_QUERY, _INDEX)),
+    "adopt": Stage(
+        "stages.adopt",
+        "keep files of a finished folder that were changed by hand, and make again what depends on them",
+        bare_option="folder",
+    ),
     "doctor": Stage("stages.doctor", "what this machine has, what the configuration needs, and the next command", makes=False),
     "config": Stage(
         "stages.print_config",

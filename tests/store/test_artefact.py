@@ -1,7 +1,12 @@
+import json
+import shutil
+
+import numpy as np
 import pytest
 
 from landmarks.errors import UserError
-from landmarks.store.artefact import Artefact, read_manifest
+from landmarks.store.artefact import Artefact, adopt, read_manifest
+from landmarks.store.files import write_array
 
 
 def artefact(folder, **settings):
@@ -57,9 +62,101 @@ def test_killed_while_it_began_or_cleared_it_can_begin_again(tmp_path):
     artefact(tmp_path / "a", n=1).begin()
     (tmp_path / "a" / "00000.npy").write_bytes(b"part")
     artefact(tmp_path / "a", n=2).begin()
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["recipe.json"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [".lock", "recipe.json"]
 
 
 def test_an_unfinished_artefact_has_no_manifest_to_read(tmp_path):
     with pytest.raises(UserError, match="not finished"):
         read_manifest(tmp_path)
+
+
+def finished(folder, **arrays):
+    made = artefact(folder)
+    made.begin()
+    for name, array in arrays.items():
+        write_array(folder / "part" / f"{name}.npy", array)
+    made.finish()
+    return made
+
+
+@pytest.mark.parametrize("damage", ["cut", "reversed", "grown", "deleted"])
+def test_a_finished_folder_whose_files_changed_is_refused_with_the_commands(tmp_path, damage):
+    made = finished(tmp_path / "a", x=np.arange(100), y=np.arange(3))
+    path = tmp_path / "a/part/x.npy"
+    whole = path.read_bytes()
+    path.unlink()
+    if damage != "deleted":
+        path.write_bytes({"cut": whole[:-8], "reversed": whole[:-800] + whole[-800:][::-1], "grown": whole + b"0"}[damage])
+    said = r"part/x\.npy.* is missing" if damage == "deleted" else r"part/x\.npy changed [\s\S]*adopt "
+    for use in (made.is_complete, lambda: read_manifest(tmp_path / "a")):
+        with pytest.raises(UserError, match=said) as error:
+            use()
+        assert f"rm -r {tmp_path / 'a'} && " in str(error.value)
+    path.write_bytes(whole)
+    assert made.is_complete()
+
+
+def test_copies_are_read_once_and_their_times_noted(tmp_path):
+    finished(tmp_path / "a", x=np.arange(100))
+    shutil.copytree(tmp_path / "a", tmp_path / "b", copy_function=shutil.copyfile)
+    before = json.loads((tmp_path / "b/manifest.json").read_text())["files"]
+    assert artefact(tmp_path / "b").is_complete()
+    after = json.loads((tmp_path / "b/manifest.json").read_text())["files"]
+    size, time, digest = after["part/x.npy"]
+    assert time == (tmp_path / "b/part/x.npy").stat().st_mtime_ns != before["part/x.npy"][1]
+    assert [size, digest] == [before["part/x.npy"][0], before["part/x.npy"][2]]
+
+
+def test_arrays_of_one_s_own_are_adopted_and_what_is_made_from_them_is_made_again(tmp_path):
+    made = finished(tmp_path / "a", x=np.arange(100))
+    before = made.fingerprint
+    assert adopt(tmp_path / "a") == []
+    np.save(tmp_path / "a/part/x.npy", np.arange(100)[::-1])
+    assert adopt(tmp_path / "a") == ["part/x.npy"]
+    assert made.is_complete() and made.fingerprint == read_manifest(tmp_path / "a")["fingerprint"] != before
+    assert not (tmp_path / "a/.lock").exists()
+    made.begin()  # made again it is its recipe's
+    made.finish()
+    assert made.fingerprint == before
+
+
+def test_what_is_missing_cannot_be_adopted_nor_what_is_not_finished(tmp_path):
+    finished(tmp_path / "a", x=np.arange(100))
+    (tmp_path / "a/part/x.npy").unlink()
+    with pytest.raises(UserError, match="is missing"):
+        adopt(tmp_path / "a")
+    with pytest.raises(UserError, match="no finished folder"):
+        adopt(tmp_path)
+
+
+def test_tables_that_may_be_edited_must_only_be_there(tmp_path):
+    made = artefact(tmp_path / "a")
+    made.begin()
+    (tmp_path / "a/train.csv").write_text("id\n")
+    (tmp_path / "a/test").mkdir()
+    (tmp_path / "a/test/0.jpg").write_bytes(b"picture")
+    made.finish(without=("test",), editable=True)
+    (tmp_path / "a/train.csv").write_text("id\n1\n")
+    (tmp_path / "a/test/0.jpg").unlink()
+    assert made.is_complete()
+    (tmp_path / "a/train.csv").unlink()
+    with pytest.raises(UserError, match=r"train.csv[\s\S]*rm [^-]"):
+        made.is_complete()
+
+
+def test_an_artefact_within_an_artefact_is_its_own(tmp_path):
+    made = finished(tmp_path / "a", x=np.arange(3))
+    finished(tmp_path / "a" / "neighbours", y=np.arange(3))
+    assert made.is_complete()
+    assert list(json.loads((tmp_path / "a/manifest.json").read_text())["files"]) == ["part/x.npy"]
+    made.begin()
+    made.finish()
+    assert list(json.loads((tmp_path / "a/manifest.json").read_text())["files"]) == ["part/x.npy"]
+
+
+def test_a_manifest_of_an_earlier_version_is_trusted(tmp_path):
+    made = finished(tmp_path / "a", x=np.arange(3))
+    manifest = json.loads((tmp_path / "a/manifest.json").read_text())
+    del manifest["files"]
+    (tmp_path / "a/manifest.json").write_text(json.dumps(manifest))
+    assert made.is_complete()

@@ -1,8 +1,15 @@
+import errno
+import os
+import socket
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 
 from landmarks.errors import UserError
-from landmarks.store.files import atomic_write, read_array, write_array, write_json, write_text
+from landmarks.store.files import atomic_write, read_array, sweep, write_array, write_json, write_text
 
 
 def test_a_file_that_was_not_finished_leaves_the_old_one_and_no_trace(tmp_path):
@@ -44,3 +51,69 @@ def test_objects_are_never_pickled(tmp_path):
     with pytest.raises(ValueError):
         write_array(tmp_path / "a.npy", np.array([{}], object))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not(tmp_path):
+    def left(name, host=socket.gethostname().replace(".", "-"), age=0):
+        path = tmp_path / f".{name}.{host}.part"
+        path.write_text("half")
+        os.utime(path, (time.time() - age, time.time() - age))
+        return path
+
+    def named(name, pid, **more):
+        return left(name, **more).rename(tmp_path / f".{name}.{more.get('host', socket.gethostname().replace('.', '-'))}.{pid}.part")
+
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    gone = [named("a.npy", dead.pid), named("b.csv", 1, host="elsewhere", age=2 * 86400), left("c")]
+    stay = [named("d.npy", os.getpid()), named("e.csv", 1, host="elsewhere")]
+    below = tmp_path / "below"
+    below.mkdir()
+    kept = below / f".f.{dead.pid}.part"
+    kept.write_text("half")
+    (tmp_path / "whole.part").write_text("a file of the user's")
+    sweep(tmp_path)
+    assert not any(path.exists() for path in gone[:2]) and all(path.exists() for path in [*stay, kept])
+    sweep(tmp_path, deep=True)
+    assert [path.name for path in tmp_path.rglob("*.part")] == ["whole.part"]
+
+
+@pytest.mark.parametrize("write", ["text", "array", "picture"])
+@pytest.mark.parametrize("limit", [0, 10_000])
+def test_a_full_disk_is_named_with_the_target_and_what_is_free(tmp_path, write, limit):
+    # The limit on the size of files is the way to a full disk that needs no rights; the system says EFBIG instead of ENOSPC.
+    script = f"""
+import resource, sys
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from landmarks.store.files import atomic_write, write_array, write_text
+from landmarks.errors import UserError
+path = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+try:
+    if "{write}" == "text":
+        write_text(path, "x" * 100_000)
+    elif "{write}" == "array":
+        write_array(path, np.zeros(100_000))
+    else:
+        with atomic_write(path) as aside:
+            Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)).save(aside, "PNG")
+except UserError as error:
+    print(error)
+    sys.exit(2)
+"""
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "target"], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert str(tmp_path / "target") in done.stdout and "are free" in done.stdout and "larger" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_every_error_for_want_of_space_is_known_and_no_other(tmp_path, number):
+    with pytest.raises(UserError, match="are free"), atomic_write(tmp_path / "x"):
+        raise OSError(number, os.strerror(number))
+    with pytest.raises(UserError, match="the disk is full"), atomic_write(tmp_path / "x"):
+        raise OSError("100000 requested and 1 written")
+    with pytest.raises(PermissionError), atomic_write(tmp_path / "x"):
+        raise PermissionError(errno.EACCES, "no")

@@ -47,6 +47,9 @@ def run_extraction(config: Config, stage: str, plan: Callable[[str], Iterable[Ex
             if state.is_main_process:
                 say(f"{job.name}: up to date")
             continue
+        if not state.is_main_process:
+            for output in job.outputs:
+                output.artefact.share()
         model = open_last(job.model_folder)
         unmade = [output.path(shard, job.shard_ids(shard)) for shard in job.shards for output in job.unmade(shard)]
         _make_own_shards(job, model, processor, state)

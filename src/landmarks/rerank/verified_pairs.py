@@ -67,8 +67,8 @@ class VerifiedPairs:
 
     @property
     def pairs_per_second(self) -> float | None:
-        """As measured when pairs were last verified; None where none ever were."""
-        return read_manifest(self._table.folder)["pairs_per_second"] if len(self._table) else None
+        """As measured when pairs were last verified; None where none ever were, or the run was killed before it was noted."""
+        return read_manifest(self._table.folder).get("pairs_per_second") if len(self._table) else None
 
     def counts(self, query: np.ndarray, index: np.ndarray) -> Counts:
         """Matches and inliers of pairs; those that are not kept yet are verified first, with progress.
@@ -83,6 +83,8 @@ class VerifiedPairs:
             first = missing[np.sort(np.unique(key, return_index=True)[1])]  # each once, in the order given: neighbours share features
             self._verify(query[first], index[first])
             rows = self._table.rows(query, index)
+        else:
+            self._table.finish()
         return Counts(self._table.matches[rows], self._table.inliers[rows])
 
     def _verify(self, query: np.ndarray, index: np.ndarray) -> None:

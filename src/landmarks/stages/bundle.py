@@ -16,7 +16,8 @@ from landmarks.progress import progress, say
 from landmarks.quantities import format_bytes
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.disk import require_space
-from landmarks.store.files import write_json, write_text
+from landmarks.store.files import PART, write_json, write_text
+from landmarks.store.lock import LOCK
 
 CONTENTS = "bundle.json"  # by which the notebook finds the folder
 NOTEBOOK = "notebook.ipynb"
@@ -67,7 +68,7 @@ def bundle(config: Config) -> Path:
     (folder / "dataset").mkdir(exist_ok=True)
     shutil.copyfile(table, folder / "dataset" / "train.csv")
     for name, path in progress(parts.items(), "bundle", "part"):
-        shutil.copytree(path, folder / name, dirs_exist_ok=True)
+        shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns(LOCK, f".*{PART}"), dirs_exist_ok=True)
     wheels = fetch_wheels(folder / "wheels", config.bundle)
     write_text(folder / "config.yaml", yaml.safe_dump(_settings(config), sort_keys=False))
     shutil.copyfile(notebook, folder / NOTEBOOK)

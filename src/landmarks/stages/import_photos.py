@@ -24,7 +24,7 @@ from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
 from landmarks.store.artefact import Artefact
 from landmarks.store.files import atomic_write
-from landmarks.store.tables import write_csv
+from landmarks.store.tables import SPLITS, write_csv
 
 HASH_SIDE = 256  # pixels of a photo's shorter side for its perceptual hash: with 64, half of all resized copies differ in more than 3 bits
 
@@ -63,7 +63,10 @@ def import_photos(config: Config) -> Path:
         _place(photo.path, image_path(folder, name, id))
     _write_tables(folder, ids, labels, split, config.photos.seed)
     counts = {name: int((split.splits == name).sum()) for name in ("train", "index", "test")}
+    os.sync()  # once for all photos
     artefact.finish(
+        without=SPLITS,
+        editable=True,
         **counts,
         landmarks=len(set(labels)),
         landmarks_in_train=len(split.trained),
@@ -161,7 +164,7 @@ def _place(source: Path, target: Path) -> None:
             return os.link(os.path.realpath(source), target)
         except OSError:
             pass
-    with atomic_write(target) as aside:
+    with atomic_write(target, durable=False) as aside:
         if is_jpeg:
             shutil.copyfile(source, aside)
         else:

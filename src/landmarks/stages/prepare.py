@@ -9,6 +9,7 @@ from landmarks.datasets.authors_folder import read_authors_folder
 from landmarks.datasets.benchmark import write_benchmark
 from landmarks.progress import say
 from landmarks.store.artefact import Artefact
+from landmarks.store.tables import SPLITS
 
 
 def prepare(config: Config) -> Path:
@@ -26,6 +27,6 @@ def prepare(config: Config) -> Path:
         return folder
     artefact.begin()
     write_benchmark(folder, source, benchmark, distractors)
-    artefact.finish(index=len(benchmark.index), queries=len(benchmark.test))
+    artefact.finish(without=SPLITS, editable=True, index=len(benchmark.index), queries=len(benchmark.test))
     say(f"prepare: {len(benchmark.test)} queries, {len(benchmark.index)} index images of {source} ({folder})")
     return folder

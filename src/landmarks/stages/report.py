@@ -195,6 +195,6 @@ class _Thumbnails:
             return False
         shrink = min(1.0, SIDE / max(image.shape[:2]))
         image = resize(image, *(max(1, round(side * shrink)) for side in image.shape[:2]))
-        with atomic_write(target) as aside:
+        with atomic_write(target, durable=False) as aside:
             Image.fromarray(np.ascontiguousarray(image)).save(aside, "JPEG", quality=80)
         return True

@@ -18,7 +18,7 @@ from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact
 from landmarks.store.files import atomic_write
-from landmarks.store.tables import write_csv
+from landmarks.store.tables import SPLITS, write_csv
 from sample_world.plan import Shot, plan_world
 from sample_world.render import render_shot
 
@@ -41,12 +41,13 @@ def sample(config: Config) -> Path:
         job = partial(_render, folder=folder, longest_side=config.sample.longest_side)
         list(progress(pool.map(job, missing, chunksize=32), "render photos", "photo", total=len(shots), done=len(shots) - len(missing)))
     _write_tables(folder, shots)
-    artefact.finish(photos=len(shots), landmarks=config.sample.landmarks)
+    os.sync()  # once for all photos
+    artefact.finish(without=SPLITS, editable=True, photos=len(shots), landmarks=config.sample.landmarks)
     return folder
 
 
 def _render(shot: Shot, folder: Path, longest_side: int) -> None:
-    with atomic_write(image_path(folder, shot.split, shot.id)) as aside:
+    with atomic_write(image_path(folder, shot.split, shot.id), durable=False) as aside:
         Image.fromarray(render_shot(shot, longest_side)).save(aside, "JPEG", quality=QUALITY)
 
 

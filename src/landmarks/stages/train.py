@@ -119,6 +119,8 @@ def _train_one(training: _Training, dataset: Path, table: str, overwrite: bool, 
     if first:
         artefact.begin(precious=True, overwrite=overwrite)
     accelerator.wait_for_everyone()
+    if not first:
+        artefact.share()
     facts: dict[str, Any] = {"images": 0, "classes": 0}
     if images is not None:
         if first:
@@ -128,7 +130,7 @@ def _train_one(training: _Training, dataset: Path, table: str, overwrite: bool, 
         facts = {"images": len(images.ids), "classes": images.classes} | line
     if first:
         save_model(artefact.folder, learner.model, training.model)
-        artefact.finish(**facts)
+        artefact.finish(without=(RESUME,), **facts)
         (artefact.folder / RESUME).unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     accelerator.free_memory()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import shlex
 import shutil
 import time
 from importlib import metadata
@@ -12,7 +14,9 @@ from typing import Any
 
 from landmarks.command import next_command
 from landmarks.errors import UserError
-from landmarks.store.files import write_json
+from landmarks.store.files import PART, sweep, write_json
+from landmarks.store.lock import LOCK, hold, release
+from landmarks.store.seal import Seal, changed_files, digest_of_file, seal
 
 MANIFEST, RECIPE = "manifest.json", "recipe.json"
 _MAKERS = {
@@ -23,15 +27,18 @@ _MAKERS = {
     "clean": "clean",
     "recognition": "recognize",
     "overlap": "overlap",
+    "pairs": "rerank",
+    "same_label": "clean",
 }
+_STAGE_OF = {"verify": "rerank"}  # what is called otherwise in a manifest
+_sealed_before: dict[Path, Seal] = {}  # folders that this process has begun -> their files when they were last finished
 FORMAT = 1  # raised when a stage's output changes for the same settings: older artefacts are then made again
 
 
 def fingerprint_of_file(path: Path) -> str:
     """The digest of a file's bytes, for inputs that no stage made. Raises UserError for a missing file."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+        return digest_of_file(path)
     except FileNotFoundError:
         raise UserError("missing file", where=path, next=f"check dataset.folder, or {next_command(maker(path))}") from None
 
@@ -39,7 +46,8 @@ def fingerprint_of_file(path: Path) -> str:
 class Artefact:
     """A folder that one stage makes.
 
-    folder    its path; `manifest.json` in it is written last and marks it as complete
+    folder    its path; `manifest.json` in it is written last and marks it as complete. It holds the size, the time and the digest of
+              every file, so that damage is noticed and arrays of one's own can be adopted
     stage     the name of the stage that makes it
     settings  the configuration keys that determine its content (JSON values)
     inputs    name -> fingerprint of each input
@@ -48,47 +56,132 @@ class Artefact:
     def __init__(self, folder: Path, stage: str, settings: dict[str, Any], inputs: dict[str, str]):
         self.folder, self.stage = Path(folder), stage
         self.recipe = json.loads(json.dumps({"stage": stage, "format": FORMAT, "settings": settings, "inputs": inputs}))
-        self.fingerprint = hashlib.blake2b(json.dumps(self.recipe, sort_keys=True).encode(), digest_size=16).hexdigest()
         self._started = time.perf_counter()
+
+    @property
+    def fingerprint(self) -> str:
+        """What those that are made from it record: the digest of its recipe, or of its files where they were adopted."""
+        manifest = self._own_manifest()
+        return _fingerprint(self.recipe) if manifest is None else manifest["fingerprint"]
 
     def is_complete(self) -> bool:
-        """Whether it is finished and was made by the same recipe."""
-        manifest = _read_json(self.folder / MANIFEST)
-        return manifest is not None and manifest.get("fingerprint") == self.fingerprint
+        """Whether it is finished and was made by the same recipe. Raises UserError where its files have changed since."""
+        manifest = self._own_manifest()
+        if manifest is None:
+            return False
+        require_unchanged(self.folder, manifest)
+        return True
 
     def begin(self, *, precious: bool = False, overwrite: bool = False) -> None:
-        """Prepare the folder: keep partial work of the same recipe, delete files of another recipe.
+        """Prepare the folder: keep partial work of the same recipe, delete files of another recipe and what a kill left half written.
 
+        It is held until `finish`, or until this process ends.
         precious: the stage takes long, so files of another recipe are deleted only when `overwrite` allows it.
-        Raises UserError for a precious artefact, and for a folder with files that no stage made.
+        Raises UserError for a precious artefact, for a folder with files that no stage made, and for one that another process holds.
         """
         self._started = time.perf_counter()
-        earlier = _read_json(self.folder / RECIPE)
-        files = self.folder.is_dir() and any(not path.name.endswith(".part") for path in self.folder.iterdir())
-        if (earlier is None and files) or (earlier is not None and earlier["stage"] != self.stage):
-            raise UserError(
-                f"the folder holds files that {self.stage} did not make",
-                where=self.folder,
-                next="name another folder; for a dataset that is there already: dataset.source=folder",
-            )
+        self._earlier()
+        hold(self.folder)
+        earlier = self._earlier()
+        sweep(self.folder, deep=True)
         if earlier is not None and earlier != self.recipe:
             if precious and not overwrite:
+                release(self.folder)
                 raise UserError(
                     f"made with other settings: {_difference(earlier, self.recipe)}",
                     where=self.folder,
                     next="run.folder=ANOTHER to keep both, or run.overwrite=true to make it again",
                 )
             _clear(self.folder)
+        _sealed_before[self.folder] = (_read_json(self.folder / MANIFEST) or {}).get("files", {})
         (self.folder / MANIFEST).unlink(missing_ok=True)
         write_json(self.folder / RECIPE, self.recipe)
 
-    def finish(self, **facts: Any) -> None:
-        """Write the manifest: the recipe, library versions, seconds and the given facts (counts and the like)."""
+    def share(self) -> None:
+        """For the other processes of a run, whose first process began: hold the folder with it, since they write to it too."""
+        hold(self.folder, shared=True)
+
+    def finish(self, *, without: tuple[str, ...] = (), editable: bool = False, **facts: Any) -> None:
+        """Write the manifest: the recipe, the files, library versions, seconds and the given facts (counts and the like).
+
+        without   files and folders that may change or go: they are not in the list of files
+        editable  the files are tables that may be edited, since what is made from them knows them by content: they must only be there
+        """
         seconds = round(time.perf_counter() - self._started, 3)
-        write_json(
-            self.folder / MANIFEST,
-            {"fingerprint": self.fingerprint, "seconds": seconds, **facts, "versions": library_versions(), **self.recipe},
-        )
+        files = {"files": seal(self.folder, without, _sealed_before.pop(self.folder, {}), names_only=editable)}
+        manifest = {"fingerprint": _fingerprint(self.recipe), "seconds": seconds, **facts, "versions": library_versions()}
+        write_json(self.folder / MANIFEST, manifest | self.recipe | files)
+        release(self.folder)
+
+    def _own_manifest(self) -> dict[str, Any] | None:
+        manifest = _read_json(self.folder / MANIFEST)
+        same = manifest is not None and all(manifest.get(key) == value for key, value in self.recipe.items())
+        return manifest if same else None
+
+    def _earlier(self) -> dict[str, Any] | None:
+        """The recipe that the folder was begun with. Raises UserError for a folder of somebody else."""
+        earlier = _read_json(self.folder / RECIPE)
+        ours = (LOCK,)
+        files = self.folder.is_dir() and any(not path.name.endswith(PART) and path.name not in ours for path in self.folder.iterdir())
+        if (earlier is None and files) or (earlier is not None and earlier["stage"] != self.stage):
+            raise UserError(
+                f"the folder holds files that {self.stage} did not make",
+                where=self.folder,
+                next="name another folder; for a dataset that is there already: dataset.source=folder",
+            )
+        return earlier
+
+
+def require_unchanged(folder: Path, manifest: dict[str, Any]) -> None:
+    """Raise UserError where files of a finished artefact are missing or have changed; copies with other times are taken note of.
+
+    manifest  of that folder; one of an earlier version lists no files, and they are trusted
+    """
+    missing, changed, today = changed_files(folder, manifest.get("files", {}))
+    editable = any(facts[2] is None for facts in manifest.get("files", {}).values())  # a dataset: the user's pictures may lie in it
+    remove = f"rm {shlex.quote(str(folder / MANIFEST))}" if editable else f"rm -r {shlex.quote(str(folder))}"
+    again = f"to make it again: {remove} && {next_command(_STAGE_OF.get(manifest['stage'], manifest['stage']))}"
+    if missing:
+        raise UserError(f"{_some(missing)} of a finished folder {'is' if len(missing) == 1 else 'are'} missing", where=folder, next=again)
+    if changed:
+        adopt = f"to keep it as it is, and make what depends on it again: {next_command('adopt', str(folder))}"
+        raise UserError(f"{_some(changed)} changed after the folder was finished", where=folder, next=f"{again}\n         {adopt}")
+    if today != manifest.get("files", {}):
+        with contextlib.suppress(OSError, UserError):  # on a read-only disk the files are read again by the next process
+            write_json(folder / MANIFEST, manifest | {"files": today})
+
+
+def adopt(folder: Path) -> list[str]:
+    """Take the files of a finished artefact as they are; returns the names of those that had changed.
+
+    Its fingerprint then follows from the files, so that everything made from it is made again. Raises UserError where the folder is
+    not a finished artefact, or where a file is missing.
+    """
+    manifest = _read_json(folder / MANIFEST)
+    if manifest is None:
+        raise UserError("no finished folder of a run", where=folder, next=next_command(maker(folder)))
+    before = manifest.get("files", {})
+    missing, changed, today = changed_files(folder, before)
+    if missing:
+        require_unchanged(folder, manifest)
+    if not changed:
+        return []
+    hold(folder)
+    now = seal(folder, known=today)
+    files = {name: now[name] for name in today}
+    recipe = {key: manifest[key] for key in ("stage", "format", "settings", "inputs")}
+    fingerprint = _fingerprint(recipe | {"files": {name: facts[2] for name, facts in files.items()}})
+    write_json(folder / MANIFEST, manifest | {"fingerprint": fingerprint, "adopted": changed, "files": files})
+    release(folder)
+    return changed
+
+
+def _fingerprint(recipe: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(recipe, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _some(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more files"
 
 
 def maker(path: Path) -> str:
@@ -103,8 +196,10 @@ def maker(path: Path) -> str:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished artefact. Raises UserError where it is not finished."""
+    """The manifest of a finished artefact. Raises UserError where it is not finished, or where its files have changed since."""
     manifest = _read_json(Path(folder) / MANIFEST)
+    if manifest is not None:
+        require_unchanged(Path(folder), manifest)
     if manifest is None:
         raise UserError("not there, or not finished", where=folder, next=next_command(maker(Path(folder))))
     return manifest
@@ -127,7 +222,7 @@ def _clear(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif path.name != RECIPE:
+        elif path.name not in (RECIPE, LOCK):
             path.unlink()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,18 +15,79 @@ import numpy as np
 
 from landmarks.command import next_command
 from landmarks.errors import UserError
+from landmarks.store.disk import no_room
+
+PART = ".part"  # ends the name of a file that is being written
+_HOST = socket.gethostname().replace(".", "-")
+_DAY = 86400
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it is renamed to `path` when the block succeeds, and deleted otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it is renamed to `path` when the block succeeds, and deleted otherwise.
+
+    durable  the file is on the disk before it gets its name, and the name before this returns: a power cut leaves the old file or the
+             new one. False for pictures by the thousand, each of which costs milliseconds: their stage syncs once, before it finishes.
+    Raises UserError where the disk is full.
+    """
     try:
-        yield aside
-        os.replace(aside, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}{PART}")
+        try:
+            yield aside
+            if durable:
+                sync(aside)
+            os.replace(aside, path)
+            if durable:
+                sync(path.parent)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        full = no_room(error, path)
+        if full is None:
+            raise
+        raise full from error
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
     finally:
-        aside.unlink(missing_ok=True)
+        os.close(file)
+
+
+def sweep(folder: Path, *, deep: bool = False) -> None:
+    """Delete what `atomic_write` left in `folder` where it was killed.
+
+    deep  also in the folders below, and whoever wrote it: for a folder that only one process at a time writes to. Otherwise those
+          stay whose process lives, or is on another machine and wrote within the last day.
+    """
+    for path in folder.rglob(f".*{PART}") if deep else folder.glob(f".*{PART}"):
+        if deep or not _in_use(path):
+            path.unlink(missing_ok=True)
+
+
+def _in_use(path: Path) -> bool:
+    *_, host, pid = path.name.removesuffix(PART).split(".")
+    try:
+        if host == _HOST:
+            return pid.isdigit() and is_running(int(pid))
+        return time.time() - path.stat().st_mtime < _DAY
+    except FileNotFoundError:
+        return False
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine has this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from landmarks.errors import UserError
-from landmarks.store.files import atomic_write
+from landmarks.store.files import atomic_write, sweep
 from landmarks.store.tables import read_csv
 
 COLUMNS = ("date", "model", "chain", "protocol", "dataset", "choices", "numbers", "fingerprint")
@@ -26,6 +26,7 @@ def add_to_ledger(path: Path, lines: list[dict[str, str]]) -> None:
     file that is not a ledger.
     """
     with _locked(path):
+        sweep(path.parent)
         present = _lines(path)
         row_of = {tuple(line[column] for column in _SAME): row for row, line in enumerate(present)}
         wanted = list(present)

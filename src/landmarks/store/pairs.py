@@ -45,6 +45,7 @@ class PairTable:
         recipe = Artefact(parent, "verify", settings, inputs).fingerprint
         self._artefact = Artefact(parent / f"{name}-{recipe[:8]}", "verify", settings, inputs)
         self._ids = {"query_ids": query_ids, "index_ids": index_ids}
+        self._artefact.is_complete()  # refuses blocks that have changed since
         paths = sorted(self.folder.glob("[0-9]*.npy"))
         self._next_block = 1 + int(paths[-1].stem) if paths else 0
         self._columns = {name: np.empty(0, np.uint16) for name in ("matches", "inliers")}
@@ -92,19 +93,27 @@ class PairTable:
     def append(self, block: np.ndarray) -> None:
         """Write `block` (b,) PAIR as one file, atomically. Its pairs must not be in the table."""
         if not self._begun:
-            self._artefact.begin()
-            for name, ids in self._ids.items():
-                write_csv(self.folder / f"{name}.csv", pd.DataFrame({"id": ids}))
-            self._begun = True
+            self._begin()
         write_array(self.folder / f"{self._next_block:05d}.npy", block)
         self._next_block += 1
         self._note(block)
 
     def finish(self, **facts: Any) -> None:
-        """Write the manifest: everything that was to be verified so far is in the table."""
-        if self._begun:
+        """Write the manifest: everything that was to be verified so far is in the table.
+
+        Also where a run was killed after its last pair and before this: a table without a manifest would never be finished.
+        """
+        if self._begun or (len(self) and not self._artefact.is_complete()):
+            if not self._begun:
+                self._begin()
             self._artefact.finish(pairs=len(self), **facts)
             self._begun = False
+
+    def _begin(self) -> None:
+        self._artefact.begin()
+        for name, ids in self._ids.items():
+            write_csv(self.folder / f"{name}.csv", pd.DataFrame({"id": ids}))
+        self._begun = True
 
     def _key(self, query: np.ndarray, index: np.ndarray) -> np.ndarray:
         return np.asarray(query, np.int64) * len(self._ids["index_ids"]) + index

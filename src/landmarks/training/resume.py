@@ -12,16 +12,24 @@ from safetensors.torch import save
 from torch import nn
 
 from landmarks.errors import UserError
+from landmarks.store.artefact import RECIPE
 from landmarks.store.files import atomic_write
+from landmarks.store.seal import digest_of_file
 from landmarks.training.optimizer import load_state_tensors, state_tensors
 
 RESUME = "resume.safetensors"
 
 
+def _recipe(folder: Path) -> str:
+    """The digest of what the folder's training was begun with: whose the checkpoint is."""
+    path = folder / RECIPE
+    return digest_of_file(path) if path.is_file() else ""
+
+
 def write_resume(folder: Path, step: int, learner: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any = None) -> None:
     """Write the state after `step` finished steps; `scaler` is float16's gradient scaler, where there is one."""
     tensors = learner.state_dict() | state_tensors(optimizer, learner)
-    header = {"step": str(step), "scaler": json.dumps(scaler.state_dict() if scaler is not None else None)}
+    header = {"step": str(step), "recipe": _recipe(folder), "scaler": json.dumps(scaler.state_dict() if scaler is not None else None)}
     with atomic_write(folder / RESUME) as aside:
         aside.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, header))
 
@@ -34,6 +42,8 @@ def read_resume(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimiz
     try:
         with safe_open(path, framework="pt") as file:
             header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+        if header.get("recipe", _recipe(folder)) != _recipe(folder):
+            raise RuntimeError("it is of a training with other settings")
         learner.load_state_dict({name: tensors[name] for name in learner.state_dict()})
         load_state_tensors(optimizer, learner, tensors)
     except (SafetensorError, KeyError, RuntimeError) as error:
