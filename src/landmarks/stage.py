@@ -82,7 +82,7 @@ STAGES = {
     "show-matches": Stage("stages.show_matches", "a picture of two photos with lines between what they share", arguments=(_QUERY, _INDEX)),
     "adopt": Stage(
         "stages.adopt",
-        "keep files of a finished folder that were changed by hand, and make again what depends on them",
+        "keep changed files of a finished folder, and make again what depends on them",
         bare_option="folder",
     ),
     "doctor": Stage("stages.doctor", "what this machine has, what the configuration needs, and the next command", makes=False),

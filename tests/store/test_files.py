@@ -54,26 +54,25 @@ def test_objects_are_never_pickled(tmp_path):
 
 
 def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not(tmp_path):
-    def left(name, host=socket.gethostname().replace(".", "-"), age=0):
-        path = tmp_path / f".{name}.{host}.part"
+    here = socket.gethostname().replace(".", "-")
+
+    def left(name, pid, host=here, age=0):
+        path = tmp_path / f".{name}.{host}.{pid}.part"
         path.write_text("half")
         os.utime(path, (time.time() - age, time.time() - age))
         return path
 
-    def named(name, pid, **more):
-        return left(name, **more).rename(tmp_path / f".{name}.{more.get('host', socket.gethostname().replace('.', '-'))}.{pid}.part")
-
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    gone = [named("a.npy", dead.pid), named("b.csv", 1, host="elsewhere", age=2 * 86400), left("c")]
-    stay = [named("d.npy", os.getpid()), named("e.csv", 1, host="elsewhere")]
+    gone = [left("a.npy", dead.pid), left("b.csv", 1, host="elsewhere", age=2 * 86400)]
+    stay = [left("d.npy", os.getpid()), left("e.csv", 1, host="elsewhere")]
     below = tmp_path / "below"
     below.mkdir()
     kept = below / f".f.{dead.pid}.part"
     kept.write_text("half")
     (tmp_path / "whole.part").write_text("a file of the user's")
     sweep(tmp_path)
-    assert not any(path.exists() for path in gone[:2]) and all(path.exists() for path in [*stay, kept])
+    assert not any(path.exists() for path in gone) and all(path.exists() for path in [*stay, kept])
     sweep(tmp_path, deep=True)
     assert [path.name for path in tmp_path.rglob("*.part")] == ["whole.part"]
 

@@ -14,9 +14,7 @@ Seal = dict[str, list]  # name below the folder -> [bytes, time of the last chan
 _LONG = 4 << 30  # bytes that take seconds to read
 _OWN = ("manifest.json", "recipe.json", ".lock")
 
-_unchanged: set[tuple] = (
-    set()
-)  # (file, bytes, time, digest) found right by this process, where the manifest could not be brought up to date
+_unchanged: set[tuple] = set()  # (file, bytes, time, digest) that this process found right: the manifest may be on a read-only disk
 
 
 def digest_of_file(path: Path) -> str:
