@@ -6,6 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from landmarks import pipeline
 from landmarks.cli import main
 from landmarks.config import load_config
 from landmarks.datasets.images import image_path
@@ -124,6 +125,48 @@ def test_a_missing_picture_is_named_before_the_work_starts(copy, capsys):
     assert f"1 of {len(tables.train.ids)} train images are missing" in capsys.readouterr().err
 
 
-def test_stages_follow_from_the_configuration():
-    assert stages_of(load_config(None, []))[0] == "search"
-    assert stages_of(load_config(None, ["dataset.source=photos", "models.a={}"]))[:3] == ["import", "train", "extract"]
+TABLES = {
+    "folder": [],
+    "sample": ["sample"],
+    "photos": ["import"],
+    "revisited": ["prepare"],
+    "places": ["prepare"],
+    "msls": ["prepare"],
+    "pictures": ["prepare"],
+}
+
+
+@pytest.mark.parametrize("protocol", ["retrieval", "revisited", "places", "recognition"])
+@pytest.mark.parametrize("source", TABLES)
+def test_stages_follow_from_the_source_and_the_protocol(source, protocol):
+    config = load_config(None, [f"dataset.source={source}", f"evaluate.protocol={protocol}", "models.a={}"])
+    described = [*TABLES[source], "train", "extract"]
+    if source == "pictures":
+        assert stages_of(config) == described, "they have no queries"
+        return
+    scored = ["recognize"] if protocol == "recognition" else ["evaluate", "report"]
+    if protocol != "recognition" and source in ("folder", "sample", "photos"):
+        scored = ["submit", *scored]
+    assert stages_of(config) == [*described, "search", "rerank", *scored]
+
+
+def test_stages_follow_from_models_verification_download_and_a_file_to_score():
+    own = load_config(None, ["rerank=sort"])
+    assert stages_of(own) == ["search", "rerank", "submit", "evaluate", "report"]
+    verifying = load_config(None, ["models.a.local={}", "rerank=sort,verify"])
+    assert stages_of(verifying)[:5] == ["train", "extract", "search", "extract-local", "rerank"]
+    fetched = load_config(None, ["download.gldv2=[index]"])
+    assert stages_of(fetched)[:2] == ["download", "search"]
+    assert stages_of(load_config(None, ["download.gldv2=[index]", "dataset.source=photos"]))[:2] == ["import", "search"]
+    assert stages_of(load_config(None, ["dataset.source=photos", "evaluate.submission=mine.csv"])) == ["evaluate"]
+
+
+def test_a_stage_is_given_its_options_and_is_launched_where_there_are_several_processes(monkeypatch):
+    seen = []
+    monkeypatch.setattr(pipeline, "launch", lambda *given: seen.append(given))
+    for function in ("landmarks.pipeline.run_all", "landmarks.stages.submit.submit"):
+        monkeypatch.setattr(function, lambda config, **options: (config, options))
+    config = load_config(None, ["run.processes=3", "run.device=cpu"])
+    assert pipeline.run_stage("run", config, ("--config", "x")) == (config, {"command": ["--config", "x"]})
+    assert pipeline.run_stage("submit", config, ("--config", "x"), yes=True) == (config, {"yes": True})
+    assert pipeline.run_stage("train", config, ("--config", "x")) is None and seen == [("train", ("--config", "x"), 3)]
