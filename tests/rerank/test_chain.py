@@ -117,6 +117,13 @@ def test_without_a_search_there_is_no_chain(tmp_path):
     assert caught.value.where == tmp_path / "rankings" / "knn" and chain_artefacts(config, ()) == []
 
 
+def test_on_a_search_of_other_settings_nothing_is_begun(searched):
+    config = searched("search.neighbours=5")
+    with pytest.raises(UserError, match="made with other settings"):
+        make(config, Turn())
+    assert applied() == [] and [path.name for path in (config.run.folder / "rankings").iterdir()] == ["knn"]
+
+
 def test_each_step_takes_the_ranking_of_the_one_before_and_knows_the_chain_so_far(searched):
     config, chain = searched(), (Turn(), Stretch(), Turn(mark=1))
     assert make(config, *chain) == config.run.folder / "rankings" / chain_names(chain)[-1]

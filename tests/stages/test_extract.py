@@ -8,8 +8,9 @@ from PIL import Image
 from landmarks.config import load_config
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
+from landmarks.stages import extract as module
 from landmarks.stages.extract import extract
-from landmarks.store.artefact import read_manifest
+from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.descriptors import read_descriptors
 
 SHAPES = [(60, 90), (90, 60), (64, 64), (60, 90), (30, 100), (61, 90)]
@@ -178,6 +179,25 @@ def test_a_model_that_is_not_trained_is_an_error(overrides, tmp_path):
 
 def test_no_model_no_work(tmp_path):
     assert extract(load_config(None, [f"run.folder={tmp_path}"])) == []
+
+
+@pytest.mark.parametrize(
+    ("local", "jobs"),
+    [
+        ("{}", ["tiny/train", "tiny/index", "tiny/test", "fine/train", "fine/index", "fine/test"]),
+        ("{images: all}", ["tiny/train", "tiny/index", "tiny/test", "fine/train", "fine/index + local", "fine/test + local"]),
+        ("{images: all, splits: [train]}", ["tiny/train", "tiny/index", "tiny/test", "fine/train + local", "fine/index", "fine/test"]),
+    ],
+)
+def test_local_features_come_from_the_same_pass_where_they_are_asked_for(overrides, tmp_path, monkeypatch, local, jobs):
+    planned = []
+    monkeypatch.setattr(module, "run_extraction", lambda config, stage, plan: planned.extend(plan("float32")))
+    fine = Artefact(tmp_path / "run" / "models" / "fine", "train", {}, {})
+    fine.begin()
+    fine.finish()
+    run(overrides, "models.fine={dimensions: 16, local: {dimensions: 32}}", f"extract.local={local}")
+    assert [f"{job.model}/{job.split}" + (" + local" if job.local else "") for job in planned] == jobs
+    assert all(job.descriptors for job in planned)
 
 
 def link_model(tmp_path, name):
