@@ -111,4 +111,4 @@ def test_a_disk_that_is_too_small_leaves_no_bundle(run, tmp_path, monkeypatch):
     monkeypatch.setattr(disk, "free_bytes", lambda folder: 5)
     with pytest.raises(UserError, match="the bundle's weights and descriptors take up to"):
         run()
-    assert [path.name for path in (tmp_path / "run" / "bundle").iterdir()] == ["recipe.json"]
+    assert names(tmp_path / "run" / "bundle") <= {"recipe.json", ".lock"}
