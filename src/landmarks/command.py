@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from landmarks.errors import without_credentials
+
 PROGRAM = "LANDMARKS_PROGRAM"  # set by run.sh: how it was called
 
 _configuration: ContextVar[tuple[str, ...]] = ContextVar("configuration", default=())
@@ -47,11 +49,14 @@ def tables_command() -> str | None:
 
 
 def next_command(stage: str, *more: str) -> str:
-    """The command line of a stage over the configuration in use, with `more` words behind it; "run" is all stages."""
+    """The command line of a stage over the configuration in use, with `more` words behind it; "run" is all stages.
+
+    Passwords in addresses are left out.
+    """
     words = [*([] if stage == "run" else [stage]), *_configuration.get(), *more]
-    return f"{program()} {shlex.join(words)}".rstrip()
+    return f"{program()} {without_credentials(shlex.join(words))}".rstrip()
 
 
 def command_line() -> str:
-    """The command that this process was started with, for a message to others."""
-    return shlex.join([program(), *sys.argv[1:]])
+    """The command that this process was started with, for a message to others; without passwords in addresses."""
+    return without_credentials(shlex.join([program(), *sys.argv[1:]]))

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 
 from tqdm import tqdm
 
+from landmarks.errors import printable
+
 
 def say(message: str) -> None:
-    """Print one line, above any progress bar that is running."""
+    """Print one line, above any progress bar that is running; control characters are escaped, passwords of addresses left out."""
     with tqdm.external_write_mode():
-        print(message, flush=True)
+        print(printable(message), flush=True)
 
 
 def progress(

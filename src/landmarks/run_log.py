@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from landmarks.command import program
+from landmarks.errors import without_credentials
 from landmarks.stage import STAGES
 
 LOG = "run.log"
@@ -46,7 +47,7 @@ class _Log:
 
     def add(self, text: str) -> None:
         time = datetime.now().astimezone().isoformat(timespec="seconds")
-        for line in text.splitlines():
+        for line in without_credentials(text).splitlines():
             if line.strip():
                 self._waiting.write(f"{time} {line}\n")
         if self._path.parent.is_dir():

@@ -211,3 +211,24 @@ def test_a_configuration_that_names_nothing(tmp_path):
     with pytest.raises(UserError, match="names nothing to download"):
         download(settings(tmp_path))
     assert stages_of(settings(tmp_path))[0] != "download"
+
+
+def test_a_password_in_the_mirror_s_address_is_never_printed(world, tmp_path, capsys):
+    secret, out = "pass-w0rd", tmp_path / "out"
+    url = world.url.replace("://", f"://me:{secret}@")
+    command = [f"dataset.folder={tmp_path / 'data'}", f"run.folder={out}", f"download.gldv2_url={url}"]
+    (tmp_path / "empty.yaml").write_text("{}\n")
+    named = ["--config", str(tmp_path / "empty.yaml")]
+    out.mkdir()
+    for stage in (["download", "--dry-run"], ["config"], ["config", "--yaml"], ["doctor"], ["download"], ["run", "run.device=cpu"]):
+        main([*stage, *named, *command, "download.gldv2=[test]"])
+    assert (tmp_path / "data/test.csv").exists(), "the mirror was asked"
+    world.files = {}
+    assert main(["download", *named, *command, "download.gldv2=[index]"]) == 2
+    assert main(["download", *named, *command, "download.gldv2=[index]", "download.gldv2_url=ftp://me:pass-w0rd@host"]) == 2
+    assert main(["download", *named, f"download.gldv2_ulr={url}"]) == 2
+    printed = capsys.readouterr()
+    assert "***@" in printed.out and "***@" in printed.err
+    kept = [path.read_text(errors="replace") for path in (*out.rglob("*"), *(tmp_path / "data").rglob("*")) if path.is_file()]
+    assert secret not in printed.out + printed.err and not any(secret in text for text in kept)
+    assert any(path.name == "config.yaml" for path in out.iterdir()) and any(path.name == "run.log" for path in out.iterdir())

@@ -10,6 +10,7 @@ import yaml
 from landmarks.config.dataset import DatasetSettings
 from landmarks.config.read_yaml import RUN_FILE, VERSION, read_yaml
 from landmarks.config.settings import Config, ModelSettings
+from landmarks.errors import without_credentials
 
 RUN_PARTS = ("models", "descriptors", "local", "space", "rankings")  # folders that a run folder has
 _RECIPES = [f"{part}/recipe.json" for part in ("dataset", "models/*", "descriptors/*/*", "local/*/*", "space/*", "rankings/*")]
@@ -29,8 +30,10 @@ def has_parts(folder: Path) -> bool:
 
 
 def as_yaml(config: Config) -> str:
-    """The whole configuration, to be fed back with --config; its paths are absolute."""
-    return yaml.safe_dump({"version": VERSION, **_absolute(config.model_dump(mode="json"), config)}, sort_keys=False, allow_unicode=True)
+    """The whole configuration, to be fed back with --config; its paths are absolute, and its addresses without passwords."""
+    values = _absolute(config.model_dump(mode="json"), config)
+    values["download"]["gldv2_url"] = without_credentials(config.download.gldv2_url)  # run folders are printed and passed on
+    return yaml.safe_dump({"version": VERSION, **values}, sort_keys=False, allow_unicode=True)
 
 
 def differences(config: Config, file: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from landmarks.config import DownloadSettings
-from landmarks.errors import UserError
+from landmarks.errors import UserError, without_credentials
 from landmarks.remote.archives import DamagedArchive
 from landmarks.remote.faults import Subject
 from landmarks.remote.items import Item
@@ -40,7 +40,7 @@ def gldv2_items(settings: DownloadSettings, train_table: str) -> list[Item]:
 
 def _table(url: str, name: str) -> Item:
     place = f"{url}/{'ground_truth' if 'solution' in name else 'metadata'}/{name}"
-    return Item(name, "tables of Google Landmarks v2", Subject(name, place), plain(place), header=_COLUMNS.get(name, "id"))
+    return Item(name, "tables of Google Landmarks v2", Subject(name, without_credentials(place)), plain(place), header=_COLUMNS.get(name, "id"))
 
 
 def _archive(url: str, split: str, number: int, share: float) -> Item:
@@ -49,7 +49,7 @@ def _archive(url: str, split: str, number: int, share: float) -> Item:
     return Item(
         f"{split}-{file}.tar",
         f"{split} photos of Google Landmarks v2",
-        Subject(f"{split}/{file}.tar", place),
+        Subject(f"{split}/{file}.tar", without_credentials(place)),
         plain(place),
         md5=plain(sum),
         folder=split,

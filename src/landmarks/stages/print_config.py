@@ -11,7 +11,7 @@ from landmarks.config import Config
 from landmarks.config.keys import known_keys
 from landmarks.config.names import did_you_mean
 from landmarks.config.run_file import as_yaml
-from landmarks.errors import UserError
+from landmarks.errors import UserError, printable
 
 _ABSENT = object()
 # What most people change, in the order of a run.
@@ -95,7 +95,7 @@ def _print(title: str | None, lines: list[tuple[str, str, Any, str | None]]) -> 
         print(f"# --- {title}")
     for _, key, value, meaning in lines:
         text = value if isinstance(value, str) else json.dumps(value)
-        print(f"{key + '=' + text:<48} # {meaning}")
+        print(printable(f"{key + '=' + text:<48} # {meaning}"))
 
 
 def _value_at(values: dict[str, Any], key: str) -> Any:
