@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+MAX_WIDTH = 65_536  # of vectors and layers
+_MAX_NUMBER = 10_000_000  # of anything that is counted or measured; memory and disk end long before
+_FREE = ("seed", "landmark_ids", "non_landmark_ids")
+
+
+def expanded(path: Path) -> Path:
+    """`path` with the home folder for ~ and ~name; as it is where no user has that name, as a shell leaves it."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+UserPath = Annotated[Path, AfterValidator(expanded)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
 
 
 class Settings(BaseModel):
-    """Frozen, and an unknown key is an error."""
+    """Frozen, and an unknown key is an error. Numbers are bounded: 10**12 dimensions would end in an error of Python's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _is_of_this_world(cls, value: Any, info: ValidationInfo) -> Any:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and abs(value) > _MAX_NUMBER and info.field_name not in _FREE:
+            raise ValueError(f"should be at most {_MAX_NUMBER:,}")
+        return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from landmarks.config.keys import known_keys
@@ -12,24 +13,34 @@ from landmarks.config.names import did_you_mean
 from landmarks.config.renamed import what_became_of, what_is_called
 from landmarks.config.settings import Config
 from landmarks.config.step import Step, step_class
+from landmarks.errors import shown
+
+_MANY = 8  # mistakes that are explained
+
+
+def explain_all(error: ValidationError, tree: dict[str, Any]) -> str:
+    """The mistakes of the configuration `tree`, the first of them where they are many."""
+    problems = error.errors()
+    more = [f"and {len(problems) - _MANY:,} more"] if len(problems) > _MANY else []
+    return "; ".join([explain(problem, tree) for problem in problems[:_MANY]] + more)
 
 
 def explain(problem: ErrorDetails, tree: dict[str, Any]) -> str:
     """One of pydantic's errors about the configuration `tree`."""
     location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
+    key = shown(".".join(location), 120)
     if problem["type"] == "extra_forbidden":
         plain = _plain_key(location, tree)
         return what_became_of(plain) or what_is_called(location) or f"unknown key {key}{_nearest(location, tree)}"
     if problem["type"] in ("no_step", "unknown_step"):
-        return f"{key}: {problem['msg']}"
+        return f"{key}: {shown(problem['msg'], 600)}"
     if key.startswith("rerank") and problem["type"] == "tuple_type":
         written = "rerank=sort,insert or rerank='[{step: sort}, {step: insert}]'"
-        return f"{key} is {problem['input']!r}, not a list of steps: write {written}"
-    message = problem["msg"].removeprefix("Value error, ")
+        return f"{key} is {shown(repr(problem['input']), 120)}, not a list of steps: write {written}"
+    message = shown(problem["msg"].removeprefix("Value error, "), 600)
     if message.startswith("unknown "):
         return f"{key}: {message}"
-    return f"{key}: {message}, not {problem['input']!r}" if key else message
+    return f"{key}: {message}, not {shown(repr(problem['input']), 120)}" if key else message
 
 
 def _nearest(location: list[str], tree: dict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
+from landmarks.config.base import expanded
 from landmarks.errors import UserError
 
 _PACKAGE = Path(__file__).parents[1]
@@ -24,7 +25,7 @@ def shipped_configurations() -> Path:
 
 def anchored(path: Path, folder: Path) -> Path:
     """`path`, taken relative to `folder`; as it is where it is absolute or the folder is the current one."""
-    path = path.expanduser()
+    path = expanded(path)
     return path if path.is_absolute() or folder.absolute() == Path.cwd() else folder / path
 
 
@@ -38,7 +39,7 @@ def find_configuration(typed: Path | str) -> Path:
 
     Raises UserError, with the nearest shipped name, where there is none.
     """
-    path = Path(typed).expanduser()
+    path = expanded(Path(typed))
     if path.is_file():
         return path
     shipped = {file.stem: file for file in sorted(shipped_configurations().glob("*.yaml"))}

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from landmarks.command import program
 from landmarks.config.chain import Chain
-from landmarks.config.explain import explain
+from landmarks.config.explain import explain_all
 from landmarks.config.home import anchored, find_configuration, home, shipped_configurations
 from landmarks.config.keys import is_path, is_text
-from landmarks.config.read_yaml import RUN_FILE, read_yaml
+from landmarks.config.read_yaml import RUN_FILE, parse_yaml, read_yaml
 from landmarks.config.run_file import RUN_PARTS
 from landmarks.config.settings import Config
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 
 _DEFAULTS = {section: Config.model_fields[section].default.folder for section in ("dataset", "run")}
 
@@ -44,8 +44,7 @@ def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, allow
         return Config.model_validate(tree, context={"code_refused_in": refused_in, "typed": _step_names(typed)})
     except ValidationError as error:
         source = "the command line" if file is None else f"{file} and the command line"
-        problems = [explain(problem, tree) for problem in error.errors()]
-        raise UserError("; ".join(problems), where=source, next=f"{program()} config  (prints every key)") from None
+        raise UserError(explain_all(error, tree), where=source, next=f"{program()} config  (prints every key)") from None
 
 
 def read_chain(value: Any) -> Chain:
@@ -54,7 +53,7 @@ def read_chain(value: Any) -> Chain:
     try:
         return Config.model_validate(tree).rerank
     except ValidationError as error:
-        raise UserError("; ".join(explain(problem, tree) for problem in error.errors()), where="the chain") from None
+        raise UserError(explain_all(error, tree), where="the chain") from None
 
 
 def _is_shipped(file: Path) -> bool:
@@ -89,7 +88,7 @@ def _step_names(value: Any) -> frozenset[str]:
 def _apply(tree: dict, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise UserError(f"'{override}' is not an override", where="the command line", next="write key=value, such as train.epochs=3")
+        raise UserError(f"'{shown(override)}' is not an override", where="the command line", next="write key=value, such as train.epochs=3")
     value = _parse_value(key, text)
     *parents, last = key.split(".")
     node: Any = tree
@@ -99,16 +98,18 @@ def _apply(tree: dict, override: str) -> None:
         node = node[name]
         if not isinstance(node, dict):
             raise UserError(
-                f"{key} reaches into {name}, which has no keys of its own", where="the command line", next=f"set {name} as a whole"
+                f"{shown(key)} reaches into {shown(name)}, which has no keys of its own",
+                where="the command line",
+                next=f"set {shown(name)} as a whole",
             )
     node[last] = value
 
 
 def _parse_value(key: str, text: str) -> Any:
     """YAML, but a path or a name is taken as typed: "2024" is a folder, not a number, and "#" may be part of it."""
-    if is_text(key):
+    if is_text(key) and "\0" not in text:
         return None if text in ("", "null") else text
     try:
-        return yaml.safe_load(text)
+        return parse_yaml(text)
     except yaml.YAMLError as error:
-        raise UserError(f"the value of {key} is not valid YAML: {error}", where="the command line", next="quote the value") from None
+        raise UserError(f"the value of {shown(key)} is not valid YAML: {error}", where="the command line", next="quote the value") from None

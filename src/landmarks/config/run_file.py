@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from landmarks.config.base import expanded
 from landmarks.config.dataset import DatasetSettings
 from landmarks.config.read_yaml import RUN_FILE, VERSION, read_yaml
 from landmarks.config.settings import Config, ModelSettings
@@ -78,5 +79,5 @@ def _absolute(values: dict[str, Any], config: Config) -> dict[str, Any]:
         if model["checkpoint"] is not None:
             model["checkpoint"] = str(Path(model["checkpoint"]).absolute())
     if config.whiten.learned_on not in ("train", "index"):
-        values["whiten"]["learned_on"] = str(Path(config.whiten.learned_on).expanduser().absolute())
+        values["whiten"]["learned_on"] = str(expanded(Path(config.whiten.learned_on)).absolute())
     return values

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from landmarks.config.ablate import AblateSettings
-from landmarks.config.base import ModelName, Settings, UserPath
+from landmarks.config.base import MAX_WIDTH, ModelName, Settings, UserPath
 from landmarks.config.bundle import BundleSettings
 from landmarks.config.chain import Chain, require_places
 from landmarks.config.dataset import DatasetSettings, PhotosSettings, SampleSettings
@@ -20,7 +20,8 @@ from landmarks.config.recognize import RecognizeSettings
 from landmarks.config.submit import SubmitSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
 
-Side = Annotated[int, Field(ge=32)]
+Side = Annotated[int, Field(ge=32, le=16_384)]
+Scale = Annotated[float, Field(gt=0, le=16)]
 _PROTOCOLS = Path(__file__).parents[1] / "protocols"
 _LOSSES = Path(__file__).parents[1] / "models" / "losses"
 
@@ -28,9 +29,9 @@ _LOSSES = Path(__file__).parents[1] / "models" / "losses"
 class LocalSettings(Settings):
     """DELG's local branch; defaults as published (Cao et al., section 3 and 4)."""
 
-    dimensions: int = Field(128, ge=1, description="length of a local descriptor: the autoencoder's code")
+    dimensions: int = Field(128, ge=1, le=MAX_WIDTH, description="length of a local descriptor: the autoencoder's code")
     layer: str = Field("", description="module of the backbone whose output is the stride-16 map; empty: the one timm names")
-    attention_channels: int = Field(512, ge=1, description="channels of the attention's hidden layer")
+    attention_channels: int = Field(512, ge=1, le=MAX_WIDTH, description="channels of the attention's hidden layer")
     attention_weight: float = Field(1.0, ge=0, description="weight of the attention's classification loss")
     reconstruction_weight: float = Field(10.0, ge=0, description="weight of the autoencoder's mean squared error")
 
@@ -38,7 +39,7 @@ class LocalSettings(Settings):
 class ModelSettings(Settings):
     backbone: str = Field("resnet101", description="any timm architecture with a stride-32 map")
     pretrained: bool = Field(True, description="start from ImageNet weights")
-    dimensions: int = Field(512, ge=0, description="descriptor size; 0 = no head: the pooled map itself")
+    dimensions: int = Field(512, ge=0, le=MAX_WIDTH, description="descriptor size; 0 = no head: the pooled map itself")
     gem_power: float = Field(3.0, gt=0, description="p of generalised-mean pooling at the start (trained)")
     head_batchnorm: bool = Field(True, description="BatchNorm behind the fully connected layer (Yokoo et al.); DELG has none")
     local: LocalSettings | None = Field(None, description="DELG's local features beside the global descriptor; unset: none")
@@ -112,8 +113,10 @@ class LocalExtractSettings(Settings):
     splits: tuple[Literal["train", "index", "test"], ...] = Field(
         ("index", "test"), description="with images=all; `clean` extracts what it needs of train itself"
     )
-    longest_side: int | None = Field(None, ge=32, description="pixels of the longest side at scale 1; unset: extract.longest_side")
-    scales: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+    longest_side: int | None = Field(
+        None, ge=32, le=16_384, description="pixels of the longest side at scale 1; unset: extract.longest_side"
+    )
+    scales: tuple[Scale, ...] = Field(
         (0.25, 0.3536, 0.5, 0.7071, 1.0, 1.4142, 2.0), min_length=1, description="features come from these scales together"
     )
     max_features: int = Field(1000, ge=1, le=65535, description="features an image at most, those of the highest attention")
@@ -121,10 +124,8 @@ class LocalExtractSettings(Settings):
 
 
 class ExtractSettings(Settings):
-    longest_side: int = Field(800, ge=32, description="pixels of the longest side at scale 1")
-    scales: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (0.75, 1.0, 1.25), min_length=1, description="descriptors at these scales are averaged"
-    )
+    longest_side: int = Field(800, ge=32, le=16_384, description="pixels of the longest side at scale 1")
+    scales: tuple[Scale, ...] = Field((0.75, 1.0, 1.25), min_length=1, description="descriptors at these scales are averaged")
     batch_size: int = Field(32, ge=1, description="images a batch; changes speed only")
     shard_images: int = Field(2048, ge=1, description="images a shard: the unit of resuming and of sharing work")
     on_error: Literal["stop", "skip"] = Field("stop", description="an unreadable image stops the run, or is listed in the manifest")
@@ -134,7 +135,7 @@ class ExtractSettings(Settings):
 
 
 class WhitenSettings(Settings):
-    dimensions: int = Field(0, ge=0, description="PCA whitening keeps at most this many; 0 = none")
+    dimensions: int = Field(0, ge=0, le=MAX_WIDTH, description="PCA whitening keeps at most this many; 0 = none")
     learned_on: str = Field("train", description="what it is learned on: train, index, or a run folder, whose train descriptors are taken")
 
 

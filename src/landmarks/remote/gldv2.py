@@ -40,7 +40,9 @@ def gldv2_items(settings: DownloadSettings, train_table: str) -> list[Item]:
 
 def _table(url: str, name: str) -> Item:
     place = f"{url}/{'ground_truth' if 'solution' in name else 'metadata'}/{name}"
-    return Item(name, "tables of Google Landmarks v2", Subject(name, without_credentials(place)), plain(place), header=_COLUMNS.get(name, "id"))
+    return Item(
+        name, "tables of Google Landmarks v2", Subject(name, without_credentials(place)), plain(place), header=_COLUMNS.get(name, "id")
+    )
 
 
 def _archive(url: str, split: str, number: int, share: float) -> Item:

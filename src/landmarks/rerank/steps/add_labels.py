@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from landmarks.config.base import MAX_WIDTH
 from landmarks.config.step import Step
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class AddLabels(Step):
     rounds: int = Field(2, ge=1, description="how often the labels are passed on from index image to index image")
     weight: float = Field(2.0, gt=0, description="of the labels' inner product beside the similarity")
     kept: int = Field(16, ge=1, description="labels kept for an image, those with the largest shares")
-    dimensions: int = Field(512, ge=1, description="of the labels' part of a vector; more classes than this are sketched")
+    dimensions: int = Field(512, ge=1, le=MAX_WIDTH, description="of the labels' part of a vector; more classes than this are sketched")
 
     def vector_width(self, searched: int, described: int) -> int:
         return searched + self.dimensions

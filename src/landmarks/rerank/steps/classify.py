@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from landmarks.config.base import MAX_WIDTH
 from landmarks.config.step import Step
 
 if TYPE_CHECKING:
@@ -24,14 +25,16 @@ class Classify(Step):
     searches: ClassVar[bool] = True
     learns: ClassVar[bool] = True
 
-    hidden: int = Field(1024, ge=1, description="units of the head's hidden layer")
-    dimensions: int = Field(256, ge=1, description="of the projection")
+    hidden: int = Field(1024, ge=1, le=MAX_WIDTH, description="units of the head's hidden layer")
+    dimensions: int = Field(256, ge=1, le=MAX_WIDTH, description="of the projection")
     epochs: int = Field(20, ge=1, description="passes over the training images")
     margin: float = Field(0.1, ge=0, lt=1, description="on the cosine of the true class")
     scale: float = Field(16.0, gt=0, description="the cosines are multiplied by this before the softmax")
     mixup: float = Field(0.4, ge=0, description="parameter of the Beta distribution in whose shares two images are mixed; 0 = never")
     kept: int = Field(16, ge=1, description="labels kept for an image, the most probable ones")
-    label_dimensions: int = Field(512, ge=1, description="of the probabilities' part of a vector; more classes than this are sketched")
+    label_dimensions: int = Field(
+        512, ge=1, le=MAX_WIDTH, description="of the probabilities' part of a vector; more classes than this are sketched"
+    )
 
     def vector_width(self, searched: int, described: int) -> int:
         return searched + self.dimensions + self.label_dimensions
