@@ -24,11 +24,11 @@ class _StrictLoader(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep)
         except (ValueError, KeyError, AttributeError, OverflowError):  # from PyYAML: 2001-99-99, !!bool maybe, !!timestamp x
-            raise _error(f"'{shown(node.value, 60)}' is not a value of {node.tag.rpartition(':')[2]}", node.start_mark) from None
+            raise _error(f"'{shown(node.value, 60)}' is not a value of {node.tag.rpartition(':')[2]}", node) from None
         if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-            raise _error(f"the number {shown(node.value, 60)} is too large", node.start_mark)
+            raise _error(f"the number {shown(node.value, 60)} is too large", node)
         if isinstance(value, str) and any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
-            raise _error(f"the text '{shown(value, 60)}' holds a character that no file name may hold", node.start_mark)
+            raise _error(f"the text '{shown(value, 60)}' holds a character that no file name may hold", node)
         return value
 
     def construct_mapping(self, node, deep=False):
@@ -37,9 +37,9 @@ class _StrictLoader(yaml.SafeLoader):
             for key_node, _ in node.value:
                 key = self.construct_object(key_node, deep=True)
                 if not isinstance(key_node, yaml.ScalarNode):
-                    raise _error("a key should be a word", key_node.start_mark)
+                    raise _error("a key should be a word", key_node)
                 if key in seen:
-                    raise _error(f"the key '{shown(key, 60)}' is given twice", node.start_mark)
+                    raise _error(f"the key '{shown(key, 60)}' is given twice", node)
                 seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -98,15 +98,16 @@ def _refuse_bombs(text: str) -> None:
                     sizes[event.anchor] = 1 + len(event.value)
             elif isinstance(event, yaml.AliasEvent):
                 if any(anchor == event.anchor for anchor, _ in opened):
-                    raise _error(f"'{event.anchor}' stands for something that holds itself", event.start_mark)
-                total += sizes.get(event.anchor, 0)
+                    raise _error(f"'{event.anchor}' stands for something that holds itself", event)
+                total += sizes.get(event.anchor or "", 0)
             if len(opened) > MAX_DEPTH:
-                raise _error(f"nested more than {MAX_DEPTH} deep", event.start_mark)
+                raise _error(f"nested more than {MAX_DEPTH} deep", event)
             if total > MAX_CHARACTERS:
-                raise _error(f"more than {MAX_CHARACTERS:,} characters, with what its aliases stand for", event.start_mark)
+                raise _error(f"more than {MAX_CHARACTERS:,} characters, with what its aliases stand for", event)
     except (ValueError, OverflowError) as error:  # from PyYAML, for "\UFFFFFFFF"
         raise yaml.YAMLError(f"no such character: {error}") from None
 
 
-def _error(what: str, mark: yaml.Mark | None) -> yaml.YAMLError:
-    return yaml.constructor.ConstructorError(None, None, what, mark)
+def _error(what: str, at: yaml.Event | yaml.Node) -> yaml.YAMLError:
+    mark = at.start_mark
+    return yaml.YAMLError(what if mark is None else f"{what}, line {mark.line + 1}, column {mark.column + 1}")

@@ -124,7 +124,7 @@ class LocalExtractSettings(Settings):
 
 
 class ExtractSettings(Settings):
-    longest_side: int = Field(800, ge=32, le=16_384, description="pixels of the longest side at scale 1")
+    longest_side: Side = Field(800, description="pixels of the longest side at scale 1")
     scales: tuple[Scale, ...] = Field((0.75, 1.0, 1.25), min_length=1, description="descriptors at these scales are averaged")
     batch_size: int = Field(32, ge=1, description="images a batch; changes speed only")
     shard_images: int = Field(2048, ge=1, description="images a shard: the unit of resuming and of sharing work")
