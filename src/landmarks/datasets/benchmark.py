@@ -12,8 +12,8 @@ import pandas as pd
 
 from landmarks.datasets.images import DISTRACTORS, PHOTO_SUFFIXES
 from landmarks.errors import UserError
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import write_text
-from landmarks.store.tables import write_csv
 
 SOURCE = "source"  # link to the authors' folder, beside the tables: each `path` begins with it
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 from landmarks.ops.id_numbers import IdNumbers
-from landmarks.store.tables import read_csv, refuse_repeated
+from landmarks.store.cells import words
+from landmarks.store.csv_files import read_csv
+from landmarks.store.tables import refuse_repeated
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,10 @@ def refuse_unknown(lists: ImageLists, path: Path) -> None:
     unknown = np.flatnonzero(lists.numbers < 0)
     if len(unknown):
         row = int(np.searchsorted(lists.starts, unknown[0], side="right")) - 1
-        images = read_csv(path, ["images"])["images"][row].as_py().split()
-        image = images[unknown[0] - lists.starts[row]]
+        images = read_csv(path, ["images"])["images"][row].as_py()
+        image = words(images)[unknown[0] - lists.starts[row]]
         raise UserError(
-            f"unknown index image '{image}' for query '{lists.ids[row]}' ({len(unknown)} unknown in all)",
+            f"unknown index image '{shown(image)}' for query '{shown(lists.ids[row])}' ({len(unknown)} unknown in all)",
             where=f"{path}, row {row + 2}",
             next="use the ids of index.csv of the same dataset",
         )

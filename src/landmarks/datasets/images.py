@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 from landmarks.progress import progress
-from landmarks.store.tables import read_csv, read_csv_header
+from landmarks.store.cells import number
+from landmarks.store.csv_files import read_csv, read_csv_header
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # in any case; GLDv2's own layout has .jpg only
 CROP = ["left", "top", "right", "bottom"]
@@ -42,11 +43,7 @@ class Pictures:
             rows = read_csv(table, ["id", "path"]).to_pandas()
             self._listed, self._paths = pd.Index(rows["id"], dtype=object), np.append(rows["path"].to_numpy(dtype=object), "")
         if {"path", *CROP} <= set(columns):
-            boxes = read_csv(table, CROP).to_pandas()
-            try:
-                self._boxes = boxes.to_numpy(dtype=float)
-            except ValueError as error:
-                raise UserError(f"a box of pixels is four numbers: {error}", where=table, next="fix the row") from None
+            self._boxes = _boxes(table)
 
     def paths(self, ids: Sequence[str] | np.ndarray) -> list[str]:
         """The file of each of `ids`, whether it exists or not; ids that the table lacks are looked up among the distractors."""
@@ -77,8 +74,8 @@ def missing_images(folder: Path, split: str, ids: np.ndarray) -> list[str]:
     pictures, ids = Pictures(folder, split), np.asarray(ids, dtype=object)
     wanted: dict[str, list[int]] = {}  # folder -> rows of `ids`
     for start in range(0, len(ids), _BLOCK):
-        for number, path in enumerate(pictures.paths(ids[start : start + _BLOCK]), start=start):
-            wanted.setdefault(os.path.dirname(path), []).append(number)
+        for place, path in enumerate(pictures.paths(ids[start : start + _BLOCK]), start=start):
+            wanted.setdefault(os.path.dirname(path), []).append(place)
     missing: list[int] = []
     with progress(None, f"looking for {split} images", "image", total=len(ids)) as bar:
         for parent, numbers in wanted.items():
@@ -102,6 +99,17 @@ def require_images(folder: Path, split: str, ids: np.ndarray) -> None:
 def photo_ids(folder: Path, split: str) -> list[str]:
     """The ids of the photos in <folder>/<split>, laid out as GLDv2 is, sorted."""
     return sorted(name.removesuffix(".jpg") for _, _, names in os.walk(Path(folder, split)) for name in names if name.endswith(".jpg"))
+
+
+def _boxes(table: Path) -> np.ndarray:
+    """(n, 4) float64. Raises UserError for a cell that is no finite number."""
+    columns = [read_csv(table, CROP)[name].to_pylist() for name in CROP]
+    boxes = [[number(text) for text in row] for row in zip(*columns, strict=True)]
+    bad = next((row for row, box in enumerate(boxes) if None in box), None)
+    if bad is not None:
+        text = shown(",".join(column[bad] for column in columns))
+        raise UserError(f"a box of pixels is four numbers, not '{text}'", where=f"{table}, row {bad + 2}", next="fix the row")
+    return np.array(boxes, np.float64).reshape(-1, len(CROP))
 
 
 def _names(folder: str) -> set[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from landmarks.config import DatasetSettings, PlacesSettings
 from landmarks.datasets.benchmark import Benchmark, as_id, require_folder
 from landmarks.errors import UserError
-from landmarks.store.tables import read_csv
+from landmarks.store.csv_files import read_csv
 
 LAYOUT = (
     "as MSLS distributes it: train_val/<city>/query and .../database, each with images/, postprocessed.csv, raw.csv, seq_info.csv "

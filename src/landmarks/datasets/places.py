@@ -10,8 +10,10 @@ import pandas as pd
 
 from landmarks.config import DatasetSettings, PlacesSettings
 from landmarks.datasets.benchmark import Benchmark, as_id, picture_names, require_folder
-from landmarks.errors import UserError
-from landmarks.store.tables import positions, read_csv, read_csv_header
+from landmarks.errors import UserError, shown
+from landmarks.store.cells import number
+from landmarks.store.csv_files import read_csv, read_csv_header
+from landmarks.store.tables import positions
 
 LAYOUT = "with database/ and queries/ in it, pictures named @easting@northing@...@.jpg (such as pitts30k/images/test)"
 POSITION = ["easting", "northing"]
@@ -65,7 +67,7 @@ def read_places(table: Path, ids: np.ndarray) -> Places:
         np.column_stack([_numbers(frame[name], table) for name in POSITION]),
         _numbers(frame["heading"], table) if "heading" in more else None,
         frame["sequence"].to_numpy(dtype=object) if "sequence" in more else None,
-        _numbers(frame["frame"], table).astype(np.int64) if "frame" in more else None,
+        _whole_numbers(frame["frame"], table) if "frame" in more else None,
     )
 
 
@@ -81,21 +83,26 @@ def _table(folder: Path, part: str) -> pd.DataFrame:
 
 
 def _position(path: Path) -> tuple[float, float]:
-    parts = path.name.split("@")
-    try:
-        easting, northing = float(parts[1]), float(parts[2])
-        if not (np.isfinite(easting) and np.isfinite(northing)):
-            raise ValueError
-    except (IndexError, ValueError):
+    easting, northing = ([number(part) for part in path.name.split("@")[1:3]] + [None, None])[:2]
+    if easting is None or northing is None:
         raise UserError(
             "the file's name has no position: it should be @easting@northing@...@.jpg, in metres (UTM)", where=path, next=LAYOUT
-        ) from None
+        )
     return easting, northing
 
 
 def _numbers(column: pd.Series, table: Path) -> np.ndarray:
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
-    if not np.isfinite(numbers).all():
-        row = int((~np.isfinite(numbers)).argmax())
-        raise UserError(f"{column.name} '{column.iloc[row]}' is not a number", where=table, next="fix the row")
-    return numbers
+    """(n,) float64. Raises UserError for a cell that is no finite number."""
+    numbers = [number(text) for text in column]
+    if None in numbers:
+        raise UserError(f"{column.name} '{shown(column.iloc[numbers.index(None)])}' is not a number", where=table, next="fix the row")
+    return np.array(numbers, np.float64)
+
+
+def _whole_numbers(column: pd.Series, table: Path) -> np.ndarray:
+    """(n,) int64. Raises UserError for a cell that is no whole number."""
+    numbers = _numbers(column, table)
+    bad = (numbers != np.floor(numbers)) | (np.abs(numbers) > 2**53)
+    if bad.any():
+        raise UserError(f"{column.name} '{shown(column.iloc[int(bad.argmax())])}' is not a whole number", where=table, next="fix the row")
+    return numbers.astype(np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from landmarks.datasets.solution import refuse_unknown_queries, refuse_unknown_usages
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
+from landmarks.store.cells import integer, number, words
+from landmarks.store.csv_files import read_csv, write_csv
 from landmarks.store.files import atomic_write
-from landmarks.store.tables import positions, read_csv, refuse_repeated, write_csv
+from landmarks.store.tables import positions, refuse_repeated
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def read_recognition_solution(path: Path, test_ids: np.ndarray) -> RecognitionSo
     refuse_unknown_queries(ids, scored, test_ids, path)
     scored = scored[np.argsort(ids[scored].astype(str), kind="stable")]
     texts = table["landmarks"].to_pylist()
-    shown = [[_integer(word, path, row) for word in texts[row].split()] for row in scored.tolist()]
+    shown = [[_integer(word, path, row) for word in words(texts[row])] for row in scored.tolist()]
     return RecognitionSolution(ids[scored], usages[scored], *_flat(shown))
 
 
@@ -94,14 +95,17 @@ def read_predictions(path: Path, test_ids: np.ndarray) -> Predictions:
     refuse_unknown_queries(ids, np.arange(len(ids)), test_ids, path)
     landmark_ids, confidences = np.zeros(len(ids), np.int64), np.full(len(ids), -np.inf)
     for row, text in enumerate(table["landmarks"].to_pylist()):
-        words = text.split()
-        if not words:
+        parts = words(text)
+        if not parts:
             continue
-        if len(words) != 2 or not _is_finite(words[1]):
+        confidence = number(parts[1]) if len(parts) == 2 else None
+        if confidence is None:
             raise UserError(
-                f"'{text}' is not a label and a confidence", where=f"{path}, row {row + 2}", next="write LABEL CONFIDENCE, or nothing"
+                f"'{shown(text)}' is not a label and a confidence",
+                where=f"{path}, row {row + 2}",
+                next="write LABEL CONFIDENCE, or nothing",
             )
-        landmark_ids[row], confidences[row] = _integer(words[0], path, row), float(words[1])
+        landmark_ids[row], confidences[row] = _integer(parts[0], path, row), confidence
     absent = np.flatnonzero(positions(test_ids, ids) < 0)
     if len(absent):
         raise UserError(
@@ -119,13 +123,8 @@ def _flat(rows: list) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _integer(word: str, path: Path, row: int) -> int:
-    if not word.removeprefix("-").isdecimal() or not -(2**63) <= int(word) < 2**63:
-        raise UserError(f"landmark '{word}' is not an integer", where=f"{path}, row {row + 2}", next="use the landmark_ids of train.csv")
-    return int(word)
-
-
-def _is_finite(word: str) -> bool:
-    try:
-        return math.isfinite(float(word))
-    except ValueError:
-        return False
+    value = integer(word)
+    if value is None:
+        what = f"landmark '{shown(word)}' is not an integer"
+        raise UserError(what, where=f"{path}, row {row + 2}", next="use the landmark_ids of train.csv")
+    return value

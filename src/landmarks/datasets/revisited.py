@@ -13,9 +13,11 @@ from landmarks.config import DatasetSettings, PlacesSettings
 from landmarks.datasets.benchmark import Benchmark, require_folder
 from landmarks.datasets.images import CROP
 from landmarks.datasets.plain_pickle import read_plain_pickle
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 from landmarks.metrics.revisited import DIFFICULTIES
-from landmarks.store.tables import positions, read_csv
+from landmarks.store.cells import words
+from landmarks.store.csv_files import read_csv
+from landmarks.store.tables import positions
 
 TRUTH = "revisited_solution.csv"
 KINDS = ("easy", "hard", "junk")
@@ -75,12 +77,12 @@ def read_revisited_truth(folder: Path, query_ids: np.ndarray, index_ids: np.ndar
     images = {}
     number_of = pd.Index(index_ids, dtype=object)  # one look-up table for all: a million distractors take a second to enter
     for kind in KINDS:
-        lists = [text.split() for text in table[kind].iloc[rows]]
+        lists = [words(text) for text in table[kind].iloc[rows]]
         names = np.array([name for one in lists for name in one], dtype=object)
         numbers = number_of.get_indexer(pd.Index(names, dtype=object))
         if (numbers < 0).any():
             raise UserError(
-                f"unknown index image '{names[numbers.argmin()]}' among the {kind} ones ({(numbers < 0).sum()} unknown in all)",
+                f"unknown index image '{shown(names[numbers.argmin()])}' among the {kind} ones ({(numbers < 0).sum()} unknown in all)",
                 where=path,
                 next="use the ground truth of this very dataset",
             )

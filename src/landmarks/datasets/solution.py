@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from landmarks.datasets.image_lists import ImageLists, read_image_lists, refuse_unknown
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 from landmarks.store.tables import USAGES, positions
 
 
@@ -53,7 +53,7 @@ def read_solution(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> So
     empty = scored[np.diff(lists.starts)[scored] == 0]
     if len(empty):
         raise UserError(
-            f"the scored query '{lists.ids[empty[0]]}' has no true images",
+            f"the scored query '{shown(lists.ids[empty[0]])}' has no true images",
             where=f"{path}, row {empty[0] + 2}",
             next="give it images, or the usage Ignored",
         )
@@ -71,7 +71,7 @@ def refuse_unknown_usages(usages: np.ndarray, path: Path) -> None:
     odd = ~np.isin(usages, USAGES)
     if odd.any():
         row = int(odd.argmax())
-        raise UserError(f"usage '{usages[row]}' is none of {', '.join(USAGES)}", where=f"{path}, row {row + 2}", next="fix the row")
+        raise UserError(f"usage '{shown(usages[row])}' is none of {', '.join(USAGES)}", where=f"{path}, row {row + 2}", next="fix the row")
 
 
 def refuse_unknown_queries(ids: np.ndarray, rows: np.ndarray, test_ids: np.ndarray, path: Path) -> None:
@@ -80,7 +80,7 @@ def refuse_unknown_queries(ids: np.ndarray, rows: np.ndarray, test_ids: np.ndarr
     if len(unknown):
         row = rows[unknown[0]]
         raise UserError(
-            f"query '{ids[row]}' is not in test.csv ({len(unknown)} such queries)",
+            f"query '{shown(ids[row])}' is not in test.csv ({len(unknown)} such queries)",
             where=f"{path}, row {row + 2}",
             next="use the file of this very dataset",
         )

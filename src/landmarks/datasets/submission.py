@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from landmarks.datasets.image_lists import ImageLists, read_image_lists, refuse_unknown
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 from landmarks.ranking import Ranking
 from landmarks.store.files import atomic_write
 from landmarks.store.tables import positions
@@ -34,7 +34,7 @@ def read_submission(path: Path, test_ids: np.ndarray, index_ids: np.ndarray) -> 
     unknown = np.flatnonzero(positions(lists.ids, test_ids) < 0)
     if len(unknown):
         raise UserError(
-            f"unknown query '{lists.ids[unknown[0]]}' ({len(unknown)} unknown in all)",
+            f"unknown query '{shown(lists.ids[unknown[0]])}' ({len(unknown)} unknown in all)",
             where=f"{path}, row {unknown[0] + 2}",
             next="use the ids of test.csv of the same dataset",
         )

@@ -22,8 +22,9 @@ from landmarks.pipeline import run_stage
 from landmarks.progress import say
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.search.rankings import read_ranking
+from landmarks.store.csv_files import write_csv
 from landmarks.store.local_features import local_model
-from landmarks.store.tables import Tables, read_ids, read_tables, write_csv
+from landmarks.store.tables import Tables, read_ids, read_tables
 
 PAIRS_PER_SECOND = 360.0  # measured on two CPU cores (EXPERIMENTS.md); used until this machine's own rate is known
 TRIAL = 10  # queries whose pairs are verified to measure the rate

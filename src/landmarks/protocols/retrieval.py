@@ -18,7 +18,8 @@ from landmarks.scoring.evaluation import in_percent, mean
 from landmarks.scoring.judge import Judge, Judged
 from landmarks.scoring.protocol import Protocol
 from landmarks.search.rankings import listed_numbers, read_chain_ranking
-from landmarks.store.tables import Tables, positions, read_csv, read_tables, refuse_repeated
+from landmarks.store.csv_files import read_csv
+from landmarks.store.tables import Tables, positions, read_tables, refuse_repeated
 from landmarks.summary import print_scores
 
 GROUPS = "query_groups.csv"

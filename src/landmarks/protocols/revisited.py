@@ -19,8 +19,9 @@ from landmarks.scoring.evaluation import in_percent, mean
 from landmarks.scoring.judge import Judge, Judged
 from landmarks.scoring.protocol import Protocol
 from landmarks.search.rankings import SPACE, read_chain_manifests, read_ranking
+from landmarks.store.csv_files import read_csv_header
 from landmarks.store.files import read_array
-from landmarks.store.tables import positions, read_csv_header, read_ids, read_tables
+from landmarks.store.tables import positions, read_ids, read_tables
 from landmarks.summary import print_protocol
 
 PLACES = (1, 5, 10)

@@ -13,8 +13,9 @@ from landmarks.config import Config
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import Artefact, read_manifest
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array
-from landmarks.store.tables import read_ids, write_csv
+from landmarks.store.tables import read_ids
 
 _SHARED = ("models", "descriptors", "local", "pairs", "dataset", "space/test", "space/index", "rankings/knn")
 

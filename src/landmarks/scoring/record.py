@@ -7,8 +7,8 @@ from pathlib import Path
 from landmarks.config import Config
 from landmarks.scoring.evaluation import Scores, enter
 from landmarks.scoring.protocol import protocol_named
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import write_json
-from landmarks.store.tables import write_csv
 
 FILES = ("metrics.json", "per_query.csv", "ablation.csv")
 

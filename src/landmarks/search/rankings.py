@@ -16,8 +16,9 @@ from landmarks.ranking import Ranking
 from landmarks.search.descriptor_source import space_settings
 from landmarks.search.spaces import write_space
 from landmarks.store.artefact import read_manifest
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array
-from landmarks.store.tables import positions, read_ids, write_csv
+from landmarks.store.tables import positions, read_ids
 
 SPACE = "space"
 

@@ -31,8 +31,8 @@ from landmarks.scoring.judge import Judge
 from landmarks.scoring.protocol import Protocol, protocol_named
 from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import MANIFEST
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import write_text
-from landmarks.store.tables import write_csv
 
 SWEEP = "sweep"
 

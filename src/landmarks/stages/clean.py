@@ -19,9 +19,10 @@ from landmarks.quantities import format_bytes
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.search.descriptor_source import DescriptorSource, space_settings
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array, write_text
 from landmarks.store.local_features import local_model
-from landmarks.store.tables import TrainTable, positions, read_tables, write_clean_train, write_csv
+from landmarks.store.tables import TrainTable, positions, read_tables, write_clean_train
 
 GLDV2 = 4_132_914  # images of train.csv of Google Landmarks v2
 BLOCK = 4096  # training images searched for together: an interrupted run loses at most one block

@@ -24,7 +24,8 @@ from landmarks.remote.kaggle_client import Kaggle, connect
 from landmarks.remote.kaggle_items import kaggle_items
 from landmarks.remote.plan import Plan, make_plan
 from landmarks.remote.transfer import TransferControl
-from landmarks.store.tables import read_train, write_csv
+from landmarks.store.csv_files import write_csv
+from landmarks.store.tables import read_train
 
 WORK = ".download"  # in the dataset folder: unfinished archives, and notes of finished items
 

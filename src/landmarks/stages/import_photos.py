@@ -23,8 +23,9 @@ from landmarks.errors import UserError
 from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
 from landmarks.store.artefact import Artefact
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import atomic_write
-from landmarks.store.tables import SPLITS, write_csv
+from landmarks.store.tables import SPLITS
 
 HASH_SIDE = 256  # pixels of a photo's shorter side for its perceptual hash: with 64, half of all resized copies differ in more than 3 bits
 

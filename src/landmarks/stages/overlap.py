@@ -21,10 +21,11 @@ from landmarks.scoring.protocol import protocol_named
 from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.spaces import search, search_on_gpu
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file
+from landmarks.store.csv_files import read_csv, write_csv
 from landmarks.store.descriptors import Descriptors
 from landmarks.store.files import write_json
 from landmarks.store.local_features import LocalStore, local_folder, local_model
-from landmarks.store.tables import Tables, TrainTable, positions, read_csv, read_ids, read_tables, read_train, write_clean_train, write_csv
+from landmarks.store.tables import Tables, TrainTable, positions, read_ids, read_tables, read_train, write_clean_train
 
 
 def overlap(config: Config) -> Path:

@@ -23,8 +23,9 @@ from landmarks.scoring.judge import Judge
 from landmarks.scoring.protocol import protocol_named
 from landmarks.search.rankings import read_chain_manifests, read_ranking
 from landmarks.store.artefact import Artefact, fingerprint_of_file
+from landmarks.store.csv_files import read_csv_header
 from landmarks.store.files import atomic_write, write_text
-from landmarks.store.tables import positions, read_csv_header
+from landmarks.store.tables import positions
 
 TOP = 10  # images shown of each ranking
 QUERIES = 5  # queries shown in each section

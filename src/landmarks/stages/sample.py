@@ -17,8 +17,9 @@ from landmarks.datasets.images import image_path
 from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import atomic_write
-from landmarks.store.tables import SPLITS, write_csv
+from landmarks.store.tables import SPLITS
 from sample_world.plan import Shot, plan_world
 from sample_world.render import render_shot
 

@@ -19,9 +19,10 @@ from landmarks.search.rankings import ranking_settings, write_ranking
 from landmarks.search.spaces import search as search_vectors
 from landmarks.search.spaces import search_on_gpu, write_vector_blocks
 from landmarks.store.artefact import Artefact
+from landmarks.store.csv_files import write_csv
 from landmarks.store.descriptors import Descriptors
 from landmarks.store.files import read_array
-from landmarks.store.tables import positions, read_ids, read_tables, write_csv
+from landmarks.store.tables import positions, read_ids, read_tables
 
 
 def search(config: Config) -> Path:

@@ -12,8 +12,9 @@ import pandas as pd
 from landmarks.errors import UserError
 from landmarks.ops.vectors import unusable_rows
 from landmarks.store.artefact import read_manifest
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array, write_json
-from landmarks.store.tables import positions, read_ids, write_csv
+from landmarks.store.tables import positions, read_ids
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
+from landmarks.store.cells import number, words
+from landmarks.store.csv_files import read_csv
 from landmarks.store.files import atomic_write, sweep
-from landmarks.store.tables import read_csv
 
 COLUMNS = ("date", "model", "chain", "protocol", "dataset", "choices", "numbers", "fingerprint")
 PUBLISHED = ("model", "chain", "protocol", "dataset", "numbers", "source")
@@ -55,7 +56,9 @@ def read_ledger(path: Path) -> pd.DataFrame:
         try:
             read_numbers(cell)
         except ValueError:
-            raise UserError(f"'{cell}' is not NAME=NUMBER NAME=NUMBER ...", where=f"{path}, row {row + 2}", next="fix the row") from None
+            raise UserError(
+                f"'{shown(cell)}' is not NAME=NUMBER NAME=NUMBER ...", where=f"{path}, row {row + 2}", next="fix the row"
+            ) from None
     return table
 
 
@@ -71,8 +74,14 @@ def write_numbers(numbers: dict[str, float | None]) -> str:
 
 def read_numbers(cell: str) -> dict[str, float]:
     """The numbers that `write_numbers` wrote. Raises ValueError for other text."""
-    pairs = (word.split("=", 1) for word in cell.split())
-    return {name: float(value) for name, value in pairs}
+    numbers: dict[str, float] = {}
+    for word in words(cell):
+        name, _, text = word.partition("=")
+        value = number(text)
+        if value is None or not name or name in numbers:
+            raise ValueError(word)
+        numbers[name] = value
+    return numbers
 
 
 @contextmanager

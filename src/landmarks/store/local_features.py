@@ -17,8 +17,9 @@ from landmarks.config import ModelSettings
 from landmarks.errors import UserError
 from landmarks.ops.local_features import LocalFeatures
 from landmarks.store.artefact import read_manifest
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array, write_json
-from landmarks.store.tables import read_ids, write_csv
+from landmarks.store.tables import read_ids
 
 _ARRAYS = ("descriptors", "keypoints", "factors", "offsets")  # offsets are written last: they mark the part as complete
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from landmarks.store.artefact import Artefact
+from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array
-from landmarks.store.tables import write_csv
 
 # model: the matrix that maps a point of the query to the index image, as ops/verification.py gives it; zeros where there is none
 PAIR = np.dtype([("query", "<i4"), ("index", "<i4"), ("matches", "<u2"), ("inliers", "<u2"), ("model", "<f4", (3, 3))])

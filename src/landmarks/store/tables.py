@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.csv
 
 from landmarks.command import program, tables_command
-from landmarks.errors import UserError
-from landmarks.store.files import atomic_write
+from landmarks.errors import UserError, shown
+from landmarks.store.cells import INTEGER, integer, words
+from landmarks.store.csv_files import read_csv, read_csv_header, write_csv
 
 SPLITS = ("train", "index", "test")
 USAGES = ("Public", "Private", "Ignored")
@@ -78,7 +77,7 @@ def read_train(path: Path) -> TrainTable:
     columns = read_csv_header(path)
     if "images" in columns and "id" not in columns:
         table = read_csv(path, ["landmark_id", "images"])
-        images = [text.split() for text in table["images"].to_pylist()]
+        images = [words(text) for text in table["images"].to_pylist()]
         ids = np.array([id for row in images for id in row], dtype=object)
         landmark_ids = np.repeat(_as_integers(table["landmark_id"], path), [len(row) for row in images])
     else:
@@ -87,45 +86,6 @@ def read_train(path: Path) -> TrainTable:
         ids, landmark_ids = _as_strings(table["id"]), _as_integers(table["landmark_id"], path)
     refuse_repeated(ids, path)
     return TrainTable(ids, landmark_ids)
-
-
-def read_csv_header(path: Path) -> list[str]:
-    """The names of the columns. Raises UserError for a missing file, and one that is not UTF-8 text."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return next(csv.reader(file), [""])  # a column may be named after a step with several settings, commas and all
-    except FileNotFoundError:
-        raise UserError("missing table", where=path, next=tables_command() or "check the name and the folder") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise UserError("not a text file", where=path, next="save it as UTF-8 CSV") from None
-
-
-def read_csv(path: Path, columns: list[str]) -> pa.Table:
-    """The named columns as strings; "" and "null" stay as they are. Raises UserError for a missing column or a ragged row."""
-    header = read_csv_header(path)
-    missing = [name for name in columns if name not in header]
-    if missing:
-        raise UserError(
-            f"no column {', '.join(missing)}; the columns are {', '.join(header)}",
-            where=path,
-            next=f"the header should hold {','.join(columns)}",
-        )
-    try:
-        return pa.csv.read_csv(
-            path,
-            read_options=pa.csv.ReadOptions(block_size=64 << 20),  # rows of train_clean.csv can be longer than the default block
-            convert_options=pa.csv.ConvertOptions(
-                include_columns=columns, strings_can_be_null=False, column_types=dict.fromkeys(columns, pa.string())
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        raise UserError(f"malformed CSV: {error}", where=path, next="fix the row") from None
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write the columns of `frame`, without its index."""
-    with atomic_write(path) as aside:
-        frame.to_csv(aside, index=False, lineterminator="\n")
 
 
 def write_clean_train(path: Path, table: TrainTable) -> None:
@@ -144,19 +104,15 @@ def _as_strings(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _as_integers(column: pa.ChunkedArray, path: Path) -> np.ndarray:
+    bad = pa.compute.index(pa.compute.match_substring_regex(column, INTEGER), False).as_py()  # Arrow itself takes 0x10 and 007
     try:
-        return np.array(column.cast(pa.int64()))
-    except pa.ArrowInvalid:
-        values = column.to_pylist()
-        row = next(n for n, value in enumerate(values) if not _is_integer(value))
-        raise UserError(f"landmark_id '{values[row]}' is not an integer", where=f"{path}, row {row + 2}", next="fix the row") from None
-
-
-def _is_integer(text: str) -> bool:
-    try:
-        return text == str(int(text)) and abs(int(text)) < 2**63
-    except ValueError:
-        return False
+        if bad < 0:
+            return np.array(column.cast(pa.int64()))
+    except pa.ArrowInvalid:  # more than 64 bits
+        pass
+    values = column.to_pylist()
+    row = bad if bad >= 0 else next(n for n, value in enumerate(values) if integer(value) is None)
+    raise UserError(f"landmark_id '{shown(values[row])}' is not an integer", where=f"{path}, row {row + 2}", next="fix the row")
 
 
 def _refuse_unusable(ids: pa.ChunkedArray, path: Path) -> None:
@@ -164,7 +120,9 @@ def _refuse_unusable(ids: pa.ChunkedArray, path: Path) -> None:
     bad = pa.compute.index(pa.compute.match_substring_regex(ids, r'[\x00-\x20,"/\\]'), True).as_py()
     if bad >= 0:
         raise UserError(
-            f"the id '{ids[bad].as_py()}' holds a space, comma, quote or slash", where=f"{path}, row {bad + 2}", next="rename it"
+            f"the id '{shown(ids[bad].as_py())}' holds a space, comma, quote, slash or control character",
+            where=f"{path}, row {bad + 2}",
+            next="rename it",
         )
 
 
@@ -179,7 +137,9 @@ def refuse_repeated(ids: np.ndarray, path: Path) -> None:
         row = int(repeated.argmax())
         first = int((series == series[row]).argmax())
         raise UserError(
-            f"duplicate id '{series[row]}'", where=f"{path}, row {row + 2} (first in row {first + 2})", next="remove one of the two rows"
+            f"duplicate id '{shown(series[row])}'",
+            where=f"{path}, row {row + 2} (first in row {first + 2})",
+            next="remove one of the two rows",
         )
 
 
@@ -197,7 +157,7 @@ def _refuse_shared_ids(tables: Tables) -> None:
                 next="dataset.train_table=train.csv or train_clean.csv",
             )
         raise UserError(
-            f"id '{tables.ids(one)[shared[0]]}' is in two splits, {one} and {other} ({len(shared)} such ids)",
+            f"id '{shown(tables.ids(one)[shared[0]])}' is in two splits, {one} and {other} ({len(shared)} such ids)",
             where=f"{tables.path(one)}, image {shared[0] + 1}; {tables.path(other)}, row {found[shared[0]] + 2}",
             next="an image may be in one split only: remove it from the other",
         )
