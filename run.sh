@@ -47,7 +47,7 @@ case "${1:-}" in
     "$venv/bin/python" -m ruff check .
     "$venv/bin/python" -m ruff format --check .
     exec "$venv/bin/python" -m mypy ;;
-  "" | --config | *=*)  # no stage
+  "" | --config | --yes | *=*)  # no stage
     exec "$venv/bin/python" -m landmarks run "$@" ;;
   *)
     exec "$venv/bin/python" -m landmarks "$@" ;;

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from landmarks.cli import main
+from landmarks.command import line_to_type
 
 
 def test_help_is_fast_to_load_and_names_every_stage():
@@ -90,3 +91,27 @@ def test_import_takes_the_folder_as_it_is(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(Path(__file__).parents[1])
     assert main(["import", str(tmp_path / "none"), f"run.folder={tmp_path}"]) == 2
     assert str(tmp_path / "none") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "stage", "words", "line"),
+    [
+        ("./run.sh", "run", ["--config", "c.yaml", "--yes"], "./run.sh --config c.yaml --yes"),
+        ("/home/me/run.sh", "run", [], "/home/me/run.sh"),
+        ("./run.sh", "run", ["outputs/mine"], "./run.sh run outputs/mine"),
+        ("./run.sh", "train", ["train.epochs=2"], "./run.sh train train.epochs=2"),
+        ("landmarks", "run", ["--config", "c.yaml"], "landmarks run --config c.yaml"),
+        ("python -m landmarks", "run", [], "python -m landmarks run"),
+    ],
+)
+def test_the_next_command_can_be_typed(monkeypatch, program, stage, words, line):
+    monkeypatch.setenv("LANDMARKS_PROGRAM", program)
+    assert line_to_type(stage, *words) == line
+
+
+def test_a_run_folder_without_a_stage_is_a_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("sample").mkdir()
+    Path("sample/config.yaml").write_text("{}\n")
+    assert main(["./sample", "rerank=sort"]) == 2
+    assert "next:  ./run.sh run ./sample rerank=sort" in capsys.readouterr().err

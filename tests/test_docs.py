@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from landmarks.arguments import parse
-from landmarks.config import load_config
+from landmarks.config import chain_names, load_config
 from landmarks.config.run_file import as_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -167,6 +167,14 @@ def test_every_piece_of_a_configuration_is_accepted(tmp_path):
         path = tmp_path / "piece.yaml"
         path.write_text(piece, encoding="utf-8")
         load_config(path)
+
+
+def test_the_sample_s_table_ends_with_the_chain_that_serves_it():
+    """Its chain is no longer than it should be: no row above the last is better."""
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in read(README).splitlines() if line.startswith("    | ")][1:]
+    assert [row[0] for row in rows] == chain_names(load_config(ROOT / "configs/sample.yaml").rerank)
+    for column in (1, 2):
+        assert max(float(row[column]) for row in rows) == float(rows[-1][column])
 
 
 def test_every_configuration_is_listed_and_every_listed_one_exists():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from landmarks import __version__
-from landmarks.command import program
+from landmarks.command import line_to_type, program
 from landmarks.config.names import did_you_mean
 from landmarks.config.read_yaml import RUN_FILE
 from landmarks.config.renamed import what_is_called
@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str]) -> Typed:
         raise UserError(
             "the configuration is named twice: " + " and ".join([*files, *([str(folder)] if folder else [])]),
             where="the command line",
-            next=_line(found.stage, *([str(folder)] if folder else ["--config", files[0]]), *overrides),
+            next=line_to_type(found.stage, *([str(folder)] if folder else ["--config", files[0]]), *overrides),
         )
     configuration = str(folder / RUN_FILE) if folder is not None else files[0] if files else stage.config
     return Typed(found.stage, configuration, folder, overrides, options, found.allow_code)
@@ -85,13 +85,14 @@ def _stage(word: str, others: list[str]) -> str:
         return word
     names = {name.replace("-", ""): name for name in STAGES}
     plain = word.lower().replace("-", "").replace("_", "")
-    guess = names.get(plain) or next(iter(get_close_matches(word.lower(), STAGES, n=1, cutoff=0.5)), None)
+    guess, hint = names.get(plain), did_you_mean(word.lower(), STAGES)
     if guess is None and (is_run_folder(Path(word)) or "=" in word):
-        guess, others = "run", [word, *others]
+        guess, others, hint = "run", [word, *others], ""
+    guess = guess or next(iter(get_close_matches(word.lower(), STAGES, n=1, cutoff=0.5)), None)
     raise UserError(
-        f"unknown stage '{word}'" + did_you_mean(word.lower(), STAGES),
+        f"unknown stage '{word}'{hint}",
         where="the command line",
-        next=_line(guess, *others) if guess else f"{program()} --help  (lists the stages)",
+        next=line_to_type(guess, *others) if guess else f"{program()} --help  (lists the stages)",
     )
 
 
@@ -110,7 +111,7 @@ def _take_run_folder(arguments: list[str], stage: Stage) -> Path | None:
             raise UserError(
                 f"the run folder keeps no configuration ({RUN_FILE}): an earlier version made it",
                 where=word,
-                next=f"{_line(*right)}  (FILE: the one that it was made with; once)",
+                next=f"{line_to_type(*right)}  (FILE: the one that it was made with; once)",
             )
         return Path(word)
     return None
@@ -125,10 +126,10 @@ def _override(word: str, name: str, stage: Stage, words: list[str]) -> str:
         return word
     others = [other for other in words if other != word]
     if Path(word).suffix in (".yaml", ".yml"):
-        raise UserError(f"'{word}' is a configuration file", where="the command line", next=_line(name, "--config", word, *others))
+        raise UserError(f"'{word}' is a configuration file", where="the command line", next=line_to_type(name, "--config", word, *others))
     guess = next((known for known in STAGES if known.replace("-", "") == word.lower().replace("-", "").replace("_", "")), None)
     if name == "run" and guess is not None:
-        raise UserError(f"unknown stage '{word}'", where="the command line", next=_line(guess, *others))
+        raise UserError(f"unknown stage '{word}'", where="the command line", next=line_to_type(guess, *others))
     if Path(word).is_dir():
         raise UserError(
             f"'{word}' is a folder, but no run was made in it", where="the command line", next=f"run.folder={word} or dataset.folder={word}"
@@ -185,10 +186,6 @@ def _parser() -> argparse.ArgumentParser:
             help="a run folder, for its configuration; settings that override it",
         )
     return parser
-
-
-def _line(stage: str, *words: str) -> str:
-    return f"{program()} {shlex.join([*([] if stage == 'run' else [stage]), *words])}"
 
 
 def _attribute(argument: str) -> str:

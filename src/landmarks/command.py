@@ -53,8 +53,16 @@ def next_command(stage: str, *more: str) -> str:
 
     Passwords in addresses are left out.
     """
-    words = [*([] if stage == "run" else [stage]), *_configuration.get(), *more]
-    return f"{program()} {without_credentials(shlex.join(words))}".rstrip()
+    return line_to_type(stage, *_configuration.get(), *more)
+
+
+def line_to_type(stage: str, *words: str) -> str:
+    """The command line of a stage; without a stage run.sh, and it alone, takes a configuration or settings as those of `run`.
+
+    Passwords in addresses are left out.
+    """
+    implied = stage == "run" and Path(program()).name == "run.sh" and (not words or words[0] == "--config" or "=" in words[0])
+    return f"{program()} {without_credentials(shlex.join([*([] if implied else [stage]), *words]))}".rstrip()
 
 
 def command_line() -> str:

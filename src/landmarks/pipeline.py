@@ -83,13 +83,17 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
     return getattr(module, stage.function or stage.module.rpartition(".")[2])(config, **options)
 
 
-def run_all(config: Config, command: Sequence[str]) -> None:
-    """Run every stage in order and print how long each took and the paths of its files."""
+def run_all(config: Config, command: Sequence[str], *, yes: bool = False) -> None:
+    """Run every stage in order and print how long each took and the paths of its files.
+
+    yes  whether a large download needs no question
+    """
     from landmarks.summary import print_locations
 
     seconds = {}
     for name in stages_of(config):
         started = time.perf_counter()
-        run_stage(name, config, command)
+        options = {"yes": yes, "typed": "run"} if name == "download" else {}
+        run_stage(name, config, command, **options)
         seconds[name] = time.perf_counter() - started
     print_locations(config.run.folder, config.tables_folder, config.ledger, seconds)

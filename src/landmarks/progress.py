@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tqdm import tqdm
 
@@ -14,6 +14,14 @@ def say(message: str) -> None:
     """Print one line, above any progress bar that is running; control characters are escaped, passwords of addresses left out."""
     with tqdm.external_write_mode():
         print(printable(message), flush=True)
+
+
+def confirmed(question: str, ask: Callable[[str], str] = input) -> bool:
+    """Whether "yes" is typed; False where nobody is there to be asked."""
+    try:
+        return ask(f"{question} type yes: ").strip() == "yes"
+    except EOFError:
+        return False
 
 
 def progress(

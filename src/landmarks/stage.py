@@ -22,7 +22,7 @@ class Stage:
     """A function of a configuration. Its module is imported when it runs, so that --help is fast.
 
     module         below the package; the function has the name of its last part, unless `function` says another
-    arguments      what it takes beside the configuration, as keyword arguments; given by the command line only, not by `run`
+    arguments      what it takes beside the configuration, as keyword arguments; from the command line alone; `run` hands --yes to download
     launched       may run as several processes under Accelerate
     takes_command  it is given the command line, as `command`
     bare_word      the key that a word without "=" sets: import FOLDER
@@ -49,9 +49,10 @@ _INDEX = Argument("index", {"metavar": "INDEX", "help": "id of another"})
 _DRY_RUN = Argument("--dry-run", {"action": "store_true", "help": "print what would be fetched, its size and the disk it needs"})
 _YAML = Argument("--yaml", {"action": "store_true", "help": "print YAML, to be fed back with --config"})
 _YES = Argument("--yes", {"action": "store_true", "help": "upload to submit.competition without asking"})
+_FETCH = Argument("--yes", {"action": "store_true", "help": "download more than 10 GB without asking"})
 
 STAGES = {
-    "run": Stage("pipeline", "every stage in order, then the table of results", "run_all", takes_command=True),
+    "run": Stage("pipeline", "every stage in order, then the table of results", "run_all", arguments=(_FETCH,), takes_command=True),
     "sample": Stage("stages.sample", "render the built-in dataset", makes=False),
     "import": Stage(
         "stages.import_photos", "a folder of label/photo.jpg -> a dataset in GLDv2 layout", bare_word="dataset.folder", config=PHOTOS
@@ -60,7 +61,7 @@ STAGES = {
     "download": Stage(
         "stages.download",
         "fetch what the configuration names and is not there; --dry-run prints the plan",
-        arguments=(_DRY_RUN,),
+        arguments=(_DRY_RUN, _FETCH),
         makes=False,
     ),
     "train": Stage("stages.train", "train the models on train.csv", launched=True),

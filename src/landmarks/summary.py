@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+
+NARROWEST = 18  # letters of a column of text before it is folded in a narrow terminal
+SECONDS = "seconds in all"  # a chain's seconds are those of the search and all of its steps
 
 
 def open_console() -> Console:
     """A console as wide as the terminal; without a terminal (file or pipe) wide enough that no line is folded."""
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 1000)
+
+
+def print_table(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]], texts: Collection[str]) -> None:
+    """Print a table in which nothing is cut: columns named in `texts` are folded, the others hold numbers, and only headings are folded.
+
+    In a terminal too narrow for that its lines are longer than the terminal.
+    """
+    columns = [[name, *(row[column] for row in rows)] for column, name in enumerate(header)]
+    wanted = [max(map(cell_len, column)) for column in columns]
+    least = [
+        min(NARROWEST, wide) if name in texts else max(map(cell_len, [*name.split(), *cells]))
+        for (name, *cells), wide in zip(columns, wanted, strict=True)
+    ]
+    room = max(0, console.width - sum(least) - 3 * len(least) - 1)  # around each column a space on both sides and a line
+    table = Table()
+    for name, wide, width in zip(header, wanted, least, strict=True):
+        more = min(room, wide - width)
+        room -= more
+        table.add_column(name, overflow="fold", justify="left" if name in texts else "right", width=width + more)
+    for row in rows:
+        table.add_row(*row)
+    console.width = max(console.width, sum(least) + 3 * len(least) + 1)
+    console.print(table)
 
 
 def print_scores(results: dict[str, Any]) -> None:
@@ -22,38 +49,33 @@ def print_scores(results: dict[str, Any]) -> None:
     chains, groups = results["chains"], results["groups"]
     counts = ", ".join(f"{number} {usage.lower()}" for usage, number in sorted(results["queries"].items()))
     console.print(f"\nmAP@100 in percent ({counts} queries)")
-    table = Table()
-    table.add_column("chain")
-    for name in ("private", "public", *groups, "seconds"):
-        table.add_column(name, justify="right")
+    rows = []
     for chain, row in chains.items():
         scores = [row["map_private"], row["map_public"], *(group[chain] for group in groups.values())]
-        table.add_row(chain, *("-" if score is None else f"{score:.2f}" for score in scores), f"{row['seconds']:.2f}")
-    console.print(table)
+        rows.append([chain, *("-" if score is None else f"{score:.2f}" for score in scores), f"{row['seconds']:.2f}"])
+    print_table(console, ["chain", "private", "public", *groups, SECONDS], rows, ["chain"])
 
 
-def print_protocol(results: dict[str, Any], parts: Sequence[str] = ("",)) -> None:
+def print_protocol(results: dict[str, Any], parts: Sequence[str] = ("",), seconds: str = SECONDS) -> None:
     """Print a benchmark's numbers, one row per chain, and below them every choice that changes them.
 
-    parts  of the queries, such as easy, medium and hard: each gets a row of its own, so that the table fits a terminal
+    parts    of the queries, such as easy, medium and hard: each gets a row of its own, so that the table fits a terminal
+    seconds  the heading of that column: what the seconds are of
     """
     console = open_console()
     counts = ", ".join(f"{number} {name}" for name, number in results["queries"].items())
     console.print(f"\n{results['protocol']}, in percent (queries: {counts})")
     chains = results["chains"]
     columns = dict.fromkeys(_split_part(name, parts)[0] for name in next(iter(chains.values())) if name != "fingerprint")
-    table = Table()
-    for name in ("chain", *([""] if len(parts) > 1 else [])):
-        table.add_column(name)
-    for name in columns:
-        table.add_column(heading(name), justify="right")
+    texts = ["chain", *([""] if len(parts) > 1 else [])]
+    rows = []
     for chain, row in chains.items():
         for part in parts:
             named = ((*_split_part(name, parts), value) for name, value in row.items())
             values = {column: value for column, covered, value in named if covered in ("", part)}
             cells = ["-" if values[name] is None else f"{values[name]:.2f}" for name in columns]
-            table.add_row(chain, *([part] if part else []), *cells)
-    console.print(table)
+            rows.append([chain, *([part] if part else []), *cells])
+    print_table(console, [*texts, *(seconds if name == "seconds" else heading(name) for name in columns)], rows, texts)
     for name, choice in results["choices"].items():
         console.print(f"{name:<26} {choice}", soft_wrap=True)
 

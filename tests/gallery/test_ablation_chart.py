@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from landmarks.gallery.ablation_chart import BETTER, LABEL_LETTERS, LABELS, PLOT, UNSURE, WORSE, Change, change_chart
+from landmarks.gallery.ablation_chart import BETTER, LABEL_LETTERS, LABELS, LINE, PLOT, UNSURE, WORSE, Change, change_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -37,10 +37,21 @@ def test_each_section_has_one_title_and_rows_do_not_overlap():
         assert all(LABELS <= float(row.find(f"{SVG}line").get(end)) <= LABELS + PLOT for end in ("x1", "x2"))
 
 
-def test_long_names_are_cut_and_told_in_full_on_hover():
-    name = "+ <step>" + "x" * 80
-    _, (row,) = read([Change("s", name, 1, 0, 2)])
-    assert row.find(f"{SVG}title").text == name and len(row.find(f"{SVG}text").text) == LABEL_LETTERS
+def test_long_names_are_wrapped_and_never_cut():
+    name, section = "+ <step>" + "x" * 80, "a chain of " + "y" * 90
+    changes = [Change(section, name, 1, 0, 2), Change(section, "+ b", 1, 0, 2), Change("two", name, 1, 0, 2)]
+    chart, rows = read(changes)
+    assert [row.find(f"{SVG}title").text for row in rows] == [name, "+ b", name]
+    for row, label in zip(rows, (name, "+ b", name)):
+        lines = [line for line in row.find(f"{SVG}text").itertext()]
+        assert "".join(lines).replace(" ", "") == label.replace(" ", "") and max(map(len, lines)) <= LABEL_LETTERS
+    whole = ["".join(text.itertext()) for text in chart.iter(f"{SVG}text")]
+    assert any(text.replace(" ", "") == section.replace(" ", "") for text in whole)
+    texts = [text for text in chart.iter(f"{SVG}text") if text.get("x") != str(LABELS + PLOT + 14)]  # but the numbers
+    tops = sorted((float(text.get("y")), float(text.get("y")) + LINE * len(text)) for text in texts)
+    labels = [place for place in tops if place[0] > 44]
+    assert all(last < first for (_, last), (first, _) in zip(labels, labels[1:])), "lines do not overlap"
+    assert labels[-1][1] < float(chart.get("height"))
 
 
 @pytest.mark.parametrize("changes", [[], [Change("s", "a", 0, 0, 0)], [Change("s", "a", 1e-9, 0, 2e-9)], [Change("s", "a", 99.5, 99, 100)]])

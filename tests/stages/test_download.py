@@ -11,6 +11,7 @@ from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.pipeline import stages_of
 from landmarks.remote import faults, gldv2
+from landmarks.stages import download as download_module
 from landmarks.stages.download import download
 
 
@@ -232,3 +233,74 @@ def test_a_password_in_the_mirror_s_address_is_never_printed(world, tmp_path, ca
     kept = [path.read_text(errors="replace") for path in (*out.rglob("*"), *(tmp_path / "data").rglob("*")) if path.is_file()]
     assert secret not in printed.out + printed.err and not any(secret in text for text in kept)
     assert any(path.name == "config.yaml" for path in out.iterdir()) and any(path.name == "run.log" for path in out.iterdir())
+
+
+@pytest.fixture
+def huge(world, monkeypatch):
+    """The small world counts as more than is fetched without a question."""
+    monkeypatch.setattr(download_module, "ASK_ABOVE", 10_000)
+    return world
+
+
+def at_a_terminal(monkeypatch, answer):
+    """Nobody types anything else than `answer`; returns the questions."""
+    questions = []
+    monkeypatch.setattr("sys.stdin", type("terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr(download_module, "confirmed", lambda question: questions.append(question) or answer)
+    return questions
+
+
+def typed(server, tmp_path, *words):
+    (tmp_path / "c.yaml").write_text(
+        f"dataset: {{folder: {tmp_path / 'data'}, train_table: train_clean.csv}}\n"
+        f"download: {{gldv2: [train, index, test], gldv2_url: '{server.url}'}}\nrun: {{folder: {tmp_path / 'out'}}}\n"
+    )
+    return main([*words, "--config", str(tmp_path / "c.yaml")])
+
+
+@pytest.mark.parametrize("stage", ["run", "download"])
+def test_a_large_download_is_agreed_to_first(huge, tmp_path, capsys, stage):
+    assert typed(huge, tmp_path, stage) == 2
+    said = capsys.readouterr()
+    meant = "./run.sh" if stage == "run" else "./run.sh download"
+    assert f"next:  {meant} --config {tmp_path / 'c.yaml'} --yes\n" in said.err and "to be fetched" in said.err
+    assert lying_in(tmp_path / "data") == {} and huge.bytes_sent() <= len(huge.files), "only sizes were asked for"
+    typed(huge, tmp_path, stage, "--yes")  # `run` then stops at the search: there are no descriptors
+    assert lying_in(tmp_path / "data") == huge.expected
+    assert typed(huge, tmp_path, "download") == 0, "nothing is left to be fetched, so there is no question"
+
+
+def test_a_terminal_is_asked(huge, tmp_path, monkeypatch):
+    questions = at_a_terminal(monkeypatch, False)
+    with pytest.raises(UserError, match="nothing was fetched"):
+        download(from_mirror(huge, tmp_path))
+    assert lying_in(tmp_path / "data") == {} and len(questions) == 1 and "fetch " in questions[0] and "kB needed" in questions[0]
+    questions = at_a_terminal(monkeypatch, True)
+    download(from_mirror(huge, tmp_path))
+    assert lying_in(tmp_path / "data") == huge.expected and len(questions) == 1
+
+
+def test_ten_gigabytes_are_the_limit(world, tmp_path, monkeypatch):
+    assert download_module.ASK_ABOVE == 10_000_000_000
+    questions = at_a_terminal(monkeypatch, False)
+    download(from_mirror(world, tmp_path))
+    assert questions == []
+
+
+def test_run_refuses_what_does_not_fit_whoever_agrees(huge, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("landmarks.store.disk.shutil.disk_usage", lambda folder: type("usage", (), {"free": 100_000}))
+    questions = at_a_terminal(monkeypatch, True)
+    for words in (["run"], ["run", "--yes"], ["download", "--yes"]):
+        assert typed(huge, tmp_path, *words) == 2
+        assert "does not fit" in capsys.readouterr().err
+    assert questions == [] and lying_in(tmp_path / "data") == {} and huge.bytes_sent() <= 3 * len(huge.files)
+
+
+def test_all_that_prevents_a_download_is_said_at_once(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gldv2, "ARCHIVES", {"train": 500, "index": 100, "test": 20})
+    monkeypatch.setattr("landmarks.store.disk.shutil.disk_usage", lambda folder: type("usage", (), {"free": 100_000}))
+    server.close()
+    assert typed(server, tmp_path, "run") == 2
+    error = capsys.readouterr().err
+    assert "does not fit: at least 617 GB needed, 100 kB free" in error and "no connection to 127.0.0.1" in error
+    assert "595 GB are to be fetched" in error and "--yes" in error

@@ -8,13 +8,18 @@ import numpy as np
 
 from landmarks.seeds import seed_of
 
+PERFECT = 100.0  # percent
+
 
 def choose_queries(ids: np.ndarray, before: np.ndarray, after: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    """Section -> positions of at most `count` queries: most gained, most lost, worst and best; no query twice.
+    """Section -> positions of at most `count` queries; no query twice, and none that is not what its section says.
+
+    Most gained, Most lost: by the change. Worst: went down, the lowest now. Lowest: did not go down, the lowest now, and not perfect.
+    Best: the highest now, above 0.
 
     ids     (n,) strings; ties are broken by a random number derived from the id
-    before  (n,) AP of the first chain
-    after   (n,) AP of the last chain
+    before  (n,) score of the first chain, from 0 to 100, as precise as it is shown: what looks the same has not changed
+    after   (n,) that of the last chain
     """
     draws = [seed_of("gallery", id) for id in ids]
     change = after - before
@@ -25,12 +30,12 @@ def choose_queries(ids: np.ndarray, before: np.ndarray, after: np.ndarray, count
         shown.update(best)
         return np.array(best, np.int64)
 
-    everyone = range(len(ids))
     return {
         "Most gained": first(-change, np.flatnonzero(change > 0)),
         "Most lost": first(change, np.flatnonzero(change < 0)),
-        "Worst": first(after, everyone),
-        "Best": first(-after, everyone),
+        "Worst": first(after, np.flatnonzero(change < 0)),
+        "Lowest": first(after, np.flatnonzero((change >= 0) & (after < PERFECT))),
+        "Best": first(-after, np.flatnonzero(after > 0)),
     }
 
 

@@ -7,17 +7,31 @@ from dataclasses import dataclass
 from html import escape
 
 STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1500px; padding: 0 1.2em; color: #222; background: #fff }
-table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .3em .9em; border-bottom: 1px solid #ddd; text-align: right }
-th:first-child, td:first-child { text-align: left } h2 { margin-top: 2em } h3 { font-size: 1em; margin: 1.6em 0 .4em }
-.query { display: flex; gap: 14px; align-items: flex-start } .rankings { flex: 1; min-width: 0 }
-.ranking { display: flex; gap: 5px; overflow-x: auto; margin-bottom: 6px } .chain { color: #555; font-size: 13px }
-figure { margin: 0; width: 116px; flex: none } .query > figure { width: 190px }
-.frame { height: 96px; border: 4px solid #888; display: flex; align-items: center; justify-content: center; overflow: hidden;
-  background: #f2f2f2; font-size: 11px; color: #666; overflow-wrap: anywhere } .query > figure .frame { height: 160px; border-color: #222 }
-.frame img { width: 100%; height: 100%; object-fit: contain } figcaption { font-size: 12px; color: #333 }
-.right .frame { border-color: #1a8f3c } .wrong .frame { border-color: #d0312d } .empty { color: #777 }
+:root { color-scheme: light dark; --page: #fff; --text: #222; --soft: #555; --line: #ddd; --frame: #f2f2f2;
+  --grey: #888; --right: #1a8f3c; --wrong: #d0312d }
+@media (prefers-color-scheme: dark) { :root { --page: #16181b; --text: #e6e6e6; --soft: #a8adb3; --line: #3b4046; --frame: #24272b;
+  --grey: #808890; --right: #43b86c; --wrong: #f0625d } }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1500px; padding: 0 1.2em; color: var(--text);
+  background: var(--page); overflow-wrap: anywhere }
+.scroll { overflow-x: auto; margin: 1em 0 } table { border-spacing: 0 }
+th, td { padding: 4px .9em; line-height: 20px; border-bottom: 1px solid var(--line); text-align: right; overflow-wrap: normal;
+  vertical-align: bottom }
+td, th:first-child { white-space: nowrap } td.long, th.long { white-space: normal; overflow-wrap: anywhere; min-width: 11em }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page) }
+h2 { margin-top: 2em } h3 { font-size: 1em; margin: 1.6em 0 .4em } .note, .chain { color: var(--soft); font-size: 13px }
+.chart { max-width: 760px; font-size: 13px } .chart svg { vertical-align: middle; overflow: visible } .name { margin-top: .5em }
+.series { margin-right: 1.5em }
+.query { display: flex; gap: 14px; align-items: flex-start } .rankings { flex: 1; min-width: 0; max-width: 100% }
+.ranking { display: flex; gap: 5px; overflow-x: auto; margin-bottom: 6px }
+figure { margin: 0; width: 110px; flex: none } .query > figure { width: 190px }
+.frame { height: 96px; border: 4px solid var(--grey); display: flex; align-items: center; justify-content: center; overflow: hidden;
+  background: var(--frame); font-size: 11px; color: var(--soft) } .query > figure .frame { height: 160px; border-color: var(--text) }
+.frame img { width: 100%; height: 100%; object-fit: contain } figcaption { font-size: 12px }
+.right .frame { border-color: var(--right) } .wrong .frame { border-color: var(--wrong) } .empty { color: var(--soft) }
+@media (max-width: 700px) { body { margin: 1em auto; padding: 0 .8em } th, td { padding: 4px .5em; font-size: 13px }
+  .query { flex-direction: column } .rankings { width: 100% } }
 """
+LONG = 24  # letters: longer text in a table's cell is wrapped
 MARKS = {"right": "✓", "wrong": "✗", "ignored": "–"}
 
 
@@ -33,7 +47,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Example:
-    """A query, a line of text about it, and its best images in each of the shown chains."""
+    """A query, a line of text about it, and its best images in each of the shown chains, by what is written above them."""
 
     id: str
     about: str
@@ -44,14 +58,14 @@ class Example:
 def page(title: str, blocks: Sequence[str], sections: dict[str, list[Example]]) -> str:
     """The whole page. `blocks` are HTML (tables and charts); all other text is escaped here."""
     parts = [
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>",
         *blocks,
     ]
     if any(sections.values()):
         parts.append(
-            "<p>Frames: green ✓ right, red ✗ wrong, grey – not scored. The number is the cosine similarity; "
-            "an image that a step inserted has none.</p>"
+            "<p>Frames: green ✓ right, red ✗ wrong, grey – not scored. The number is the similarity to the query in the vectors that the "
+            "list was searched with; it does not compare with another list's. An image that a later step brought in has none.</p>"
         )
     for name, examples in sections.items():
         if examples:
@@ -59,11 +73,18 @@ def page(title: str, blocks: Sequence[str], sections: dict[str, list[Example]]) 
     return "\n".join(parts) + "\n</body></html>\n"
 
 
-def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """An HTML table of escaped text."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<h2>{escape(caption)}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
+    """An HTML table of escaped text, in a box of its own that scrolls; the first column, what a row is, stays in sight."""
+    head = "".join(_cell("th", text) for text in header)
+    body = "".join("<tr>" + "".join(_cell("td", text) for text in row) + "</tr>" for row in rows)
+    below = f'<p class="note">{escape(note)}</p>' if note else ""
+    inside = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<h2>{escape(caption)}</h2><div class="scroll" tabindex="0">{inside}</div>{below}'
+
+
+def _cell(tag: str, text: str) -> str:
+    start = f'<{tag} class="long">' if len(text) > LONG else f"<{tag}>"
+    return f"{start}{escape(text)}</{tag}>"
 
 
 def _example(example: Example) -> str:

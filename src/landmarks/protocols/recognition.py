@@ -25,6 +25,7 @@ from landmarks.scoring.protocol import Protocol
 from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import library_versions, read_manifest
 from landmarks.store.tables import read_tables
+from landmarks.summary import print_protocol
 
 
 def recognition_settings(settings: RecognizeSettings) -> dict[str, Any]:
@@ -94,6 +95,9 @@ class Recognition(Protocol):
             return
         numbers = recognition_numbers(predictions, read_recognition_solution(solution, tables.test_ids))
         say(f"{path}: " + ", ".join(f"{name} {value:.2f}" for name, value in numbers.items() if value is not None))
+
+    def show(self, results: dict[str, Any]) -> None:
+        print_protocol(results, seconds="seconds of recognize")
 
 
 def recognition_numbers(predictions: Predictions, solution: RecognitionSolution) -> dict[str, float | None]:

@@ -102,22 +102,28 @@ class Plan:
         ]
         known = all(one.size is not None for one in self.missing)
         fits = "does not fit" if self.disk > self.free else "fits" if known else "fits, as far as sizes are known"
-        needed = f"{'' if known else 'at least '}{format_bytes(self.disk)} needed"
         return [
             f"download into {self.folder}",
             *table,
             f"  to fetch: {_size(self.to_fetch, self.missing)}",
-            f"  disk: {needed} (unpacked, and {self.parallel} archives at a time), {format_bytes(self.free)} free: {fits}",
+            f"  disk: {self.needed} (unpacked, and {self.parallel} archives at a time), {format_bytes(self.free)} free: {fits}",
         ]
 
-    def require_space(self) -> None:
-        """Raise UserError where the download does not fit on the disk."""
-        if self.disk > self.free:
-            raise UserError(
-                f"it does not fit: {format_bytes(self.disk)} needed, {format_bytes(self.free)} free",
-                where=self.folder,
-                next="dataset.folder=ANOTHER disk, or fewer splits in download.gldv2",
-            )
+    @property
+    def needed(self) -> str:
+        """The disk that is needed, in words."""
+        known = all(one.size is not None for one in self.missing)
+        return f"{'' if known else 'at least '}{format_bytes(self.disk)} needed"
+
+    def space_fault(self) -> UserError | None:
+        """The error of a download that does not fit on the disk; None where it fits, as far as sizes are known."""
+        if self.disk <= self.free:
+            return None
+        return UserError(
+            f"it does not fit: {self.needed}, {format_bytes(self.free)} free",
+            where=self.folder,
+            next="dataset.folder=ANOTHER disk, or fewer splits in download.gldv2",
+        )
 
 
 def disk_at_worst(unpacked: float, archives: list[int], parallel: int) -> int:

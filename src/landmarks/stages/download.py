@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from landmarks.command import program
+from landmarks.command import next_command, program
 from landmarks.config import Config, DatasetSettings, DownloadSettings
 from landmarks.datasets.images import photo_ids
 from landmarks.errors import UserError
-from landmarks.progress import progress, say
+from landmarks.progress import confirmed, progress, say
+from landmarks.quantities import format_bytes
 from landmarks.remote.deliver import clear, deliver
 from landmarks.remote.done import Done, found_by_hand
 from landmarks.remote.gldv2 import gldv2_items
@@ -28,12 +30,15 @@ from landmarks.store.csv_files import write_csv
 from landmarks.store.tables import read_train
 
 WORK = ".download"  # in the dataset folder: unfinished archives, and notes of finished items
+ASK_ABOVE = 10_000_000_000  # bytes to fetch: nobody means to fetch so much by a command mistyped
 
 
-def download(config: Config, *, dry_run: bool = False) -> Path:
+def download(config: Config, *, dry_run: bool = False, yes: bool = False, typed: str = "download") -> Path:
     """Bring what config.download names into dataset.folder, which is returned; finished items are not fetched again.
 
     dry_run  print the plan, change nothing
+    yes      fetch more than 10 GB without asking; else a terminal is asked, and without one it is refused
+    typed    the stage that was typed, for the next command: "download", or "run" as a part of which it is done
     Raises UserError with the next step where something prevents it.
     """
     if not config.download.wanted:
@@ -53,18 +58,17 @@ def download(config: Config, *, dry_run: bool = False) -> Path:
         say("download: up to date")
     else:
         with _locked(work):
-            _download(config.dataset, config.download, Done(config.dataset, work))
+            _download(config.dataset, config.download, Done(config.dataset, work), None if yes else next_command(typed, "--yes"))
     return folder
 
 
-def _download(dataset: DatasetSettings, settings: DownloadSettings, done: Done) -> None:
+def _download(dataset: DatasetSettings, settings: DownloadSettings, done: Done, consent: str | None) -> None:
+    """consent: the command that fetches any amount without asking; None where this is it."""
     folder, work, control = dataset.folder, dataset.folder / WORK, TransferControl()
     plan, faults = _plan(dataset, settings, done, control)
     for line in plan.lines():
         say(line)
-    if faults:
-        raise faults[0]
-    plan.require_space()
+    _require_leave(plan, faults, consent)
     for one in plan.planned:
         if one.done:
             done.note_found(one.item, one.size or 0)
@@ -79,6 +83,23 @@ def _download(dataset: DatasetSettings, settings: DownloadSettings, done: Done) 
         _deliver_all([item for item in missing if not item.header], deliver_one, plan.parallel, control)
     _write_split_tables(folder)
     say(f"download: {len(plan.missing)} files fetched, unpacked and checked in {folder}")
+
+
+def _require_leave(plan: Plan, faults: list[UserError], consent: str | None) -> None:
+    """Raise UserError where the download does not fit, has `faults`, or is large and nobody agrees to it: all that prevents it at once."""
+    large = consent is not None and plan.to_fetch > ASK_ABOVE
+    asked = large and sys.stdin is not None and sys.stdin.isatty()
+    obstacles = [*filter(None, [plan.space_fault()]), *faults]
+    if large and not asked:
+        what = f"{format_bytes(plan.to_fetch)} are to be fetched, and without a terminal nobody can be asked"
+        obstacles.append(UserError(what, where=plan.folder, next=consent))
+    if len(obstacles) > 1:
+        whats, nexts = [one.what for one in obstacles], [one.next for one in obstacles if one.next]
+        raise UserError("; also: ".join(whats), where=obstacles[0].where, next="; then: ".join(nexts))
+    if obstacles:
+        raise obstacles[0]
+    if asked and not confirmed(f"fetch {format_bytes(plan.to_fetch)}, {plan.needed}?"):
+        raise UserError("nothing was fetched: the answer was not yes", where=plan.folder, next=f"{consent}  (does not ask)")
 
 
 def _deliver_all(items: list[Item], deliver_one: Callable[[Item], None], parallel: int, control: TransferControl) -> None:

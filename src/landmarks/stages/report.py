@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from landmarks.command import next_command
-from landmarks.config import Config, chain_names
+from landmarks.config import Chain, Config, chain_names, step_name
 from landmarks.data.images import read_box, read_image, resize
 from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
@@ -26,6 +26,7 @@ from landmarks.store.artefact import Artefact, fingerprint_of_file
 from landmarks.store.csv_files import read_csv_header
 from landmarks.store.files import atomic_write, write_text
 from landmarks.store.tables import positions
+from landmarks.summary import SECONDS
 
 TOP = 10  # images shown of each ranking
 QUERIES = 5  # queries shown in each section
@@ -33,6 +34,8 @@ SIDE = 224  # pixels of a thumbnail's longest side: twice what is shown, for den
 QUERY_COLUMNS = ["id", "relevant"]
 SHOWN_OF_SEVERAL = 1  # where a chain is run for each difficulty: Medium, which comparisons are of
 KINDS = ["group", "usage"]  # of queries, where the dataset has them
+LAYOUT = 2  # of the page: raised when it changes, so that reports are made again
+HEADINGS = {"Worst": "Worst of those that lost", "Lowest": "Lowest of those that did not lose"}  # of sections, where the name is too short
 
 
 def report(config: Config) -> Path:
@@ -44,25 +47,32 @@ def report(config: Config) -> Path:
     folder, names = config.run.folder, chain_names(config.rerank)
     protocol = protocol_named(config.protocol)
     chains = protocol.chains(config.rerank)
-    manifests = read_chain_manifests(config, chains[0] if len(chains) == 1 else chains[SHOWN_OF_SEVERAL])
+    chain = chains[0] if len(chains) == 1 else chains[SHOWN_OF_SEVERAL]
+    manifests = read_chain_manifests(config, chain)
     judge = protocol.judge(config) if protocol.has_judge else None
-    shown = {names[0]: folder / "rankings" / names[0]}
-    shown |= {names[-1]: folder / "rankings" / list(manifests)[-1]}
+    made = list(manifests)
+    shown = {names[0]: made[0], names[-1]: made[-1]}
     scores = {} if judge is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}
-    inputs = scores | {name: manifests[place.name]["fingerprint"] for name, place in shown.items()}
-    artefact = Artefact(folder / "report", "report", {"chains": names, "top": TOP, "queries": QUERIES, "side": SIDE}, inputs)
+    inputs = scores | {name: manifests[place]["fingerprint"] for name, place in shown.items()}
+    settings = {"chains": names, "top": TOP, "queries": QUERIES, "side": SIDE, "layout": LAYOUT}
+    artefact = Artefact(folder / "report", "report", settings, inputs)
     index_page = artefact.folder / "index.html"
     if artefact.is_complete():
         say(f"report: up to date ({index_page})")
         return index_page
 
-    rankings = {name: read_ranking(place) for name, place in shown.items()}
+    steps = _last_search(chain)
+    rankings = {place: read_ranking(folder / "rankings" / place) for place in {*shown.values(), made[steps]}}
+    lists = {"knn": (rankings[made[0]], rankings[made[0]])}
+    if chain:
+        lists[_above(config.rerank, chain)] = (rankings[made[-1]], rankings[made[steps]])
     if judge is None:
-        blocks, ids = [], rankings[names[0]].query_ids
+        blocks, ids = [], rankings[made[0]].query_ids
         chosen = {"Queries": [(id, "not scored: the dataset has no ground truth for it") for id in ids[choose_any(ids, QUERIES)]]}
     else:
         scored = _read_scores(folder / "per_query.csv", names, judge)
-        blocks = _score_blocks(pd.read_csv(folder / "ablation.csv"), scored, names, judge)
+        labels = dict(zip(names, ["knn", *(f"+ {step_name(step)}" for step in config.rerank)], strict=True))
+        blocks = _score_blocks(pd.read_csv(folder / "ablation.csv"), scored, labels, judge)
         chosen = _choose(scored, list(shown), judge)
 
     artefact.begin()
@@ -72,11 +82,26 @@ def report(config: Config) -> Path:
     # Without a query's picture there is nothing to compare by eye.
     if any(pictures.exists("test", id) for _, id, _ in wanted):
         for section, id, about in progress(wanted, "report", "query"):
-            examples[section].append(_example(id, about, rankings, judge, pictures))
+            examples[section].append(_example(id, about, lists, judge, pictures))
     write_text(index_page, page(f"Landmark retrieval: {folder.resolve().name}", blocks, examples))
     artefact.finish(queries=sum(map(len, examples.values())), thumbnails=pictures.made)
     say(f"report: {index_page}")
     return index_page
+
+
+def _last_search(chain: Chain) -> int:
+    """How many of the chain's steps there are up to the last that searches; 0: its lists were searched first of all."""
+    return max((number for number, step in enumerate(chain, start=1) if step.searches), default=0)
+
+
+def _above(chain: Chain, run: Chain) -> str:
+    """What is written above a list: the chain, and whose similarities its numbers are, where a later step ordered by something else.
+
+    run  the chain as it was run
+    """
+    steps = _last_search(run)
+    searched = " + ".join(map(step_name, run[:steps])) or "knn"
+    return " + ".join(map(step_name, chain)) + ("" if steps == len(run) else f" (numbers: similarities of {searched})")
 
 
 def _read_scores(path: Path, names: list[str], judge: Judge) -> pd.DataFrame:
@@ -95,25 +120,29 @@ def _read_scores(path: Path, names: list[str], judge: Judge) -> pd.DataFrame:
     return scored[scored[names].notna().all(axis=1)].reset_index(drop=True)
 
 
-def _score_blocks(ablation: pd.DataFrame, scored: pd.DataFrame, names: list[str], judge: Judge) -> list[str]:
+def _score_blocks(ablation: pd.DataFrame, scored: pd.DataFrame, labels: dict[str, str], judge: Judge) -> list[str]:
+    """labels: chain -> the step that it adds to the one before."""
+    names, chains = list(labels), [labels.get(name, name) for name in ablation["chain"]]
     series = {
         heading: [None if pd.isna(value) else float(value) for value in ablation[measure]] for measure, heading in judge.headings.items()
     }
     first, *others = series
     changes = ["", *(_change(before, after) for before, after in zip(series[first], series[first][1:]))]
-    columns = {"chain": ablation["chain"], first: map(_two, series[first]), "change": changes}
-    columns |= {heading: map(_two, series[heading]) for heading in others} | {"seconds": map(_two, ablation["seconds"])}
+    columns = {"chain": chains, first: map(_two, series[first]), "change": changes}
+    columns |= {heading: map(_two, series[heading]) for heading in others} | {SECONDS: map(_two, ablation["seconds"])}
+    note = "Each row adds its step to the row above; the seconds are those of the search and all steps so far."
     blocks = [
-        table(f"{judge.title}, percent", list(columns), list(zip(*columns.values(), strict=True))),
-        bar_chart(list(ablation["chain"]), series),
+        table(f"{judge.title}, percent", list(columns), list(zip(*columns.values(), strict=True)), note),
+        bar_chart(chains, series),
     ]
     if "group" in scored and scored["group"].nunique() > 1:
         groups, sizes = scored.astype(dict.fromkeys(names, float)).groupby("group")[names].mean(), scored["group"].value_counts()
         blocks.append(
             table(
                 "By group",
-                ["group", "queries", *names],
+                ["group", "queries", *labels.values()],
                 [[group, str(sizes[group]), *map(_two, row)] for group, row in zip(groups.index, groups.to_numpy(), strict=True)],
+                "Each column adds its step to the column before.",
             )
         )
     return blocks
@@ -128,24 +157,25 @@ def _two(value: float | None) -> str:
 
 
 def _choose(scored: pd.DataFrame, shown: list[str], judge: Judge) -> dict[str, list[tuple[str, str]]]:
-    """Section -> (query id, the line about it)."""
-    before, after = scored[shown[0]].to_numpy(float), scored[shown[-1]].to_numpy(float)
+    """Section -> (query id, the line about it); scores are compared as they are shown."""
+    before, after = (np.array([float(f"{score:.1f}") for score in scored[name]]) for name in (shown[0], shown[-1]))
     sections = choose_queries(scored["id"].to_numpy(object), before, after, QUERIES)
 
     def about(n: int) -> str:
         row = scored.iloc[n]
         score = f"{judge.short} {after[n]:.1f}" if len(shown) == 1 else f"{judge.short} {before[n]:.1f} → {after[n]:.1f}"
-        return " · ".join([score, f"{row['relevant']} true images", *(row[kind] for kind in KINDS if kind in scored)])
+        relevant = f"{row['relevant']} true image{'' if row['relevant'] == 1 else 's'}"
+        return " · ".join([score, relevant, *(row[kind] for kind in KINDS if kind in scored)])
 
-    return {section: [(scored["id"].iloc[n], about(n)) for n in rows] for section, rows in sections.items()}
+    return {HEADINGS.get(section, section): [(scored["id"].iloc[n], about(n)) for n in rows] for section, rows in sections.items()}
 
 
-def _example(id: str, about: str, rankings: dict[str, Ranking], judge: Judge | None, pictures: _Thumbnails) -> Example:
-    similarity = dict(_row(next(iter(rankings.values())), id))  # later chains may score by place only
+def _example(id: str, about: str, lists: dict[str, tuple[Ranking, Ranking]], judge: Judge | None, pictures: _Thumbnails) -> Example:
+    """lists: what is written above it -> a ranking, and the last search on the way to it, whose scores are similarities."""
     verdict = _verdicts(id, judge)
     best = {}
-    for name, ranking in rankings.items():
-        found = [image for image, _ in _row(ranking, id)[:TOP]]
+    for name, (ranking, search) in lists.items():
+        similarity, found = dict(_row(search, id)), [image for image, _ in _row(ranking, id)[:TOP]]
         best[name] = [Shown(image, verdict(image), similarity.get(image), pictures.file_name("index", image)) for image in found]
     return Example(id, about, pictures.file_name("test", id), best)
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from landmarks.config import Config
 from landmarks.progress import say
 from landmarks.store.ledger import read_ledger, read_numbers, read_published
-from landmarks.summary import heading, open_console
+from landmarks.summary import heading, open_console, print_table
 
 
 def results(config: Config) -> Path:
@@ -44,16 +43,11 @@ def _print(console: Console, rows: pd.DataFrame) -> list[str]:
     published = rows["choices"] == ""
     shown = dict.fromkeys(name for row in (numbers[published] if published.any() else numbers) for name in row)
     notes = {text: str(number) for number, text in enumerate(rows.loc[~published, "choices"].drop_duplicates(), start=1)}
-    table = Table()
-    for column in ("dataset", "model", "chain"):
-        table.add_column(column, overflow="fold")
-    for name in shown:
-        table.add_column(heading(name), justify="right")
-    table.add_column("source")
-    table.add_column("choices", justify="right")
     texts = rows[["dataset", "model", "chain", "source", "choices"]].to_numpy(dtype=str)
+    lines = []
     for (dataset, model, chain, source, choices), values in zip(texts.tolist(), numbers, strict=True):
         cells = [f"{values[name]:.2f}" if name in values else "-" for name in shown]
-        table.add_row(dataset, model, chain, *cells, source, notes.get(choices, ""))
-    console.print(table)
+        lines.append([dataset, model, chain, *cells, source, notes.get(choices, "")])
+    header = ["dataset", "model", "chain", *map(heading, shown), "source", "choices"]
+    print_table(console, header, lines, ["dataset", "model", "chain", "source"])
     return [f"  {number}  {text}" for text, number in notes.items()]

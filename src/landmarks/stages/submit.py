@@ -11,7 +11,7 @@ from landmarks.command import next_command
 from landmarks.config import Config, chain_names
 from landmarks.datasets.submission import read_submission, write_submission
 from landmarks.errors import UserError
-from landmarks.progress import say
+from landmarks.progress import confirmed, say
 from landmarks.quantities import format_bytes
 from landmarks.remote.kaggle_client import Kaggle, Submission, competition, connect
 from landmarks.scoring.evaluation import Evaluation, choices, enter, model_name
@@ -65,7 +65,7 @@ def upload(
         say(f"  submissions  {left} left today")
         if left < 1:
             raise UserError("no submission is left today", where=competition(name).where, next="the same command after midnight UTC")
-        if not yes and not _confirmed(ask):
+        if not yes and not confirmed("upload it?", ask):
             say(f"submit: not uploaded; {next_command('submit', '--yes')} uploads without asking")
             return None
         earlier = _send(kaggle, name, path, f"{digest} {config.run.folder.name} {chain}"[:500], wait)
@@ -84,13 +84,6 @@ def _digest(path: Path) -> str:
 def _find(kaggle: Kaggle, name: str, digest: str) -> Submission | None:
     """The newest submission of the file with this digest that Kaggle did not refuse."""
     return next((one for one in kaggle.submissions(name) if digest in one.description and one.status != "error"), None)
-
-
-def _confirmed(ask: Callable[[str], str]) -> bool:
-    try:
-        return ask("upload it? type yes: ").strip() == "yes"
-    except EOFError:  # nobody is there to be asked
-        return False
 
 
 def _send(kaggle: Kaggle, name: str, path: Path, message: str, wait: Callable[[float], object]) -> Submission:
