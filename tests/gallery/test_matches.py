@@ -28,3 +28,13 @@ def test_too_many_matches_are_thinned_out():
     points = np.column_stack([np.full(5000, 60.0), np.linspace(0, 239, 5000)])
     picture = np.asarray(draw_matches(GREY, BLACK, points, points, ("a", "b")))
     assert 0 < (picture[:HEIGHT, 240 : 240 + GAP] != 255).any(axis=2)[:, GAP // 2].sum() <= 2 * LINES
+
+
+def test_captions_wider_than_their_photos_are_whole_and_below_each_other():
+    thin, texts = np.full((3000, 30, 3), 128, np.uint8), ("left_photo_0123456789", "right_photo_0123456789: 57 inliers of 1234 matches")
+    picture = np.asarray(draw_matches(thin, thin, np.empty((0, 2)), np.empty((0, 2)), texts))
+    first, second = picture[HEIGHT : HEIGHT + BAR], picture[HEIGHT + BAR :]
+    assert len(second) == BAR
+    for line, text in ((first, texts[0]), (second, texts[1])):
+        inked = np.flatnonzero((line < 128).any(axis=(0, 2)))
+        assert inked.max() < picture.shape[1] - 2 and inked.max() - inked.min() > 4 * len(text), "whole"

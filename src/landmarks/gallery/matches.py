@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 HEIGHT, GAP, BAR = 480, 8, 26  # pixels: of each photo, between the two, of the line of text below
 LINES = 200  # more than these hide the photos
+FONT = ImageFont.load_default()
 
 
 def draw_matches(
     query: np.ndarray, index: np.ndarray, query_points: np.ndarray, index_points: np.ndarray, caption: tuple[str, str]
 ) -> Image.Image:
     """Both photos scaled to one height, a line for each pair of points, a caption under each photo.
+
+    Captions wider than their photos are below each other, and the picture is as wide as they are.
 
     query, index                (h, w, 3) uint8 RGB
     query_points, index_points  (m, 2) x, y in pixels of these; of more than 200 an even selection is drawn
@@ -21,7 +26,12 @@ def draw_matches(
     zooms = [HEIGHT / photo.height for photo in photos]
     photos = [photo.resize((max(1, round(photo.width * zoom)), HEIGHT), Image.Resampling.LANCZOS) for photo, zoom in zip(photos, zooms)]
     second = photos[0].width + GAP
-    canvas = Image.new("RGB", (second + photos[1].width, HEIGHT + BAR), "white")
+    width = second + photos[1].width
+    texts = [4 + ceil(FONT.getlength(text)) for text in caption]
+    beside = texts[0] <= second and second + texts[1] <= width
+    places = [(4, HEIGHT + 6), (second + 4, HEIGHT + 6)] if beside else [(4, HEIGHT + 6), (4, HEIGHT + BAR + 6)]
+    size = (width, HEIGHT + BAR) if beside else (max(width, *texts) + 4, HEIGHT + 2 * BAR)
+    canvas = Image.new("RGB", size, "white")
     canvas.paste(photos[0], (0, 0))
     canvas.paste(photos[1], (second, 0))
     draw = ImageDraw.Draw(canvas)
@@ -33,8 +43,8 @@ def draw_matches(
         draw.line([*start, *end], fill=colour, width=1)
         for x, y in (start, end):
             draw.ellipse([x - 2.5, y - 2.5, x + 2.5, y + 2.5], outline=colour)
-    for x, text in zip((4, second + 4), caption, strict=True):
-        draw.text((x, HEIGHT + 6), text, fill="black")
+    for place, text in zip(places, caption, strict=True):
+        draw.text(place, text, fill="black", font=FONT)
     return canvas
 
 
