@@ -7,11 +7,13 @@ from landmarks.config import Step, chain_names, load_config
 from landmarks.errors import UserError
 from landmarks.ranking import Space
 from landmarks.rerank import chain as module
-from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, require_disk, space_after
-from landmarks.search.rankings import read_ranking
+from landmarks.rerank.chain import make_chain, open_context, require_disk, space_after
+from landmarks.search.rankings import chain_artefacts, read_ranking
 from landmarks.stages.search import search
 from landmarks.store.artefact import Artefact, read_manifest
+from landmarks.store.descriptors import seal_shards, write_shard
 from landmarks.store.local_features import local_folder
+from landmarks.store.tables import read_tables
 
 CALLS = []  # (step, its ranking, its context), one for each time that a step is applied
 BROKEN = set()  # steps that stop with an error
@@ -88,11 +90,24 @@ def test_chains_that_begin_alike_share_their_prefixes_until_the_labels_change(se
     assert not set(one) & set(fingerprints(config, Stretch(factor=2), Turn(), Turn()))
     table = config.dataset.folder / "train.csv"
     table.write_text(table.read_text().replace(",104", ",4"))
+    with pytest.raises(UserError, match="another train.csv"):
+        chain_artefacts(config, (Stretch(),))
+    search(searched("rerank=sort"))
     assert not set(one) & set(fingerprints(config, Stretch(), Turn(), Turn()))
 
 
 def test_local_features_are_an_input_from_the_step_on_that_matches_them(searched):
     config = searched("models.tiny.local={}", "rerank=[sort, verify, fuse]")
+    for split in ("test", "index", "train"):
+        described, ids = (
+            Artefact(config.run.folder / "descriptors" / "tiny" / split, "extract", {}, {}),
+            read_tables(config.dataset.folder).ids(split),
+        )
+        described.begin()
+        write_shard(described.folder, 0, np.load(config.dataset.folder / f"{split}.npy"), {})
+        seal_shards(described.folder, ids)
+        described.finish(dimensions=8)
+    search(config)
     with pytest.raises(UserError, match="not there, or not finished"):
         chain_artefacts(config, config.rerank)
     for split in ("test", "index", "train"):

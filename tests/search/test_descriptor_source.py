@@ -5,7 +5,8 @@ import pytest
 
 from landmarks.config import load_config
 from landmarks.errors import UserError
-from landmarks.search.descriptor_source import DescriptorSource, space_settings
+from landmarks.search.current import space_settings
+from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.store.artefact import Artefact
 from landmarks.store.descriptors import seal_shards, write_shard
 from landmarks.store.tables import Tables, TrainTable

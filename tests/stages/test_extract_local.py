@@ -18,7 +18,7 @@ from landmarks.search.rankings import read_ranking, write_ranking
 from landmarks.stages.bundle import bundle
 from landmarks.stages.extract import extract
 from landmarks.stages.extract_local import extract_local
-from landmarks.store.artefact import read_manifest
+from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.descriptors import read_descriptors
 from landmarks.store.local_features import LocalStore, local_model
 
@@ -55,7 +55,11 @@ def rank(tmp_path, returned):
     indices[0, : len(returned)] = returned
     scores = np.where(indices >= 0, np.arange(4, 0, -1), -np.inf).astype(np.float32)
     ids = (np.array(IDS[split], object) for split in ("test", "index"))
-    write_ranking(tmp_path / "run" / "rankings" / "knn", Ranking(*ids, indices, scores))
+    settings = {"weights": {"tiny": 1.0}, "whiten": {"dimensions": 0}, "neighbours": 100}
+    search = Artefact(tmp_path / "run" / "rankings" / "knn", "search", settings, {})
+    search.begin()
+    write_ranking(search.folder, Ranking(*ids, indices, scores))
+    search.finish()
 
 
 def all_of(overrides, *more):

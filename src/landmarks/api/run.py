@@ -21,8 +21,9 @@ from landmarks.extraction.jobs import decoded_side
 from landmarks.extraction.processor import choose_processor, open_model
 from landmarks.ops.vectors import ensemble
 from landmarks.ranking import Ranking
+from landmarks.search.current import require_current_search
 from landmarks.search.descriptor_source import DescriptorSource
-from landmarks.search.rankings import read_ranking
+from landmarks.search.rankings import read_chain_ranking, read_ranking
 from landmarks.search.spaces import read_base_space, search, search_on_gpu
 from landmarks.store.tables import read_tables
 
@@ -76,13 +77,18 @@ class Run:
     def ranking(self, name: str | None = None) -> Ranking:
         """A ranking by the name of its chain, such as "knn" or "sort+insert"; unset: that of the run's whole chain.
 
-        Raises UserError, with those that are there, for one that is not.
+        Raises UserError, with those that are there, for one that is not; and for one of the run's chain that was made with other
+        settings, or from other tables or descriptors than those in use.
         """
         name = chain_names(self.config.rerank)[-1] if name is None else name
         if name not in self.rankings:
             with configured_by([str(self.folder)]):
                 there = f"there are {', '.join(self.rankings)}" if self.rankings else "there is none"
                 raise UserError(f"no ranking '{name}': {there}", where=self.folder, next=next_command("rerank"))
+        with configured_by([str(self.folder)]):
+            for steps, prefix in enumerate(chain_names(self.config.rerank)):
+                if name == prefix:
+                    return read_chain_ranking(self.config, self.config.rerank[:steps])
         return read_ranking(self.folder / "rankings" / name)
 
     def describe(self, images: AnyImage | Iterable[AnyImage], *, whitened: bool = True) -> np.ndarray:
@@ -105,6 +111,8 @@ class Run:
 
     def search(self, images: AnyImage | Iterable[AnyImage], neighbours: int = 10) -> Ranking:
         """The index images nearest to pictures, before any re-ranking; the queries are called "0", "1", ..."""
+        with configured_by([str(self.folder)]):
+            require_current_search(self.config, train=False)
         space, ids = read_base_space(self.folder / "space")
         queries = self.describe(images)
         use_gpu = search_on_gpu(self.config.run.device)[0]

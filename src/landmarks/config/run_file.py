@@ -14,7 +14,8 @@ from landmarks.config.settings import Config, ModelSettings
 from landmarks.errors import without_credentials
 
 RUN_PARTS = ("models", "descriptors", "local", "space", "rankings")  # folders that a run folder has
-_RECIPES = [f"{part}/recipe.json" for part in ("dataset", "models/*", "descriptors/*/*", "local/*/*", "space/*", "rankings/*")]
+_MADE = [f"{part}/recipe.json" for part in ("models/*", "descriptors/*/*", "local/*/*", "space/*", "rankings/*")]
+_RECIPES = ["dataset/recipe.json", *_MADE]
 
 _OF_DATASET = ("source", "folder", "train_table", "query_crop", "distractors")
 _NOT_OF_MODEL = {"weight", "recipe", "train", "checkpoint"}  # which may change: the stages that they shape look at them
@@ -28,6 +29,11 @@ def is_run_folder(folder: Path) -> bool:
 def has_parts(folder: Path) -> bool:
     """Whether a stage has made something there."""
     return any(next(folder.glob(place), None) is not None for place in _RECIPES)
+
+
+def has_made_parts(folder: Path) -> bool:
+    """Whether a stage has made something there from the dataset."""
+    return any(next(folder.glob(place), None) is not None for place in _MADE)
 
 
 def as_yaml(config: Config) -> str:

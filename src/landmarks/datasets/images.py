@@ -34,7 +34,7 @@ class Pictures:
 
     def __init__(self, folder: Path, split: str):
         self._folder, self._split = Path(folder), split
-        table = self._folder / f"{split}.csv"
+        self._table = table = self._folder / f"{split}.csv"
         columns = read_csv_header(table) if split != "train" and table.is_file() else []
         self._listed: pd.Index | None = None  # ids of the table, where it has the column path
         self._paths = np.empty(0, object)  # of the listed ids, and "" for row -1
@@ -66,7 +66,11 @@ class Pictures:
         """The box of each picture that is used, (n, 4) float64: left, top, right, bottom; None: all of every picture."""
         if self._boxes is None or self._listed is None:
             return None
-        return self._boxes[self._listed.get_indexer(pd.Index(np.asarray(ids, dtype=object), dtype=object))]
+        rows = self._listed.get_indexer(pd.Index(np.asarray(ids, dtype=object), dtype=object))
+        if (rows < 0).any():
+            first = np.asarray(ids, dtype=object)[int((rows < 0).argmax())]
+            raise UserError(f"no box for '{first}': it has no row", where=self._table, next=f"add a row for it to {self._table.name}")
+        return self._boxes[rows]
 
 
 def missing_images(folder: Path, split: str, ids: np.ndarray) -> list[str]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from landmarks.config import Config, ExtractSettings, LocalExtractSettings, ModelSettings
 from landmarks.extraction.outputs import DescriptorOutput, LocalOutput
-from landmarks.store.artefact import Artefact, read_manifest
+from landmarks.search.origins import require_model_of_table
+from landmarks.store.artefact import Artefact
 from landmarks.store.local_features import local_folder, max_bytes_per_image
 
 
@@ -100,7 +101,8 @@ def _job(
     config: Config, model: str, split: str, ids: np.ndarray, precision: str, *, table: str | None = None, local: bool = False
 ) -> ExtractionJob:
     extract, model_folder = config.extract, config.run.folder / "models" / model
-    made_by, side = read_manifest(model_folder)["fingerprint"], decoded_side(extract, descriptors=table is not None, local=local)
+    made_by = require_model_of_table(model_folder, config.tables_folder, config.dataset.train_table)["fingerprint"]
+    side = decoded_side(extract, descriptors=table is not None, local=local)
     descriptor_output = local_output = None
     if table is not None:
         settings = extract.model_dump(include={"longest_side", "scales", "shard_images"}) | {"precision": precision}

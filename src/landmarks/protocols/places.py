@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command
 from landmarks.config import Chain, Config, PlacesSettings
 from landmarks.datasets.places import Places, read_places
 from landmarks.errors import UserError
@@ -18,7 +19,7 @@ from landmarks.scoring.evaluation import mean
 from landmarks.scoring.judge import Judge, Judged
 from landmarks.scoring.protocol import Protocol
 from landmarks.search.rankings import listed_numbers, read_chain_ranking
-from landmarks.store.tables import positions, read_tables
+from landmarks.store.tables import read_tables, require_positions
 
 PLACES = (1, 5, 10, 20)
 
@@ -79,7 +80,7 @@ class PlacesJudge(Judge):
 
     def true_images(self, query: str) -> set[str]:
         images, offsets = self._truth.near
-        row = positions([query], self._tables.test_ids)[0]
+        row = require_positions([query], self._tables.test_ids, self._tables.path("test"), next_command("evaluate"))[0]
         return set(self._tables.index_ids[images[offsets[row] : offsets[row + 1]]])
 
     def _predicted(self, ranking: Ranking) -> np.ndarray:

@@ -22,6 +22,8 @@ from landmarks.metrics.recognition import correct_predictions, micro_average_pre
 from landmarks.progress import say
 from landmarks.scoring.evaluation import Evaluation, Scores, choices, in_percent, mean, model_name
 from landmarks.scoring.protocol import Protocol
+from landmarks.search.current import require_current_search
+from landmarks.search.origins import digest
 from landmarks.search.rankings import read_chain_manifests
 from landmarks.store.artefact import library_versions, read_manifest
 from landmarks.store.tables import read_tables
@@ -33,13 +35,23 @@ def recognition_settings(settings: RecognizeSettings) -> dict[str, Any]:
     return {"recognize": settings.model_dump(mode="json", exclude={"solution"})}
 
 
+def recognition_inputs(config: Config, ranking: str) -> dict[str, str]:
+    """What the predictions are made from, beside the model. ranking: the fingerprint of the chain's ranking."""
+    train = read_manifest(config.run.folder / "space" / "train")["fingerprint"]
+    return {"ranking": ranking, "train": train, "labels": digest(config.tables_folder / config.dataset.train_table)}
+
+
 def read_recognition_manifest(config: Config) -> dict[str, Any]:
     """The manifest of <run>/recognition. Raises UserError where no predictions are, or those of other settings."""
     folder = config.run.folder / "recognition"
+    require_current_search(config, train=True)  # by an empty chain, too
     manifest, ranking = read_manifest(folder), list(read_chain_manifests(config, config.rerank).values())[-1]
     settings = {name: manifest["settings"][name] for name in recognition_settings(config.recognize)}
-    if settings != recognition_settings(config.recognize) or manifest["inputs"]["ranking"] != ranking["fingerprint"]:
-        raise UserError("these predictions were made with other settings", where=folder, next=next_command("recognize"))
+    made_from = recognition_inputs(config, ranking["fingerprint"])
+    same = {name: manifest["inputs"].get(name) for name in made_from} == made_from
+    if settings != recognition_settings(config.recognize) or not same:
+        what = "these predictions were made with other settings, or from other tables"
+        raise UserError(what, where=folder, next=next_command("recognize"))
     return manifest
 
 

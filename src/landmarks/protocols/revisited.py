@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command
 from landmarks.config import Chain, Config, chain_names, first_verifying, verifies
 from landmarks.datasets.revisited import RevisitedTruth, read_revisited_truth
 from landmarks.metrics.revisited import DIFFICULTIES, average_precision, precision_at, without_junk
@@ -18,10 +19,10 @@ from landmarks.rerank.steps.remove_junk import RemoveJunk
 from landmarks.scoring.evaluation import in_percent, mean
 from landmarks.scoring.judge import Judge, Judged
 from landmarks.scoring.protocol import Protocol
-from landmarks.search.rankings import SPACE, read_chain_manifests, read_ranking
+from landmarks.search.rankings import SPACE, read_chain_manifests, read_ranking, require_queries
 from landmarks.store.csv_files import read_csv_header
 from landmarks.store.files import read_array
-from landmarks.store.tables import positions, read_ids, read_tables
+from landmarks.store.tables import positions, read_ids, read_tables, require_positions
 from landmarks.summary import print_protocol
 
 PLACES = (1, 5, 10)
@@ -117,7 +118,7 @@ class RevisitedJudge(Judge):
         return [min(self._images(query, tuple(self._truth.images)), default=f"none of {query}") for query in self._test_ids]
 
     def _images(self, query: str, kinds: tuple[str, ...]) -> set[str]:
-        row = positions([query], self._test_ids)[0]
+        row = require_positions([query], self._test_ids, self._folder / "test.csv", next_command("evaluate"))[0]
         return set(self._index_ids[np.concatenate([self._truth.images[kind][row] for kind in kinds])])
 
     def _relevant(self, difficulty: str) -> np.ndarray:
@@ -137,13 +138,17 @@ class RevisitedJudge(Judge):
         """Of each query the ranks of its images of each kind, in the whole ranking, 0 = first."""
         folder = self._config.run.folder
         ranking = read_ranking(folder / "rankings" / names[-1])
+        require_queries(self._config, ranking, folder / "rankings" / names[-1])
         rows = positions(self._test_ids, ranking.query_ids)
+        searched = np.flatnonzero(rows >= 0)  # the others could not be described, and find nothing
         queries, index = _vectors(folder, names)
         kinds = list(self._truth.images)
         wanted = list(zip(*self._truth.images.values()))
-        found = complete_ranks(ranking.indices[rows], queries[rows], index, [np.concatenate(lists) for lists in wanted])
-        for query in np.flatnonzero(rows < 0):
-            found[query][:] = NEVER
+        images = [np.concatenate(lists) for lists in wanted]
+        found = [np.full(len(one), NEVER) for one in images]
+        ranked = complete_ranks(ranking.indices[rows[searched]], queries[rows[searched]], index, [images[row] for row in searched])
+        for row, ranks in zip(searched, ranked, strict=True):
+            found[row] = ranks
         ends = [np.cumsum([len(images) for images in lists])[:-1] for lists in wanted]
         return [dict(zip(kinds, np.split(ranks, cuts))) for ranks, cuts in zip(found, ends)]
 

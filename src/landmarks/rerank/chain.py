@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from landmarks.command import next_command
-from landmarks.config import Chain, Config, Step, chain_names, matched_splits, step_class, step_names, verifies
+from landmarks.config import Chain, Config, Step, chain_names, step_class, step_names
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.ranking import Ranking, Space
@@ -19,12 +19,12 @@ from landmarks.rerank.cost import measured
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.scoring.protocol import protocol_named
 from landmarks.search.descriptor_source import DescriptorSource
-from landmarks.search.rankings import SPACE, ranking_settings, read_chain_manifests, read_ranking, write_ranking
+from landmarks.search.rankings import SPACE, chain_artefacts, read_chain_manifests, read_ranking, write_ranking
 from landmarks.search.spaces import read_base_space, read_space, search_on_gpu
-from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.artefact import Artefact
 from landmarks.store.disk import require_space
 from landmarks.store.files import write_text
-from landmarks.store.local_features import local_folder, local_model
+from landmarks.store.local_features import local_model
 from landmarks.store.tables import SPLITS, positions, read_tables
 
 _MUCH = 1e9  # bytes worth a word
@@ -64,24 +64,6 @@ def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[str
         )
 
     return lambda of, among, first, second: pairs(of, among).counts(first, second).inliers
-
-
-def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
-    """The rankings of every prefix of `chain`, shortest first, without the search itself."""
-    if not chain:
-        return []
-    rankings, space = config.run.folder / "rankings", config.run.folder / "space"
-    inputs = {"knn": read_manifest(rankings / "knn")["fingerprint"], "train": read_manifest(space / "train")["fingerprint"]}
-    inputs["labels"] = fingerprint_of_file(config.tables_folder / config.dataset.train_table)
-    local = {}
-    if verifies(chain):
-        model = local_model(config.models, config.verification.model)
-        local = {split: read_manifest(local_folder(config.run.folder, model, split))["fingerprint"] for split in matched_splits(chain)}
-    artefacts = []
-    for steps, name in enumerate(chain_names(chain)[1:], start=1):
-        made_from = inputs | {f"{split} features": local[split] for split in matched_splits(chain[:steps])}
-        artefacts.append(Artefact(rankings / name, "rerank", ranking_settings(config, chain[:steps]), made_from))
-    return artefacts
 
 
 def require_disk(config: Config, chains: Iterable[Chain]) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from landmarks.config import Config, WhitenSettings, verifies
 from landmarks.errors import UserError
-from landmarks.store.artefact import read_manifest
+from landmarks.store.artefact import MANIFEST, read_manifest
 from landmarks.store.ledger import add_to_ledger, write_numbers
 
 
@@ -103,7 +103,18 @@ def whitening_in_words(whiten: WhitenSettings) -> str:
 def _overlap(run_folder: Path) -> str:
     """How many of the images that are scored are also in the training set, as the stage overlap found."""
     path = run_folder / "overlap" / "summary.json"
-    return json.loads(path.read_text(encoding="utf-8"))["words"] if path.is_file() else "not measured"
+    if not path.is_file() or _is_of_other_tables(run_folder):
+        return "not measured"
+    return json.loads(path.read_text(encoding="utf-8"))["words"]
+
+
+def _is_of_other_tables(run_folder: Path) -> bool:
+    """Whether the overlap was found in other descriptors of queries or index than those that were searched."""
+    places = [run_folder / "overlap", *(run_folder / "space" / split for split in ("test", "index"))]
+    if not all((place / MANIFEST).is_file() for place in places):
+        return False
+    found, *searched = (read_manifest(place).get("inputs", {}) for place in places)
+    return any(found[name] != made for inputs in searched for name, made in inputs.items() if name in found)
 
 
 def _training_set(models: Collection[str], run_folder: Path) -> str:

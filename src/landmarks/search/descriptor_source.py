@@ -2,60 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from landmarks.config import Config, ModelSettings, WhitenSettings
+from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.ops.vectors import Whitening, ensemble, learn_whitening
-from landmarks.search.distractors import Distractors
-from landmarks.store.artefact import fingerprint_of_file, read_manifest
+from landmarks.search.origins import Origins
 from landmarks.store.descriptors import Descriptors, check_descriptors, read_descriptors, read_user_descriptors
 from landmarks.store.files import read_array
 from landmarks.store.tables import Tables
 
 
-def space_settings(models: Mapping[str, ModelSettings], whiten: WhitenSettings) -> dict[str, Any]:
-    """The settings that shape the vectors, for fingerprints."""
-    whitening: dict[str, Any] = {"dimensions": whiten.dimensions}
-    if whiten.dimensions and whiten.learned_on != "train":
-        whitening["learned_on"] = whiten.learned_on
-    return {"weights": {name: model.weight for name, model in models.items()}, "whiten": whitening}
-
-
 class DescriptorSource:
     """The descriptors of each split, read on request: those of the run's models or, without models, the user's own arrays.
 
+    origins      what they are made from
     distractors  the index images of another run, or None
     """
 
     def __init__(self, config: Config, tables: Tables):
         self._run_folder, self._whiten, self._tables = config.run.folder, config.whiten, tables
         self._weights = {name: model.weight for name, model in config.models.items()}
-        # The tables of a benchmark are made in the run folder; the user's arrays lie in the benchmark's own folder.
-        made = config.dataset.kind.is_benchmark and tables.folder == config.tables_folder
-        self._arrays = config.dataset.folder if made else tables.folder
-        others = config.dataset.distractors
-        self.distractors = None if others is None else Distractors(others, self._weights)
+        self.origins = Origins(config, tables.folder, tables.train_table)
+        self._arrays, self.distractors = self.origins.arrays, self.origins.distractors
 
     def inputs(self, *splits: str) -> dict[str, str]:
-        """The fingerprints of what the vectors of `splits` are made from, with what whitening is learned on."""
-        learned_on = self._whiten.learned_on if self._whiten.dimensions else None
-        wanted = dict.fromkeys((*splits, learned_on) if learned_on in ("train", "index") else splits)
-        elsewhere: dict[str, str] = {}
-        if learned_on not in (None, "train", "index"):
-            elsewhere = {f"whitening {path.parent.name}": _fingerprint(path) for path in self._other_train}
-        if self.distractors is not None and "index" in splits:
-            elsewhere |= self.distractors.fingerprints
-        if self._weights:
-            return {f"{model}/{split}": _fingerprint(self._folder(model, split)) for model in self._weights for split in wanted} | elsewhere
-        files = [self._tables.path(split) for split in wanted]
-        files += [self._arrays / f"{split}.npy" for split in wanted if len(self._tables.ids(split)) or split != "train"]
-        return {path.name: fingerprint_of_file(path) for path in files} | elsewhere
+        """The fingerprints of what the vectors of `splits` are made from, with what whitening is learned on.
+
+        Raises UserError for descriptors of another table or model than those in use.
+        """
+        return self.origins.inputs(*splits)
 
     def vectors(self, split: str) -> Descriptors:
         """(n, dimensions) float32, L2-normalised and whitened, of the images that every model has described; without distractors."""
@@ -98,15 +77,6 @@ class DescriptorSource:
             return own
         return Descriptors(np.append(own.ids, self.distractors.ids), np.concatenate([own.matrix, *self.distractors.blocks()]))
 
-    def _folder(self, model: str, split: str) -> Path:
-        return self._run_folder / "descriptors" / model / split
-
-    @property
-    def _other_train(self) -> list[Path]:
-        """The train descriptors of the run that whitening is learned on: one folder per model, or one array."""
-        run = Path(self._whiten.learned_on).expanduser()
-        return [run / "descriptors" / model / "train" for model in self._weights] or [run / "train.npy"]
-
     @cached_property
     def _whitening(self) -> Whitening | None:
         if self._whiten.dimensions == 0:
@@ -123,16 +93,16 @@ class DescriptorSource:
 
     def _read_other_train(self) -> np.ndarray:
         if not self._weights:
-            array = read_array(self._other_train[0])
-            return ensemble([check_descriptors(np.arange(len(array)), array, self._other_train[0])], [1.0])
-        parts = [read_descriptors(folder) for folder in self._other_train]
+            array = read_array(self.origins.other_train[0])
+            return ensemble([check_descriptors(np.arange(len(array)), array, self.origins.other_train[0])], [1.0])
+        parts = [read_descriptors(folder) for folder in self.origins.other_train]
         return self._ensembled(parts[0].ids, parts).matrix
 
     def _raw(self, split: str) -> Descriptors:
         """The unwhitened vectors of the dataset's own images."""
         ids = self._tables.ids(split)
         if self._weights:
-            parts = [read_descriptors(self._folder(model, split)) for model in self._weights]
+            parts = [read_descriptors(self.origins.described(model, split)) for model in self._weights]
         elif split == "train" and len(ids) == 0:  # a benchmark has no training images and no array for them
             return Descriptors(ids, self._raw("index").matrix[:0])
         else:
@@ -144,12 +114,3 @@ class DescriptorSource:
         for part in parts:
             ids = part.for_ids(ids).ids
         return Descriptors(ids, ensemble([part.for_ids(ids).matrix for part in parts], list(self._weights.values()) or [1.0]))
-
-
-def _fingerprint(path: Path) -> str:
-    """Of an array, or of the descriptors of a model: another one for each set of skipped images."""
-    if path.suffix == ".npy":
-        return fingerprint_of_file(path)
-    manifest = read_manifest(path)
-    skipped = sorted(manifest.get("skipped", ()))
-    return manifest["fingerprint"] + (f" without {' '.join(skipped)}" if skipped else "")

@@ -46,6 +46,11 @@ class Distractors:
                 )
 
     @property
+    def described(self) -> list[Path]:
+        """The folders of descriptors of another run; none where they are given as arrays."""
+        return self._folders if self._weights else []
+
+    @property
     def fingerprints(self) -> dict[str, str]:
         if self._weights:
             return {f"distractors {folder.parent.name}": read_manifest(folder)["fingerprint"] for folder in self._folders}

@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from landmarks.command import next_command
-from landmarks.config import Chain, Config, chain_names, verifies
+from landmarks.config import Chain, Config, chain_names, matched_splits, verifies
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
-from landmarks.search.descriptor_source import space_settings
+from landmarks.search.current import changed_inputs, knn_settings, require_current_search, skipped_images
+from landmarks.search.origins import digest, require_current_features
 from landmarks.search.spaces import write_space
-from landmarks.store.artefact import read_manifest
+from landmarks.store.artefact import MANIFEST, Artefact, read_manifest
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array
+from landmarks.store.local_features import local_folder, local_model
 from landmarks.store.tables import positions, read_ids
 
 SPACE = "space"
@@ -46,35 +48,91 @@ def read_ranking(folder: Path) -> Ranking:
 def ranking_settings(config: Config, chain: Chain) -> dict[str, Any]:
     """The settings that shape the ranking after `chain`, as in its manifest; () = the search itself."""
     if not chain:
-        return space_settings(config.models, config.whiten) | {"neighbours": config.search.neighbours}
+        return knn_settings(config)
     settings: dict[str, Any] = {"chain": [step.recipe() for step in chain]}
     if verifies(chain):
         settings["verification"] = config.verification.recipe()
     return settings
 
 
+def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
+    """The rankings of every prefix of `chain`, shortest first, without the search itself.
+
+    Raises UserError where the search or local features are missing, or are not of the tables and models in use.
+    """
+    if not chain:
+        return []
+    require_current_search(config, train=True)
+    rankings = config.run.folder / "rankings"
+    inputs = _inputs(config, chain, read_manifest(rankings / "knn"))
+    artefacts = []
+    for steps, name in enumerate(chain_names(chain)[1:], start=1):
+        others = {f"{split} features" for split in matched_splits(chain) if split not in matched_splits(chain[:steps])}
+        made_from = {name: made for name, made in inputs.items() if name not in others}
+        artefacts.append(Artefact(rankings / name, "rerank", ranking_settings(config, chain[:steps]), made_from))
+    return artefacts
+
+
 def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, Any]]:
     """The manifest of every prefix of `chain`, by its name.
 
-    Raises UserError where a ranking is missing, or was made with other settings than these.
+    Raises UserError where a ranking is missing, or was made with other settings, or from other tables, vectors or local features
+    than those in use. Local features that were deleted since are not asked for.
     """
-    folder, manifests = config.run.folder / "rankings", {}
+    folder = config.run.folder / "rankings"
+    require_current_search(config, train=bool(chain), vectors=False)
+    manifests = {}
     for steps, name in enumerate(chain_names(chain)):
         manifests[name] = manifest = read_manifest(folder / name)
-        of_this_search = steps == 0 or manifest["inputs"]["knn"] == manifests["knn"]["fingerprint"]
-        if manifest["settings"] != ranking_settings(config, chain[:steps]) or not of_this_search:
-            raise UserError(
-                "this ranking was made with other settings",
-                where=folder / name,
-                next=next_command("search" if steps == 0 else "rerank"),
-            )
+        if steps == 0:  # of the search
+            continue
+        if manifest["settings"] != ranking_settings(config, chain[:steps]):
+            raise UserError("this ranking was made with other settings", where=folder / name, next=next_command("rerank"))
+        changed = changed_inputs(manifest, _inputs(config, chain[:steps], manifests["knn"], deleted=True))
+        if changed:
+            words = {"knn": "another search", "train": "other vectors of train", "labels": f"another {config.dataset.train_table}"}
+            what = f"this ranking was made from {words.get(changed[0], f'other {changed[0]}')} than what lies there now"
+            raise UserError(what, where=folder / name, next=next_command("rerank"))
     return manifests
 
 
+def _inputs(config: Config, chain: Chain, knn: dict[str, Any], *, deleted: bool = False) -> dict[str, str]:
+    """The fingerprints of what the ranking after `chain` is made from. deleted: leave out what is not there any more."""
+    train = config.run.folder / "space" / "train"
+    inputs = {"knn": knn["fingerprint"], "labels": digest(config.tables_folder / config.dataset.train_table)}
+    if not deleted or (train / MANIFEST).is_file():
+        inputs["train"] = read_manifest(train)["fingerprint"]
+    for split in matched_splits(chain):
+        folder = local_folder(config.run.folder, local_model(config.models, config.verification.model), split)
+        if not deleted or (folder / MANIFEST).is_file():
+            inputs[f"{split} features"] = require_current_features(folder, "extract-local")["fingerprint"]
+    return inputs
+
+
 def read_chain_ranking(config: Config, chain: Chain) -> Ranking:
-    """The ranking after `chain`. Raises UserError as `read_chain_manifests` does."""
+    """The ranking after `chain`. Raises UserError as `read_chain_manifests` and `require_queries` do."""
     read_chain_manifests(config, chain)
-    return read_ranking(config.run.folder / "rankings" / chain_names(chain)[-1])
+    folder = config.run.folder / "rankings" / chain_names(chain)[-1]
+    ranking = read_ranking(folder)
+    require_queries(config, ranking, folder)
+    return ranking
+
+
+def require_queries(config: Config, ranking: Ranking, folder: Path) -> None:
+    """Raise UserError unless the ranking in `folder` has a row for each query of test.csv, those that could not be described aside."""
+    test_ids = read_ids(config.tables_folder / "test.csv")
+    absent = test_ids[positions(test_ids, ranking.query_ids) < 0]
+    if len(absent):
+        skipped = skipped_images(config, "test")
+        absent = np.array([id for id in absent if id not in skipped], dtype=object)
+    strangers = ranking.query_ids[positions(ranking.query_ids, test_ids) < 0]
+    if len(absent) or len(strangers):
+        what = f"no row for the query '{absent[0]}'" if len(absent) else f"'{strangers[0]}' is not in test.csv"
+        raise UserError(
+            f"this ranking is not of the queries of test.csv: {what} ({len(absent) + len(strangers)} such queries)",
+            where=folder,
+            next=next_command("search"),
+        )
 
 
 def listed_numbers(ranking: Ranking, query_ids: np.ndarray, index_ids: np.ndarray, top: int | None = None) -> np.ndarray:

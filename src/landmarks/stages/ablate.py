@@ -26,10 +26,10 @@ from landmarks.config import AblateSettings, Chain, Config, chain_names
 from landmarks.errors import UserError
 from landmarks.gallery.ablation_chart import Change, change_chart
 from landmarks.progress import progress, say
-from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, require_disk
+from landmarks.rerank.chain import make_chain, open_context, require_disk
 from landmarks.scoring.judge import Judge
 from landmarks.scoring.protocol import Protocol, protocol_named
-from landmarks.search.rankings import read_chain_manifests
+from landmarks.search.rankings import chain_artefacts, read_chain_manifests
 from landmarks.store.artefact import MANIFEST
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import write_text

@@ -14,6 +14,7 @@ from landmarks.errors import UserError
 from landmarks.notebook.wheels import fetch_wheels
 from landmarks.progress import progress, say
 from landmarks.quantities import format_bytes
+from landmarks.search.origins import require_current_features, require_model_of_table
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.disk import require_space
 from landmarks.store.files import PART, write_json, write_text
@@ -26,7 +27,8 @@ NOTEBOOK = "notebook.ipynb"
 def bundle(config: Config) -> Path:
     """Make <run.folder>/bundle: code, weights, train's table and descriptors, wheels, configuration, notebook.ipynb.
 
-    Raises UserError where a model is not trained, or train is not described and the chain (or whitening) learns from it.
+    Raises UserError where a model is not trained, or train is not described and the chain (or whitening) learns from it; and
+    where either is of another train table than the one in use.
     """
     if not config.models:
         raise UserError(
@@ -46,6 +48,10 @@ def bundle(config: Config) -> Path:
     parts = {f"models/{name}": config.run.folder / "models" / name for name in config.models}
     if config.rerank or config.whiten.dimensions:
         parts |= {f"descriptors/{name}/train": config.run.folder / "descriptors" / name / "train" for name in config.models}
+    for name in config.models:
+        require_model_of_table(config.run.folder / "models" / name, config.tables_folder, config.dataset.train_table)
+        if f"descriptors/{name}/train" in parts:
+            require_current_features(parts[f"descriptors/{name}/train"], "extract", table)
     inputs = {name: read_manifest(path)["fingerprint"] for name, path in parts.items()} | {"table": fingerprint_of_file(table)}
     inputs |= {"notebook": fingerprint_of_file(notebook)}
     inputs |= {f"code/{path.relative_to(code)}": fingerprint_of_file(path) for path in sorted(code.rglob("*.py"))}

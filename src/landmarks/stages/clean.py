@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command
 from landmarks.config import CleanSettings, Config
 from landmarks.extraction.jobs import local_bytes_per_image, local_recipe
 from landmarks.extraction.run import extract_features
@@ -17,12 +18,13 @@ from landmarks.ops.knn import gpu_count, knn_blocks
 from landmarks.progress import progress, say
 from landmarks.quantities import format_bytes
 from landmarks.rerank.verified_pairs import VerifiedPairs
-from landmarks.search.descriptor_source import DescriptorSource, space_settings
+from landmarks.search.current import space_settings
+from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array, write_text
 from landmarks.store.local_features import local_model
-from landmarks.store.tables import TrainTable, positions, read_tables, write_clean_train
+from landmarks.store.tables import TrainTable, read_tables, require_positions, write_clean_train
 
 GLDV2 = 4_132_914  # images of train.csv of Google Landmarks v2
 BLOCK = 4096  # training images searched for together: an interrupted run loses at most one block
@@ -76,7 +78,7 @@ def _same_label_pairs(
     """Ids (n,) of the described training images, their labels (n,), pairs (p, 2) int32 of an image and a neighbour of its label."""
     descriptors = source.vectors("train")
     ids, matrix = descriptors.ids, descriptors.matrix
-    labels = train.landmark_ids[positions(ids, train.ids)]
+    labels = train.landmark_ids[require_positions(ids, train.ids, "the train table", next_command("extract"))]
     blocks = range(0, len(ids), BLOCK)
     if not artefact.is_complete():
         artefact.begin()

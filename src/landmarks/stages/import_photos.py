@@ -13,6 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from landmarks.config import Config
+from landmarks.config.run_file import has_made_parts
 from landmarks.data.images import read_image
 from landmarks.data.near_duplicates import first_of_each, near_duplicate_pairs, small_grey
 from landmarks.data.photo_split import PUBLIC_SHARE, PhotoSplit, split_photos
@@ -24,6 +25,7 @@ from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
+from landmarks.store.dataset_folder import is_replaced, refuse_replacing
 from landmarks.store.files import atomic_write
 from landmarks.store.tables import SPLITS
 
@@ -36,7 +38,8 @@ def import_photos(config: Config) -> Path:
     train.csv (id,landmark_id), index.csv, test.csv (id), the two solutions, the pictures in <split>/a/b/c/;
     landmarks.csv (landmark_id,name,in_train), query_groups.csv (id,group), and index_image_to_landmark.csv (id,landmark_id), whose
     numbers are, as in GLDv2, not those of train.csv. The id is the start of the file content's SHA-256: `sha256sum photo.jpg`.
-    Raises UserError, before anything is written, for another layout and (unless extract.on_error=skip) for an unreadable photo.
+    Raises UserError, before anything is written, for another layout and (unless extract.on_error=skip) for an unreadable photo;
+    and where another dataset is there that the run was made from (run.overwrite=false).
     """
     source, folder = config.dataset.folder, config.tables_folder
     _refuse_overlap(source, folder)
@@ -46,6 +49,10 @@ def import_photos(config: Config) -> Path:
     if artefact.is_complete():
         say(f"import: up to date ({folder})")
         return folder
+    if has_made_parts(config.run.folder) and not config.run.overwrite:
+        refuse_replacing(artefact, "run.folder=ANOTHER")
+    if is_replaced(artefact):
+        say(f"import: settings or files are others than before, the dataset is made again ({folder})")
 
     ids, small, unreadable = _read_all(photos)
     if unreadable and config.extract.on_error != "skip":

@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from landmarks.config import Config
+from landmarks.config.run_file import has_made_parts
 from landmarks.datasets.authors_folder import read_authors_folder
 from landmarks.datasets.benchmark import write_benchmark
 from landmarks.progress import say
 from landmarks.store.artefact import Artefact
+from landmarks.store.dataset_folder import is_replaced, refuse_replacing
 from landmarks.store.tables import SPLITS
 
 
 def prepare(config: Config) -> Path:
     """Make <run.folder>/dataset: index.csv, test.csv, a train.csv without rows, and the ground truth; returns the folder.
 
-    The pictures stay where they are. Raises UserError where the folder is not the benchmark's.
+    The pictures stay where they are. Raises UserError where the folder is not the benchmark's, and where other tables
+    are there that the run was made from (run.overwrite=false).
     """
     folder, source, distractors = config.tables_folder, config.dataset.folder, config.dataset.distractors
     benchmark = read_authors_folder(config.dataset, config.places, need_pictures=bool(config.models))
@@ -25,6 +28,10 @@ def prepare(config: Config) -> Path:
     if artefact.is_complete():
         say(f"prepare: up to date ({folder})")
         return folder
+    if has_made_parts(config.run.folder) and not config.run.overwrite:
+        refuse_replacing(artefact, "run.folder=ANOTHER")
+    if is_replaced(artefact):
+        say(f"prepare: settings or files are others than before, the dataset is made again ({folder})")
     artefact.begin()
     write_benchmark(folder, source, benchmark, distractors)
     artefact.finish(without=SPLITS, editable=True, index=len(benchmark.index), queries=len(benchmark.test))

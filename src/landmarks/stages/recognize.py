@@ -16,14 +16,15 @@ from landmarks.ops.non_landmark import mean_similarity
 from landmarks.ops.recognition import demote_frequent, recognition_votes
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.progress import say
-from landmarks.protocols.recognition import Recognition, recognition_settings
+from landmarks.protocols.recognition import Recognition, recognition_inputs, recognition_settings
 from landmarks.ranking import Space
 from landmarks.rerank.chain import open_context, space_after
 from landmarks.rerank.context import Context
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.scoring.record import record
+from landmarks.search.current import require_current_search
 from landmarks.search.rankings import read_chain_manifests
-from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.local_features import local_model
 from landmarks.store.tables import read_ids, read_tables
 
@@ -37,7 +38,7 @@ def recognize(config: Config) -> Path:
     Raises UserError where the chain has not been run.
     """
     tables = read_tables(config.tables_folder, config.dataset.train_table)
-    settings, inputs = _recipe(config, tables.path("train"))
+    settings, inputs = _recipe(config)
     artefact = Artefact(config.run.folder / "recognition", "recognize", settings, inputs)
     path = artefact.folder / "submission.csv"
     if artefact.is_complete():
@@ -53,10 +54,10 @@ def recognize(config: Config) -> Path:
     return path
 
 
-def _recipe(config: Config, table: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def _recipe(config: Config) -> tuple[dict[str, Any], dict[str, str]]:
     ranking = list(read_chain_manifests(config, config.rerank).values())[-1]["fingerprint"]
-    train = read_manifest(config.run.folder / "space" / "train")["fingerprint"]
-    settings, inputs = recognition_settings(config.recognize), {"ranking": ranking, "train": train, "labels": fingerprint_of_file(table)}
+    require_current_search(config, train=True)  # by an empty chain, too
+    settings, inputs = recognition_settings(config.recognize), recognition_inputs(config, ranking)
     if config.recognize.verify:
         model = local_model(config.models, config.verification.model)
         settings |= {"verification": config.verification.recipe(), "local": local_recipe(config.extract), "model": model}

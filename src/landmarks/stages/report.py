@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,11 @@ import pandas as pd
 from PIL import Image
 
 from landmarks.command import next_command
+<<<<<<< HEAD
 from landmarks.config import Chain, Config, chain_names, step_name
+=======
+from landmarks.config import Chain, Config, chain_names
+>>>>>>> b3ef3c1 (stages: what was made from other tables, descriptors or models is refused; datasets are not replaced under a run)
 from landmarks.data.images import read_box, read_image, resize
 from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
@@ -50,8 +55,15 @@ def report(config: Config) -> Path:
     chain = chains[0] if len(chains) == 1 else chains[SHOWN_OF_SEVERAL]
     manifests = read_chain_manifests(config, chain)
     judge = protocol.judge(config) if protocol.has_judge else None
+<<<<<<< HEAD
     made = list(manifests)
     shown = {names[0]: made[0], names[-1]: made[-1]}
+=======
+    shown = {names[0]: folder / "rankings" / names[0]}
+    shown |= {names[-1]: folder / "rankings" / list(manifests)[-1]}
+    if judge is not None:
+        _refuse_other_scores(config, names, protocol.chains)
+>>>>>>> b3ef3c1 (stages: what was made from other tables, descriptors or models is refused; datasets are not replaced under a run)
     scores = {} if judge is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}
     inputs = scores | {name: manifests[place]["fingerprint"] for name, place in shown.items()}
     settings = {"chains": names, "top": TOP, "queries": QUERIES, "side": SIDE, "layout": LAYOUT}
@@ -89,6 +101,7 @@ def report(config: Config) -> Path:
     return index_page
 
 
+<<<<<<< HEAD
 def _last_search(chain: Chain) -> int:
     """How many of the chain's steps there are up to the last that searches; 0: its lists were searched first of all."""
     return max((number for number, step in enumerate(chain, start=1) if step.searches), default=0)
@@ -102,6 +115,18 @@ def _above(chain: Chain, run: Chain) -> str:
     steps = _last_search(run)
     searched = " + ".join(map(step_name, run[:steps])) or "knn"
     return " + ".join(map(step_name, chain)) + ("" if steps == len(run) else f" (numbers: similarities of {searched})")
+=======
+def _refuse_other_scores(config: Config, names: list[str], run_as: Callable[[Chain], tuple[Chain, ...]]) -> None:
+    """Raise UserError where metrics.json has scores of other rankings than those that lie there."""
+    path = config.run.folder / "metrics.json"
+    if not path.is_file():  # per_query.csv and ablation.csv are asked for by name
+        return
+    scored = json.loads(path.read_text(encoding="utf-8")).get("chains", {})
+    for steps, name in enumerate(names):
+        ranking = list(read_chain_manifests(config, run_as(config.rerank[:steps])[-1]).values())[-1]
+        if name in scored and scored[name].get("fingerprint") != ranking["fingerprint"]:
+            raise UserError(f"these scores of {name} are of another ranking", where=path, next=next_command("evaluate"))
+>>>>>>> b3ef3c1 (stages: what was made from other tables, descriptors or models is refused; datasets are not replaced under a run)
 
 
 def _read_scores(path: Path, names: list[str], judge: Judge) -> pd.DataFrame:
@@ -116,6 +141,9 @@ def _read_scores(path: Path, names: list[str], judge: Judge) -> pd.DataFrame:
         )
     words = dict.fromkeys(["id", *KINDS], str)
     scored = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={name: [""] for name in columns})
+    for name in QUERY_COLUMNS:
+        if len(scored) and scored[name].tolist() != judge.queries[name].tolist():
+            raise UserError("these scores are of another ground truth or test.csv", where=path, next=next_command("evaluate"))
     scored = scored.rename(columns=columns)
     return scored[scored[names].notna().all(axis=1)].reset_index(drop=True)
 

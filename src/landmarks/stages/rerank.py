@@ -7,8 +7,9 @@ from pathlib import Path
 
 from landmarks.config import Config
 from landmarks.progress import say
-from landmarks.rerank.chain import chain_artefacts, make_chain, open_context, require_disk
+from landmarks.rerank.chain import make_chain, open_context, require_disk
 from landmarks.scoring.protocol import protocol_named
+from landmarks.search.rankings import chain_artefacts
 
 
 def rerank(config: Config) -> Path:

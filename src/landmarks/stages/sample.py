@@ -18,6 +18,7 @@ from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
+from landmarks.store.dataset_folder import refuse_replacing
 from landmarks.store.files import atomic_write
 from landmarks.store.tables import SPLITS
 from sample_world.plan import Shot, plan_world
@@ -27,12 +28,17 @@ QUALITY = 90
 
 
 def sample(config: Config) -> Path:
-    """Render config.sample into config.dataset.folder, which is returned; photos of an interrupted run are kept."""
+    """Render config.sample into config.dataset.folder, which is returned; photos of an interrupted run are kept.
+
+    Raises UserError where another world is there (run.overwrite=false).
+    """
     folder = config.dataset.folder
     artefact = Artefact(folder, "sample", config.sample.model_dump() | {"world": 1, "tables": 2}, {})
     if artefact.is_complete():
         say("sample: up to date")
         return folder
+    if not config.run.overwrite:  # runs in any folder may have been made from it
+        refuse_replacing(artefact, "dataset.folder=ANOTHER")
     artefact.begin()
     shots = plan_world(config.sample.landmarks, config.sample.seed)
     missing = [shot for shot in shots if not image_path(folder, shot.split, shot.id).exists()]

@@ -14,8 +14,9 @@ from landmarks.ops.vectors import BLOCK
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
 from landmarks.scoring.protocol import protocol_named
-from landmarks.search.descriptor_source import DescriptorSource, space_settings
-from landmarks.search.rankings import ranking_settings, write_ranking
+from landmarks.search.current import knn_artefact, space_artefact
+from landmarks.search.descriptor_source import DescriptorSource
+from landmarks.search.rankings import write_ranking
 from landmarks.search.spaces import search as search_vectors
 from landmarks.search.spaces import search_on_gpu, write_vector_blocks
 from landmarks.store.artefact import Artefact
@@ -32,10 +33,8 @@ def search(config: Config) -> Path:
     """
     source = DescriptorSource(config, read_tables(config.tables_folder, config.dataset.train_table))
     splits = ("test", "index", "train") if config.rerank or protocol_named(config.protocol).reads_train else ("test", "index")
-    settings = space_settings(config.models, config.whiten)
-    artefacts = {split: Artefact(config.run.folder / "space" / split, "search", settings, source.inputs(split)) for split in splits}
-    inputs = {split: artefacts[split].fingerprint for split in ("test", "index")}
-    knn = Artefact(config.run.folder / "rankings" / "knn", "search", ranking_settings(config, ()), inputs)
+    artefacts = {split: space_artefact(config, source.origins, split) for split in splits}
+    knn = knn_artefact(config, {split: artefact.fingerprint for split, artefact in artefacts.items()})
     missing = [split for split in splits if not artefacts[split].is_complete()]
     if not missing and knn.is_complete():
         say("search: up to date")

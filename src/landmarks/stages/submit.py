@@ -16,7 +16,7 @@ from landmarks.quantities import format_bytes
 from landmarks.remote.kaggle_client import Kaggle, Submission, competition, connect
 from landmarks.scoring.evaluation import Evaluation, choices, enter, model_name
 from landmarks.search.rankings import read_chain_manifests, read_chain_ranking
-from landmarks.store.tables import read_tables
+from landmarks.store.tables import positions, read_tables
 
 _LOOKS = 10.0  # seconds between two looks for the score
 
@@ -31,6 +31,9 @@ def submit(config: Config, *, yes: bool | None = None) -> Path:
     path = config.run.folder / "submission.csv"
     write_submission(path, tables.test_ids, ranking)
     lists = read_submission(path, tables.test_ids, tables.index_ids)
+    absent = int((positions(tables.test_ids, ranking.query_ids) < 0).sum())
+    if absent:
+        say(f"submit: {absent} queries have no images: their pictures could not be described (extract.on_error=skip)")
     say(f"submit: {path} is valid: {len(lists.ids)} queries, {len(lists.numbers)} images")
     name = config.submit.competition
     if yes and name is None:

@@ -99,6 +99,19 @@ def positions(ids: Sequence[str] | np.ndarray | pd.Series, among: np.ndarray) ->
     return pd.Index(among, dtype=object).get_indexer(pd.Index(np.asarray(ids, dtype=object), dtype=object))
 
 
+def require_positions(ids: Sequence[str] | np.ndarray | pd.Series, among: np.ndarray, where: object, next: str) -> np.ndarray:
+    """As `positions`, to index with: (n,) int64 of 0 and more. Raises UserError where one of `ids` is not among them.
+
+    where, next  of the error
+    """
+    rows = positions(ids, among)
+    absent = np.flatnonzero(rows < 0)
+    if len(absent):
+        first = np.asarray(ids, dtype=object)[absent[0]]
+        raise UserError(f"{len(absent)} of {len(rows)} ids are not there, first '{first}'", where=where, next=next)
+    return rows
+
+
 def _as_strings(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.to_pylist(), dtype=object)
 
