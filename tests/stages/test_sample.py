@@ -9,6 +9,7 @@ from PIL import Image
 
 from landmarks.config import load_config
 from landmarks.datasets.images import image_path
+from landmarks.errors import UserError
 from landmarks.stages import sample as module
 from landmarks.stages.sample import sample
 from sample_world.plan import Shot
@@ -100,4 +101,6 @@ def test_what_was_rendered_before_an_interruption_is_kept(run, tmp_path, capsys)
     assert json.loads((tmp_path / "manifest.json").read_text())["photos"] == 11
     capsys.readouterr()
     assert run() == [] and "sample: up to date" in capsys.readouterr().out
-    assert len(run("sample.seed=1")) == 11, "another world"
+    with pytest.raises(UserError, match="seed 0 -> 1"):
+        run("sample.seed=1")
+    assert len(run("sample.seed=1", "run.overwrite=true")) == 11, "another world"

@@ -112,7 +112,12 @@ def _table(config: Config, split: str) -> Path:
 
 
 def _has_ids_of_table(config: Config, split: str, listed: Path) -> bool:
-    """Whether the file `listed` has the ids of the split's table, those of skipped images and of distractors aside."""
+    """Whether the file `listed` has the ids of the split's table, those of skipped images and of distractors aside.
+
+    Where one of the two files is missing, whoever reads it says so.
+    """
+    if not (_table(config, split).is_file() and listed.is_file()):
+        return True
     ids = read_train(_table(config, split)).ids if split == "train" else read_ids(_table(config, split))
     wanted, found = set(ids) - skipped_images(config, split), set(read_ids(listed))
     return wanted <= found if split == "index" and config.dataset.distractors is not None else wanted == found

@@ -99,7 +99,9 @@ def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, An
 def _inputs(config: Config, chain: Chain, knn: dict[str, Any], *, deleted: bool = False) -> dict[str, str]:
     """The fingerprints of what the ranking after `chain` is made from. deleted: leave out what is not there any more."""
     train = config.run.folder / "space" / "train"
-    inputs = {"knn": knn["fingerprint"], "labels": digest(config.tables_folder / config.dataset.train_table)}
+    table, inputs = config.tables_folder / config.dataset.train_table, {"knn": knn["fingerprint"]}
+    if not deleted or table.is_file():
+        inputs["labels"] = digest(table)
     if not deleted or (train / MANIFEST).is_file():
         inputs["train"] = read_manifest(train)["fingerprint"]
     for split in matched_splits(chain):
