@@ -11,11 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from landmarks.command import next_command
-<<<<<<< HEAD
 from landmarks.config import Chain, Config, chain_names, step_name
-=======
-from landmarks.config import Chain, Config, chain_names
->>>>>>> b3ef3c1 (stages: what was made from other tables, descriptors or models is refused; datasets are not replaced under a run)
 from landmarks.data.images import read_box, read_image, resize
 from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
@@ -55,15 +51,10 @@ def report(config: Config) -> Path:
     chain = chains[0] if len(chains) == 1 else chains[SHOWN_OF_SEVERAL]
     manifests = read_chain_manifests(config, chain)
     judge = protocol.judge(config) if protocol.has_judge else None
-<<<<<<< HEAD
     made = list(manifests)
     shown = {names[0]: made[0], names[-1]: made[-1]}
-=======
-    shown = {names[0]: folder / "rankings" / names[0]}
-    shown |= {names[-1]: folder / "rankings" / list(manifests)[-1]}
     if judge is not None:
         _refuse_other_scores(config, names, protocol.chains)
->>>>>>> b3ef3c1 (stages: what was made from other tables, descriptors or models is refused; datasets are not replaced under a run)
     scores = {} if judge is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}
     inputs = scores | {name: manifests[place]["fingerprint"] for name, place in shown.items()}
     settings = {"chains": names, "top": TOP, "queries": QUERIES, "side": SIDE, "layout": LAYOUT}
@@ -101,7 +92,6 @@ def report(config: Config) -> Path:
     return index_page
 
 
-<<<<<<< HEAD
 def _last_search(chain: Chain) -> int:
     """How many of the chain's steps there are up to the last that searches; 0: its lists were searched first of all."""
     return max((number for number, step in enumerate(chain, start=1) if step.searches), default=0)
@@ -115,7 +105,8 @@ def _above(chain: Chain, run: Chain) -> str:
     steps = _last_search(run)
     searched = " + ".join(map(step_name, run[:steps])) or "knn"
     return " + ".join(map(step_name, chain)) + ("" if steps == len(run) else f" (numbers: similarities of {searched})")
-=======
+
+
 def _refuse_other_scores(config: Config, names: list[str], run_as: Callable[[Chain], tuple[Chain, ...]]) -> None:
     """Raise UserError where metrics.json has scores of other rankings than those that lie there."""
     path = config.run.folder / "metrics.json"
@@ -126,7 +117,6 @@ def _refuse_other_scores(config: Config, names: list[str], run_as: Callable[[Cha
         ranking = list(read_chain_manifests(config, run_as(config.rerank[:steps])[-1]).values())[-1]
         if name in scored and scored[name].get("fingerprint") != ranking["fingerprint"]:
             raise UserError(f"these scores of {name} are of another ranking", where=path, next=next_command("evaluate"))
->>>>>>> b3ef3c1 (stages: what was made from other tables, descriptors or models is refused; datasets are not replaced under a run)
 
 
 def _read_scores(path: Path, names: list[str], judge: Judge) -> pd.DataFrame:
