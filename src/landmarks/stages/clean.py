@@ -62,7 +62,7 @@ def clean(config: Config) -> Path:
 
     artefact.begin()
     counts = _write_report(artefact.folder, ids, labels, kept, inliers)
-    artefact.finish(images=len(ids), pairs=len(pairs), **counts)
+    artefact.finish(without=(), editable=False, images=len(ids), pairs=len(pairs), **counts)
     say(f"clean: {counts['kept']} of {len(ids)} images and {counts['labels_kept']} of {counts['labels']} labels stay")
     say(f"to train on them: dataset.train_table={(artefact.folder / 'train_clean.csv').resolve()} and another run.folder")
     if rate is not None:
