@@ -12,13 +12,20 @@ from landmarks.command import configured_by
 from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.launch import REFUSAL_FILE
+from landmarks.lifeline import Ended, signals_raise, watch_parent
 from landmarks.pipeline import begin, run_stage
 from landmarks.run_log import logged
 from landmarks.store.disk import no_room
 
 
+@signals_raise()
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 the user's to fix (a fault of ours raises, which exits with 1)."""
+    """Run one command; returns the exit code: 0 done, 2 the user's to fix, 130, 143 or 129 ended by SIGINT, SIGTERM or SIGHUP.
+
+    A fault of ours raises, which exits with 1.
+    """
+    if "LOCAL_RANK" in os.environ:  # one of several processes: it must not outlive the one that started it
+        watch_parent()
     # Threads of a parallel loop wait for each other by spinning; where the cores are shared (with the processes that decode
     # images, to begin with) that makes a training step up to ten times slower. Read when the OpenMP library loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -47,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(
             UserError(f"cannot read or write: {error.strerror}", where=error.filename, next="check the path and its permissions")
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("\ninterrupted: what is finished is kept, the same command continues from there", file=sys.stderr)
-        return 130
+        return error.exit_code if isinstance(error, Ended) else 130
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from landmarks.config import RunSettings
 from landmarks.errors import UserError
+from landmarks.lifeline import environment_of_child, run_to_end
 
 REFUSAL_FILE = "LANDMARKS_REFUSAL_FILE"  # names a file: a launched process makes it when it stopped with a message to the user
 
@@ -31,6 +31,7 @@ def process_count(run: RunSettings) -> int:
 def launch(name: str, command: Sequence[str], processes: int) -> None:
     """Run the stage `name` with the arguments `command` in so many processes.
 
+    Where this process is interrupted, they are ended and waited for.
     Raises UserError where one of them stopped with a message to the user, RuntimeError where one failed otherwise.
     """
     # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
@@ -43,10 +44,10 @@ def launch(name: str, command: Sequence[str], processes: int) -> None:
         "--num_cpu_threads_per_process": max(1, (os.cpu_count() or 1) // processes),
     }
     words = [word for option in options.items() for word in map(str, option)]
-    line = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", *words, "-m", "landmarks", name, *command]
+    line = [sys.executable, "-m", "landmarks.launched", "--multi_gpu", *words, "-m", "landmarks", name, *command]
     with tempfile.TemporaryDirectory() as folder:
         refusal = Path(folder, "refusal")
-        code = subprocess.run(line, check=False, env=os.environ | {REFUSAL_FILE: str(refusal)}).returncode
+        code = run_to_end(line, environment_of_child() | {REFUSAL_FILE: str(refusal)})
         refused = refusal.exists()
     if code and not refused:
         raise RuntimeError(f"{name} failed in one of {processes} processes (exit code {code}); its traceback is above")

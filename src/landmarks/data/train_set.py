@@ -14,6 +14,7 @@ from landmarks.data.images import read_image
 from landmarks.data.sampler import TrainingOrder
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
+from landmarks.lifeline import start_loader_process
 
 
 class TrainSet(Dataset):
@@ -65,4 +66,5 @@ def create_loader(train_set: TrainSet, order: TrainingOrder, workers: int, pinne
         collate_fn=collate,
         pin_memory=pinned,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=start_loader_process,
     )

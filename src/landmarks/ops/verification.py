@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from landmarks.lifeline import cancelled_on_error
 from landmarks.ops.local_features import LocalFeatures
 from landmarks.ops.matching import mutual_matches
 from landmarks.ops.ransac import ransac
@@ -87,7 +88,7 @@ def verify_pairs(queries: LocalFeatures, index: LocalFeatures, pairs: np.ndarray
 
     threads = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(threads) as pool:
+        with cancelled_on_error(ThreadPoolExecutor(threads)) as pool:
             size = max(1, math.ceil(len(pairs) / (8 * threads)))
             list(pool.map(verify_chunk, [range(len(pairs))[start : start + size] for start in range(0, len(pairs), size)]))
     finally:

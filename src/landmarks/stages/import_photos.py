@@ -21,6 +21,7 @@ from landmarks.datasets.images import image_path
 from landmarks.datasets.photo_folder import Photo, find_photos
 from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.errors import UserError
+from landmarks.lifeline import cancelled_on_error
 from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
 from landmarks.store.artefact import Artefact
@@ -111,7 +112,7 @@ def _read_all(photos: list[Photo]) -> tuple[np.ndarray, np.ndarray, dict[str, st
     unreadable: dict[str, str] = {}
     ids: list[str] = []
     small: list[np.ndarray] = []
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow and hashlib release the interpreter lock
+    with cancelled_on_error(ThreadPoolExecutor(os.cpu_count())) as threads:  # Pillow and hashlib release the interpreter lock
         for photo, read in zip(photos, progress(threads.map(_read, photos), "reading photos", "photo", total=len(photos)), strict=True):
             if isinstance(read, str):
                 unreadable[photo.name] = read

@@ -15,6 +15,7 @@ from PIL import Image
 from landmarks.config import Config
 from landmarks.datasets.images import image_path
 from landmarks.datasets.recognition import write_recognition_solution
+from landmarks.lifeline import cancelled_on_error, interrupts_held, start_pool_process
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
@@ -44,13 +45,21 @@ def sample(config: Config) -> Path:
     missing = [shot for shot in shots if not image_path(folder, shot.split, shot.id).exists()]
     missing.sort(key=lambda shot: (shot.landmark is None, shot.landmark or 0))  # a worker builds a landmark once for its photos
     # spawn: a fork of a process that has threads (those of FAISS or torch, say) can hang
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    workers = ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), initializer=_start_worker)
+    with cancelled_on_error(workers) as pool:
         job = partial(_render, folder=folder, longest_side=config.sample.longest_side)
-        list(progress(pool.map(job, missing, chunksize=32), "render photos", "photo", total=len(shots), done=len(shots) - len(missing)))
+        with interrupts_held():
+            rendered = pool.map(job, missing, chunksize=32)
+        list(progress(rendered, "render photos", "photo", total=len(shots), done=len(shots) - len(missing)))
     _write_tables(folder, shots)
     os.sync()  # once for all photos
     artefact.finish(without=SPLITS, editable=True, photos=len(shots), landmarks=config.sample.landmarks)
     return folder
+
+
+def _start_worker() -> None:
+    start_pool_process()
+    cv2.setNumThreads(1)
 
 
 def _render(shot: Shot, folder: Path, longest_side: int) -> None:

@@ -18,6 +18,7 @@ from landmarks.config import TrainSettings
 from landmarks.data.sampler import TrainingOrder
 from landmarks.data.train_set import TrainSet, create_loader
 from landmarks.errors import UserError
+from landmarks.lifeline import interrupts_held
 from landmarks.models.backbone import synchronise_batchnorm
 from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
@@ -55,7 +56,9 @@ def run_training(
             say(f"train {name}: continues after step {done} of {order.steps}")
 
     learner.train()
-    parts, window = iter(loader), Window(settings, accelerator, done)
+    with interrupts_held():  # from the loader's processes
+        parts = iter(loader)
+    window = Window(settings, accelerator, done)
     line: dict[str, float] = {}
     bar = progress(None, f"train {name}", "image", total=order.steps * images_a_step, done=done * images_a_step, hidden=not first)
     logged = saved = time.monotonic()

@@ -1,0 +1,34 @@
+"""python -m landmarks.launched OPTIONS: Accelerate's launcher, which ends with the process that started it.
+
+The elastic agent gives every process that it starts a session of its own, which no signal to a group reaches: they watch the agent
+(cli.py), and the agent watches the process that launched it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from landmarks.lifeline import environment_of_child, watch_parent
+
+
+def main() -> int:
+    """Launch as typed; returns 0, or 128 + the number of the signal that ended it. Raises as Accelerate does where a process failed."""
+    watch_parent()
+    os.environ.update(environment_of_child())
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM"  # on which the agent ends its processes
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the launching process gets it, and passes it on as SIGTERM
+    from accelerate.commands.launch import main as launch
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+
+    try:
+        launch()
+    except SignalException as ended:
+        return 128 + ended.sigval
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

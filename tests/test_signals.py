@@ -1,0 +1,156 @@
+"""Ended by any signal, a command leaves no process behind that goes on writing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+
+from landmarks.lifeline import Ended, signals_raise
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found by an environment variable")
+SETTINGS = [
+    "dataset.source=sample",
+    "models={tiny: {backbone: test_efficientnet, pretrained: false, dimensions: 16}}",
+    "train={epochs: 3000, image_size: 32, batch_size: 8, workers: 1, checkpoint_minutes: 10, log_steps: 1}",
+    "run={device: cpu, processes: 2}",
+]
+SLOW = pytest.mark.skipif("LANDMARKS_SLOW_TESTS" not in os.environ, reason="20 s; LANDMARKS_SLOW_TESTS=1 runs it")
+MARKER = "LANDMARKS_TEST_SIGNALS"
+INTERRUPTED = "interrupted: what is finished is kept"
+
+
+class Command:
+    """A command in a session of its own, and every process below it, found by a marker in the environment that they inherit."""
+
+    def __init__(self, stage, folder, *settings):
+        self.marker = f"{MARKER}={uuid.uuid4()}".encode()
+        (folder / "empty.yaml").write_text("{}\n")
+        line = [sys.executable, "-m", "landmarks", stage, "--config", str(folder / "empty.yaml"), *SETTINGS, *settings]
+        line += [f"dataset.folder={folder / 'world'}", f"run.folder={folder / 'out'}"]
+        name, _, value = self.marker.decode().partition("=")
+        environment = os.environ | {name: value}
+        self.errors = folder / "errors.txt"
+        with open(self.errors, "wb") as errors:
+            self.parent = subprocess.Popen(line, start_new_session=True, stdout=subprocess.DEVNULL, stderr=errors, env=environment)
+
+    def alive(self):
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if self.marker in (process / "environ").read_bytes().split(b"\0"):
+                    found.append(int(process.name))
+            except OSError:  # ended meanwhile, or another user's
+                continue
+        return found
+
+    def wait_until(self, condition, seconds=60):
+        limit = time.monotonic() + seconds
+        while not condition():
+            assert self.parent.poll() is None, self.errors.read_text()
+            assert time.monotonic() < limit, "it never came so far"
+            time.sleep(0.05)
+
+    def all_gone(self, seconds):
+        limit = time.monotonic() + seconds
+        while left := self.alive():
+            if time.monotonic() > limit:
+                return [psutil.Process(number).cmdline() for number in left if psutil.pid_exists(number)]
+            time.sleep(0.1)
+        return []
+
+    def clean_up(self):
+        for number in self.alive():
+            os.kill(number, signal.SIGKILL)
+        self.parent.wait()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("signals")
+    command = Command("sample", folder, "sample={landmarks: 4, longest_side: 64}")
+    assert command.parent.wait() == 0, command.errors.read_text()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group", "code"),
+    [
+        (signal.SIGTERM, False, 143),
+        (signal.SIGINT, True, 130),
+        (signal.SIGKILL, True, -9),
+        pytest.param(signal.SIGINT, False, 130, marks=SLOW),
+        pytest.param(signal.SIGHUP, False, 129, marks=SLOW),
+        pytest.param(signal.SIGKILL, False, -9, marks=SLOW),
+    ],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else {True: "group", False: "parent"}.get(value, ""),
+)
+def test_two_training_processes_end_with_their_parent(tmp_path, world, number, to_group, code):
+    (tmp_path / "world").symlink_to(world / "world")
+    command = Command("train", tmp_path, "sample={landmarks: 4, longest_side: 64}")
+    metrics = tmp_path / "out/models/tiny/metrics.jsonl"
+    try:
+        command.wait_until(lambda: metrics.is_file() and metrics.stat().st_size > 0)
+        assert len(command.alive()) >= 5  # the parent, the agent, two processes, a loading process each
+        (os.killpg if to_group else os.kill)(command.parent.pid, number)
+        assert command.parent.wait(20) == code
+        # Who was asked has waited for the others; who was killed could not.
+        assert command.all_gone(5 if code < 0 else 0.3) == []
+        size = metrics.stat().st_size
+        time.sleep(0.3)
+        assert metrics.stat().st_size == size
+        if code > 0:
+            text = command.errors.read_text()
+            assert text.count(INTERRUPTED) == 1 and "Traceback" not in text
+            assert not list(tmp_path.glob("out/**/.*.part"))
+    finally:
+        command.clean_up()
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group", "code"),
+    [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130), (signal.SIGTERM, True, 143), (signal.SIGKILL, False, -9)],
+)
+def test_rendering_processes_end_with_their_parent(tmp_path, number, to_group, code):
+    command = Command("sample", tmp_path, "sample={landmarks: 60, longest_side: 256}")
+    try:
+        command.wait_until(lambda: any(tmp_path.glob("world/**/*.jpg")))
+        (os.killpg if to_group else os.kill)(command.parent.pid, number)
+        assert command.parent.wait(20) == code
+        assert command.all_gone(5) == []
+        if code > 0:
+            text = command.errors.read_text()
+            assert text.count(INTERRUPTED) == 1 and "Traceback" not in text and "leaked" not in text
+            if not to_group:
+                assert not list(tmp_path.glob("world/**/.*.part"))
+    finally:
+        command.clean_up()
+
+
+def test_a_signal_ends_a_block_in_order_and_a_second_one_does_not_disturb_it():
+    steps = []
+    with pytest.raises(Ended) as caught, signals_raise():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            steps.append("not reached")
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            steps.append("cleaned up")
+    assert steps == ["cleaned up"] and caught.value.exit_code == 143 and isinstance(caught.value, KeyboardInterrupt)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_what_ignores_a_signal_or_handles_it_goes_on_doing_so():
+    for handler in (signal.SIG_IGN, lambda number, frame: None):
+        before = signal.signal(signal.SIGHUP, handler)
+        try:
+            with signals_raise():
+                os.kill(os.getpid(), signal.SIGHUP)
+                assert signal.getsignal(signal.SIGHUP) is handler
+        finally:
+            signal.signal(signal.SIGHUP, before)
