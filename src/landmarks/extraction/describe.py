@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -14,6 +14,7 @@ from landmarks.data.buckets import batches_by_shape
 from landmarks.data.extract_set import ExtractSet, Picture, read_ahead
 from landmarks.device import computing
 from landmarks.errors import UserError
+from landmarks.extraction.cores import Compute, each_on_one_core
 from landmarks.extraction.features import as_stored
 from landmarks.extraction.jobs import ExtractionJob, local_longest_side
 from landmarks.extraction.outputs import Described
@@ -25,9 +26,6 @@ from landmarks.models.multi_scale import describe
 from landmarks.ops.local_features import LocalFeatures
 
 SMALLEST = 10  # pixels: a picture with a shorter side has no local features (the official DELG exporter)
-
-# Pictures of one shape -> descriptors (n, dimensions) float32, kept on the device; local features of each picture in stored form.
-Compute = Callable[[list[Picture]], tuple[torch.Tensor | None, list[LocalFeatures]]]
 
 
 def make_shards(job: ExtractionJob, shards: Sequence[int], model: GlobalModel, processor: Processor, bar: tqdm) -> None:
@@ -46,7 +44,7 @@ def describe_shards(
     Raises UserError for a picture that cannot be read (extract.on_error=stop), for descriptors that are not finite, and for
     local features from a model that has none.
     """
-    compute = _compute_with(job, model, processor)
+    compute = each_on_one_core(_compute_with(job, model, processor), processor)
     pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side)
     items = read_ahead(pictures, job.settings.workers, job.settings.batch_size)
     for ids in shards:
@@ -59,12 +57,18 @@ def describe_pictures(
     pictures: Sequence[Picture], model: GlobalModel, scales: Sequence[float], processor: Processor, batch_size: int
 ) -> np.ndarray:
     """Global descriptors of pictures in memory, in their order: (n, dimensions) float32, of length one."""
+
+    def described(batch: list[Picture]) -> tuple[torch.Tensor, list[LocalFeatures]]:
+        with computing(processor.precision, processor.device):
+            return describe(model, _batch(batch, processor.device), scales), []
+
+    compute = each_on_one_core(described, processor)
     rows = np.empty((len(pictures), model.dimensions), np.float32)
     items = (((place, picture), picture.pixels) for place, picture in enumerate(pictures))
     for batch, _ in batches_by_shape(items, batch_size):
-        with computing(processor.precision, processor.device):
-            found = describe(model, _batch([picture for _, picture in batch], processor.device), scales)
-        rows[[place for place, _ in batch]] = found.cpu().numpy()
+        found, _ = compute([picture for _, picture in batch])
+        if found is not None:
+            rows[[place for place, _ in batch]] = found.cpu().numpy()
     return rows
 
 

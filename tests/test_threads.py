@@ -1,0 +1,71 @@
+"""With the same weights, results do not depend on threads and processes: descriptors bit for bit, lists in every place."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from landmarks.cli import main
+from landmarks.search.rankings import read_ranking
+
+SETTINGS = [
+    "dataset.source=sample",
+    "sample={landmarks: 8, longest_side: 96}",
+    "models={lite0: {backbone: efficientnet_lite0, dimensions: 256}}",
+    "train={epochs: 0}",
+    "extract={longest_side: 96, scales: [1.0], workers: 0, shard_images: 64}",
+    "rerank=[{step: discriminate}, {step: add_labels}, {step: augment_database}, {step: expand_query}]",
+    "run.device=cpu",
+]
+
+
+def words(stage, folder, run, *settings):
+    line = [stage, "--config", str(folder / "empty.yaml"), *SETTINGS, f"dataset.folder={folder / 'world'}", f"run.folder={folder / run}"]
+    return [*line, *settings]
+
+
+def in_a_process(line, **environment):
+    done = subprocess.run([sys.executable, "-m", "landmarks", *line], env=os.environ | environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def descriptors(folder):
+    return {str(path.relative_to(folder)): np.load(path).tobytes() for path in sorted(folder.glob("descriptors/**/*.npy"))}
+
+
+@pytest.fixture(scope="module")
+def two_threads(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("threads")
+    (folder / "empty.yaml").write_text("{}\n")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert main(words("run", folder, "two")) == 0
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    return folder
+
+
+def test_one_thread_gives_the_lists_of_two(two_threads):
+    one, two = two_threads / "one", two_threads / "two"
+    in_a_process(words("run", two_threads, "one"), OMP_NUM_THREADS="1")
+    assert len(descriptors(two)) > 3 and descriptors(one) == descriptors(two)
+    names = sorted(path.name for path in (two / "rankings").iterdir())
+    assert len(names) == 5
+    for name in names:
+        first, second = read_ranking(one / "rankings" / name), read_ranking(two / "rankings" / name)
+        np.testing.assert_array_equal(first.indices, second.indices)
+        np.testing.assert_allclose(first.scores, second.scores, rtol=0, atol=2e-6)
+    assert (one / "submission.csv").read_bytes() == (two / "submission.csv").read_bytes()
+
+
+def test_two_processes_give_the_descriptors_of_one(two_threads):
+    shared = two_threads / "shared"
+    shared.mkdir()
+    (shared / "models").symlink_to(two_threads / "two" / "models")
+    in_a_process(words("extract", two_threads, "shared", "run.processes=2"))
+    assert descriptors(shared) == descriptors(two_threads / "two")
