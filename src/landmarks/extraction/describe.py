@@ -44,7 +44,7 @@ def describe_shards(
     Raises UserError for a picture that cannot be read (extract.on_error=stop), for descriptors that are not finite, and for
     local features from a model that has none.
     """
-    compute = each_on_one_core(_compute_with(job, model, processor), processor)
+    compute = each_on_one_core(_compute_with(job, model, processor), processor, first_alone=job.local is not None)
     pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side)
     items = read_ahead(pictures, job.settings.workers, job.settings.batch_size)
     for ids in shards:
