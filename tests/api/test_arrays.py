@@ -90,6 +90,8 @@ def test_a_step_of_one_s_own_and_settings_beside_names(world):
         ({"test": np.full((2, 16), np.nan)}, "NaN"),
         ({"index": np.zeros((3, 16))}, "zero"),
         ({"test": np.ones((2, 16), int)}, "floating point"),
+        ({"labels": np.linspace(0, 1, 48)}, "labels are whole numbers"),
+        ({"labels": np.zeros((48, 1), int)}, "labels are whole numbers"),
         ({"index_ids": ["a", "a"]}, "2 ids, 1 of them different, for 90 rows"),
     ],
 )
@@ -126,6 +128,40 @@ def test_queries_without_true_images_are_left_out_and_nothing_to_score_is_refuse
     ):
         with pytest.raises(lm.UserError, match=message):
             lm.score_ranking(ranking, truth)
+
+
+@pytest.mark.parametrize("truth", [[[-1], [0]], [[5], [0]], [[0.5], [0]], [["0"], [0]], [[True], [0]]])
+def test_truth_that_is_no_row_is_refused(truth):
+    ids = np.array(["a", "b", "c"], object)
+    ranking = lm.Ranking(ids[:2], ids, np.array([[0, 1], [1, 0]], np.int32), np.array([[2, 1], [2, 1]], np.float32))
+    with pytest.raises(lm.UserError, match="row numbers of index images are whole numbers from 0 to 2"):
+        lm.score_ranking(ranking, truth)
+
+
+@pytest.mark.parametrize("indices", [np.array([[0.0, 1.0]]), np.array([[-2, 1]]), np.array([[2**40, 1]]), np.array([0, 1])])
+def test_what_is_no_ranking_is_not_scored(indices):
+    with pytest.raises(lm.UserError, match="row numbers of index images are whole numbers from -1|a ranking has rows"):
+        lm.score_ranking(indices, [[0]])
+
+
+def test_an_image_named_twice_counts_once():
+    indices = np.array([[0, 1, 2]])
+    twice, once = lm.score_ranking(indices, [[1, 1, 2, 1]]), lm.score_ranking(indices, [[2, 1]])
+    assert twice.mean_average_precision == once.mean_average_precision == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_arrays_of_any_byte_order_give_the_same_ranking(world, dtype):
+    arrays, labels = world
+    native = {name: array.astype(f"={dtype}") for name, array in arrays.items()}
+    other = {name: array.astype(f">{dtype}") for name, array in arrays.items()}
+    expected = lm.rerank_arrays(**native, labels=labels["train"], chain="sort,insert,add_labels", whiten=8)
+    found = lm.rerank_arrays(**other, labels=np.asarray(labels["train"]).astype(">i8"), chain="sort,insert,add_labels", whiten=8)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    truth = [np.array([row % 7, row % 5]) for row in range(len(found.indices))]
+    scores = lm.score_ranking(found.indices.astype(">i4"), [one.astype(">i8") for one in truth])
+    assert scores.mean_average_precision == lm.score_ranking(expected, truth).mean_average_precision
 
 
 def test_every_step_can_be_named():

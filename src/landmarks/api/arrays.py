@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from landmarks.config import Chain, Step, read_chain, require_places
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 from landmarks.metrics.google_landmarks import average_precision, precision_at
 from landmarks.ops.half import to_float16
 from landmarks.ops.vectors import l2_normalise, learn_whitening
@@ -19,6 +19,8 @@ from landmarks.rerank.context import Context
 from landmarks.search.spaces import search_on_gpu
 from landmarks.store.descriptors import check_descriptors
 from landmarks.store.tables import SPLITS
+
+MAX_ROWS = 100_000_000  # of an index whose size a ranking does not say
 
 
 def rerank_arrays(
@@ -60,7 +62,7 @@ def rerank_arrays(
     steps = read_chain(chain if isinstance(chain, str) else list(chain))
     arrays = {"test": test, "index": index, "train": np.asarray(index)[:0] if train is None else train}
     vectors = {split: _checked(split, array) for split, array in arrays.items()}
-    landmark_ids = np.asarray([] if labels is None else labels, dtype=np.int64)
+    landmark_ids = _labels([] if labels is None else labels)
     if len(landmark_ids) != len(vectors["train"]):
         raise UserError(
             f"{len(landmark_ids)} labels for {len(vectors['train'])} training images", where="labels", next="one a row of train"
@@ -123,18 +125,23 @@ def score_ranking(
     """Score a ranking as the Google Landmarks challenge does (mAP@100, metrics/google_landmarks.py).
 
     ranking  a Ranking, or rows of index images (n_query, k) integers, best first, -1 = none
-    truth    for every query its true index images: row numbers in the order of the queries; or query id -> index ids, for a Ranking
+    truth    for every query its true index images: row numbers in the order of the queries; or query id -> index ids, for a Ranking.
+             An image that is named twice counts once
     at       images of each list that count
 
-    Raises UserError where no query has a true image, and for an id that the ranking does not know.
+    Raises UserError where no query has a true image, for an id that the ranking does not know, and for numbers that are no rows.
 
     >>> import landmarks as lm
     >>> import numpy as np
     >>> lm.score_ranking(np.array([[1, 0, 2]]), [[0, 2]])
     RankingScores(mean_average_precision=0.5833, precision_at_1=0.0000, precision_at_10=0.2000)
     """
-    indices = ranking.indices if isinstance(ranking, Ranking) else np.asarray(ranking)
-    rows = _rows_of(ranking, truth) if isinstance(truth, Mapping) else [np.asarray(one, np.int64) for one in truth]
+    images = len(ranking.index_ids) if isinstance(ranking, Ranking) else MAX_ROWS
+    indices = ranking.indices if isinstance(ranking, Ranking) else _row_numbers(ranking, -1, images, "ranking")
+    if indices.ndim != 2:
+        raise UserError(f"a ranking has rows (n_query, k), not {indices.shape}", where="ranking", next="one row a query")
+    rows = _rows_of(ranking, truth) if isinstance(truth, Mapping) else [_row_numbers(one, 0, images, "truth") for one in truth]
+    rows = [np.unique(one) for one in rows]
     if len(rows) != len(indices):
         raise UserError(f"truth for {len(rows)} queries, and {len(indices)} in the ranking", where="truth", next="one list a query")
     counts = np.array([len(one) for one in rows], np.int64)
@@ -145,6 +152,23 @@ def score_ranking(
     precisions = np.where(scored, average_precision(*case, at), np.nan)
     first, ten = (float(precision_at(*case, cut)[scored].mean()) for cut in (1, 10))
     return RankingScores(float(np.nanmean(precisions)), first, ten, precisions)
+
+
+def _labels(values: Any) -> np.ndarray:
+    labels = np.asarray(values)
+    if labels.ndim != 1 or (labels.size and not np.issubdtype(labels.dtype, np.integer)):
+        raise UserError(f"labels are whole numbers (n_train,), not {labels.dtype} {labels.shape}", where="labels", next="convert them")
+    return labels.astype(np.int64)
+
+
+def _row_numbers(values: Any, least: int, images: int, where: str) -> np.ndarray:
+    """The values as int64. Raises UserError for what is no whole number from `least` to images - 1."""
+    numbers = np.asarray(values)
+    if numbers.size == 0:  # an empty list is an array of floats
+        return numbers.astype(np.int64)
+    if not np.issubdtype(numbers.dtype, np.integer) or numbers.min() < least or numbers.max() >= images:
+        raise UserError(f"row numbers of index images are whole numbers from {least} to {images - 1:,}", where=where, next="correct them")
+    return numbers.astype(np.int64)
 
 
 def _checked(split: str, array: np.ndarray) -> np.ndarray:
@@ -163,12 +187,13 @@ def _rows_of(ranking: Ranking | np.ndarray, truth: Mapping[str, Sequence[Any]]) 
     if not isinstance(ranking, Ranking):
         raise UserError("truth by ids is for a Ranking, which knows them", where="truth", next="give row numbers, a list a query")
     number_of = {id: number for number, id in enumerate(ranking.index_ids.tolist())}
+    queries = set(ranking.query_ids.tolist())
     for query in truth:
-        if query not in set(ranking.query_ids.tolist()):
-            raise UserError(f"unknown query '{query}'", where="truth", next="ids of ranking.query_ids")
+        if query not in queries:
+            raise UserError(f"unknown query '{shown(query)}'", where="truth", next="ids of ranking.query_ids")
     unknown = next((id for ids in truth.values() for id in ids if id not in number_of), None)
     if unknown is not None:
-        raise UserError(f"unknown index image '{unknown}'", where="truth", next="ids of ranking.index_ids")
+        raise UserError(f"unknown index image '{shown(unknown)}'", where="truth", next="ids of ranking.index_ids")
     return [np.array([number_of[id] for id in truth.get(query, ())], np.int64) for query in ranking.query_ids.tolist()]
 
 

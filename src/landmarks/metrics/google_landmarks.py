@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from landmarks.ops.half import native
+
 
 def average_precision(predicted: np.ndarray, truth: np.ndarray, truth_offsets: np.ndarray, at: int = 100) -> np.ndarray:
     """AP@`at` of every query: sum over k <= min(n, at) of precision(k) * relevant(k), over min(m, at).
@@ -38,6 +40,7 @@ def first_positions(predicted: np.ndarray, truth: np.ndarray, truth_offsets: np.
 
 def relevant_places(predicted: np.ndarray, truth: np.ndarray, truth_offsets: np.ndarray) -> np.ndarray:
     """(n_query, n) bool: where a true image occurs for the first time in its row. Shapes as in `average_precision`."""
+    predicted, truth, truth_offsets = native(predicted), native(truth), native(truth_offsets)
     images = 1 + max(int(predicted.max(initial=-1)), int(truth.max(initial=-1)))
     return _relevant(predicted, truth, truth_offsets, images, numba.get_num_threads())
 

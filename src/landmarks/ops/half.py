@@ -10,6 +10,11 @@ import numpy as np
 from numba.extending import overload
 
 
+def native(array: np.ndarray) -> np.ndarray:
+    """The same numbers in the byte order of this machine, without a copy where that is theirs: Numba and the bits ask for it."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
 def kernel_rows(vectors: np.ndarray) -> np.ndarray:
     """Rows (n, d) in a form that a compiled loop reads with `float32_value`: float16 as its bits (uint16, no copy), the rest as float32.
 
@@ -17,6 +22,7 @@ def kernel_rows(vectors: np.ndarray) -> np.ndarray:
     """
     if vectors.ndim != 2:
         raise ValueError(f"vectors must be (n, d), not {vectors.shape}")
+    vectors = native(vectors)
     if vectors.dtype == np.float16:
         return np.ascontiguousarray(vectors).view(np.uint16)
     return np.ascontiguousarray(vectors, dtype=np.float32)
@@ -25,7 +31,7 @@ def kernel_rows(vectors: np.ndarray) -> np.ndarray:
 def to_float32(matrix: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """The matrix (n, d) of finite values as float32, exactly where it is float16; written into `out` (n, d) where one is given."""
     out = np.empty(matrix.shape, np.float32) if out is None else out
-    if matrix.dtype == np.float16:
+    if native(matrix[:0]).dtype == np.float16:
         _to_float32(kernel_rows(matrix), out)
     else:
         out[:] = matrix

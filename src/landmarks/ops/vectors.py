@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from landmarks.ops.half import float32_value, kernel_rows, to_float16, to_float32
+from landmarks.ops.half import float32_value, kernel_rows, native, to_float16, to_float32
 
 BLOCK = 65536  # rows converted to float32 at a time, so that no second copy of a float16 matrix is in memory
 CACHE_ROWS = 4096  # rows at a time where intermediate results should stay in the processor's cache
@@ -32,7 +32,7 @@ def unusable_rows(matrix: np.ndarray) -> np.ndarray:
     """(n,) bool: which rows of a floating-point matrix (n, dimensions) hold NaN or infinity, or are zero throughout."""
     bad = np.empty(len(matrix), bool)
     for start in range(0, len(matrix), CACHE_ROWS):
-        block = matrix[start : start + CACHE_ROWS]
+        block = native(matrix[start : start + CACHE_ROWS])
         if block.dtype.itemsize in _BITS:  # without the sign, bits order as magnitudes do; infinity and NaN are the largest
             bits, infinity = _BITS[block.dtype.itemsize]
             largest = (np.ascontiguousarray(block).view(bits) & np.iinfo(bits).max // 2).max(axis=1, initial=0)
@@ -45,7 +45,7 @@ def unusable_rows(matrix: np.ndarray) -> np.ndarray:
 def _write_rows(matrix: np.ndarray, length: float, out: np.ndarray, column: int) -> None:
     """Write the rows, scaled to this length, into the columns of `out` from `column` on; `out` may be the matrix itself."""
     for start in range(0, len(matrix), BLOCK):
-        block = matrix[start : start + BLOCK]
+        block = native(matrix[start : start + BLOCK])
         if block.dtype not in (np.float16, np.float32):  # float64: the squares could overflow
             largest = np.abs(block).max(axis=1, keepdims=True, initial=0)
             block = (block / np.where(largest > 0, largest, 1)).astype(np.float32)

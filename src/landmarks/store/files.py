@@ -16,6 +16,7 @@ import numpy as np
 from landmarks.command import next_command
 from landmarks.errors import UserError
 from landmarks.store.disk import no_room
+from landmarks.store.npy import load_npy
 
 PART = ".part"  # ends the name of a file that is being written
 _HOST = socket.gethostname().replace(".", "-")
@@ -108,13 +109,13 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 def read_array(path: Path, *, mapped: bool = False) -> np.ndarray:
-    """Read one .npy file, or map it into memory read-only. Raises UserError where it is missing, cut off, or holds pickled objects."""
+    """Read one .npy file, or map it into memory read-only; in native byte order.
+
+    Raises UserError where it is missing, cut off, or holds pickled objects.
+    """
     try:
-        array = np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
+        return load_npy(path, mapped=mapped)
     except FileNotFoundError:
         raise UserError("missing file", where=path, next=f"check dataset.folder, or {next_command('run')}") from None
-    except (ValueError, EOFError) as error:
+    except ValueError as error:
         raise UserError(f"not a whole .npy file of numbers: {error}", where=path, next="write it again with numpy.save") from None
-    if not isinstance(array, np.ndarray):  # an .npz archive under the name of a .npy file
-        raise UserError("an archive of arrays, not one array", where=path, next="write it again with numpy.save")
-    return array

@@ -19,6 +19,7 @@ from landmarks.ops.local_features import LocalFeatures
 from landmarks.store.artefact import read_manifest
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array, write_json
+from landmarks.store.npy import load_npy
 from landmarks.store.tables import read_ids
 
 _ARRAYS = ("descriptors", "keypoints", "factors", "offsets")  # offsets are written last: they mark the part as complete
@@ -184,8 +185,8 @@ class LocalStore:
 
 def _mapped(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return load_npy(path, mapped=True)
+    except (OSError, ValueError) as error:
         raise UserError(f"not a whole .npy file: {error}", where=path, next="delete its folder and extract again") from None
 
 
