@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +24,7 @@ from landmarks.search.current import require_current_search
 from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.rankings import read_chain_ranking, read_ranking
 from landmarks.search.spaces import read_base_space, search, search_on_gpu
+from landmarks.store.json_files import read_object
 from landmarks.store.tables import read_tables
 
 
@@ -71,7 +71,11 @@ class Run:
         if not path.is_file():
             with configured_by([str(self.folder)]):
                 raise UserError("not evaluated yet", where=path, next=next_command("evaluate"))
-        chains = json.loads(path.read_text(encoding="utf-8"))["chains"]
+        with configured_by([str(self.folder)]):
+            again = next_command("evaluate")
+        chains = read_object(path, "what `evaluate` writes", {"chains": dict}, next=again)["chains"]
+        if not all(isinstance(row, dict) and "fingerprint" in row for row in chains.values()):
+            raise UserError("not what `evaluate` writes: a chain without numbers", where=path, next=again)
         return pd.DataFrame.from_dict(chains, orient="index").drop(columns="fingerprint").rename_axis("chain")
 
     def ranking(self, name: str | None = None) -> Ranking:

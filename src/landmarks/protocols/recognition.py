@@ -46,7 +46,7 @@ def read_recognition_manifest(config: Config) -> dict[str, Any]:
     folder = config.run.folder / "recognition"
     require_current_search(config, train=True)  # by an empty chain, too
     manifest, ranking = read_manifest(folder), list(read_chain_manifests(config, config.rerank).values())[-1]
-    settings = {name: manifest["settings"][name] for name in recognition_settings(config.recognize)}
+    settings = {name: manifest["settings"].get(name) for name in recognition_settings(config.recognize)}
     made_from = recognition_inputs(config, ranking["fingerprint"])
     same = {name: manifest["inputs"].get(name) for name in made_from} == made_from
     if settings != recognition_settings(config.recognize) or not same:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
+
+from landmarks.store.json_files import parse_json
 
 PAGE = "https://www.kaggle.com/settings/api"
 HOW_TO = f"""make one of these three (an account is free: https://www.kaggle.com/account/login):
@@ -51,7 +52,7 @@ def _text(path: Path) -> str:
 def _keys(path: Path) -> set[str]:
     """The keys of a JSON file that have a value; none where it is missing or malformed, as in the client."""
     try:
-        values = json.loads(_text(path))
+        values = parse_json(_text(path))
     except ValueError:
         return set()
     return {key for key, value in values.items() if value} if isinstance(values, dict) else set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from landmarks.config import DatasetSettings
@@ -11,6 +10,7 @@ from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.remote.items import Item
 from landmarks.store.files import write_json
+from landmarks.store.json_files import parse_object
 from landmarks.store.tables import read_ids, read_train
 
 
@@ -85,7 +85,6 @@ def _has_all_photos(dataset: DatasetSettings, split: str) -> bool:
 
 def _read(path: Path) -> dict:
     try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-        return note | {"size": int(note["size"])}
-    except (ValueError, KeyError, TypeError):
+        return parse_object(path.read_text(encoding="utf-8"), {"size": int}, {"table": str})
+    except ValueError:
         raise UserError("not a note of a download", where=path, next="delete it: that item is fetched again") from None

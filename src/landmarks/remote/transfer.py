@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import urllib3
 
 from landmarks.remote.faults import Subject, explain, say_waiting, seconds_to_wait
 from landmarks.store.files import write_json
+from landmarks.store.json_files import parse_object
 
 PIECE = 1 << 17
 TIMEOUT = (15, 120)  # seconds to connect, and between two pieces
@@ -171,7 +171,8 @@ def _state(path: Path) -> Path:
 
 def _read_state(path: Path) -> dict:
     try:
-        return json.loads(_state(path).read_text(encoding="utf-8"))
+        shape = {"validator": (str, type(None)), "size": (int, type(None))}
+        return parse_object(_state(path).read_text(encoding="utf-8"), shape)
     except (FileNotFoundError, ValueError):
         return {}
 

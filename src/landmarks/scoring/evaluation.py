@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command
 from landmarks.config import Config, WhitenSettings, verifies
 from landmarks.errors import UserError
 from landmarks.store.artefact import MANIFEST, read_manifest
@@ -130,4 +130,4 @@ def _trained_on(folder: Path) -> str:
         return "not known"
     if not manifest.get("classes"):
         return "starting weights"
-    return f"{manifest['images']} images of {manifest['classes']} landmarks"
+    return f"{manifest.get('images', 0)} images of {manifest['classes']} landmarks"

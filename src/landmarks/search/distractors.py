@@ -34,7 +34,9 @@ class Distractors:
             own, theirs = run_folder / "descriptors" / model / "index", self.folder / "descriptors" / model / "index"
             own_settings, settings = (read_manifest(one)["settings"] for one in (own, theirs))
             keys = ("longest_side", "scales")
-            different = [f"{key} {settings[key]} and not {own_settings[key]}" for key in keys if own_settings[key] != settings[key]]
+            different = [
+                f"{key} {settings.get(key)} and not {own_settings.get(key)}" for key in keys if own_settings.get(key) != settings.get(key)
+            ]
             weights = [run / "models" / model / "model.safetensors" for run in (run_folder, self.folder)]
             if all(path.is_file() for path in weights) and len({fingerprint_of_file(path) for path in weights}) > 1:
                 different.append("other weights")

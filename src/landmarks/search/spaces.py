@@ -104,7 +104,7 @@ def _known(folder: Path, neighbours: int, made: dict[str, str]) -> tuple[np.ndar
         manifest = read_manifest(folder)
     except UserError:
         return None
-    if manifest["inputs"] != made or manifest["settings"]["neighbours"] < neighbours:
+    if manifest["inputs"] != made or manifest["settings"].get("neighbours", 0) < neighbours:
         return None
     indices, similarities = (read_array(folder / f"{name}.npy", mapped=True) for name in ("indices", "similarities"))
     return np.ascontiguousarray(indices[:, :neighbours]), np.ascontiguousarray(similarities[:, :neighbours])

@@ -16,6 +16,7 @@ from landmarks.command import next_command
 from landmarks.errors import UserError
 from landmarks.store.files import PART, sweep, write_json
 from landmarks.store.lock import LOCK, hold, release
+from landmarks.store.manifest import read_manifest_file
 from landmarks.store.seal import Seal, changed_files, digest_of_file, seal
 
 MANIFEST, RECIPE = "manifest.json", "recipe.json"
@@ -93,7 +94,7 @@ class Artefact:
                     next="run.folder=ANOTHER to keep both, or run.overwrite=true to make it again",
                 )
             _clear(self.folder)
-        _sealed_before[self.folder] = (_read_json(self.folder / MANIFEST) or {}).get("files", {})
+        _sealed_before[self.folder] = (read_manifest_file(self.folder / MANIFEST, complete=True) or {}).get("files", {})
         (self.folder / MANIFEST).unlink(missing_ok=True)
         write_json(self.folder / RECIPE, self.recipe)
 
@@ -114,13 +115,13 @@ class Artefact:
         release(self.folder)
 
     def _own_manifest(self) -> dict[str, Any] | None:
-        manifest = _read_json(self.folder / MANIFEST)
+        manifest = read_manifest_file(self.folder / MANIFEST, complete=True)
         same = manifest is not None and all(manifest.get(key) == value for key, value in self.recipe.items())
         return manifest if same else None
 
     def _earlier(self) -> dict[str, Any] | None:
         """The recipe that the folder was begun with. Raises UserError for a folder of somebody else."""
-        earlier = _read_json(self.folder / RECIPE)
+        earlier = read_manifest_file(self.folder / RECIPE, complete=False)
         ours = (LOCK,)
         files = self.folder.is_dir() and any(not path.name.endswith(PART) and path.name not in ours for path in self.folder.iterdir())
         if (earlier is None and files) or (earlier is not None and earlier["stage"] != self.stage):
@@ -157,7 +158,7 @@ def adopt(folder: Path) -> list[str]:
     Its fingerprint then follows from the files, so that everything made from it is made again. Raises UserError where the folder is
     not a finished artefact, or where a file is missing.
     """
-    manifest = _read_json(folder / MANIFEST)
+    manifest = read_manifest_file(folder / MANIFEST, complete=True)
     if manifest is None:
         raise UserError("no finished folder of a run", where=folder, next=next_command(maker(folder)))
     before = manifest.get("files", {})
@@ -197,7 +198,7 @@ def maker(path: Path) -> str:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a finished artefact. Raises UserError where it is not finished, or where its files have changed since."""
-    manifest = _read_json(Path(folder) / MANIFEST)
+    manifest = read_manifest_file(Path(folder) / MANIFEST, complete=True)
     if manifest is not None:
         require_unchanged(Path(folder), manifest)
     if manifest is None:
@@ -224,18 +225,6 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path)
         elif path.name not in (RECIPE, LOCK):
             path.unlink()
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError as error:
-        raise UserError(f"not valid JSON: {error}", where=path, next="delete its folder and run again") from None
-    if not isinstance(value, dict):
-        raise UserError("not a manifest", where=path, next="delete its folder and run again")
-    return value
 
 
 def _difference(before: dict, after: dict, prefix: str = "") -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from landmarks.errors import UserError
+from landmarks.command import next_command
+from landmarks.errors import UserError, shown
 from landmarks.ops.vectors import unusable_rows
 from landmarks.store.artefact import read_manifest
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array, write_json
+from landmarks.store.json_files import read_texts
 from landmarks.store.tables import positions, read_ids
 
 
@@ -55,7 +56,9 @@ def has_skipped(folder: Path, shard: int) -> bool:
 def seal_shards(folder: Path, ids: np.ndarray) -> dict[str, str]:
     """Write ids.csv once every shard is there; returns the skipped ids with their reasons."""
     skipped = {
-        id: reason for path in sorted(folder.glob("*.skipped.json")) for id, reason in json.loads(path.read_text(encoding="utf-8")).items()
+        id: reason
+        for path in sorted(folder.glob("*.skipped.json"))
+        for id, reason in read_texts(path, "a list of skipped images", next=f"delete {folder}, then {next_command('extract')}").items()
     }
     write_csv(folder / "ids.csv", pd.DataFrame({"id": [id for id in ids if id not in skipped]}))
     return skipped
@@ -66,7 +69,7 @@ def read_descriptors(folder: Path) -> Descriptors:
     manifest = read_manifest(folder)
     ids = read_ids(folder / "ids.csv")
     shards = [read_array(path) for path in sorted(folder.glob("[0-9]*.npy"))]
-    matrix = np.concatenate(shards) if shards else np.zeros((0, manifest["dimensions"]), np.float16)
+    matrix = np.concatenate(shards) if shards else np.zeros((0, manifest.get("dimensions", 0)), np.float16)
     return Descriptors(ids, check_descriptors(ids, matrix, folder))
 
 
@@ -92,7 +95,7 @@ def check_descriptors(ids: np.ndarray, matrix: np.ndarray, where: Path) -> np.nd
     if bad.any():
         row = int(bad.argmax())
         raise UserError(
-            f"descriptor of '{ids[row]}' is zero or holds NaN or infinity",
+            f"descriptor of '{shown(ids[row])}' is zero or holds NaN or infinity",
             where=f"{where}, row {row}",
             next="extract it again, or remove the image from its table",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from landmarks.ops.local_features import LocalFeatures
 from landmarks.store.artefact import read_manifest
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array, write_json
+from landmarks.store.json_files import read_texts
 from landmarks.store.npy import load_npy
 from landmarks.store.tables import read_ids
 
@@ -123,7 +123,8 @@ class LocalStore:
     def skipped(self) -> dict[str, str]:
         """Images that could not be read -> the reason."""
         lists = (_beside(path, "skipped.json") for path in self._parts if has_skipped(path))
-        return {id: reason for path in lists for id, reason in json.loads(path.read_text(encoding="utf-8")).items()}
+        again = f"delete {self.folder}, then {next_command('extract')}"
+        return {id: reason for path in lists for id, reason in read_texts(path, "a list of skipped images", next=again).items()}
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         """The position of each of `ids` in `self.ids`: (n,) int64, -1 = not described."""

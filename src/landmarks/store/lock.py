@@ -13,6 +13,7 @@ from pathlib import Path
 
 from landmarks.command import command_line
 from landmarks.errors import UserError
+from landmarks.store.json_files import parse_json
 
 LOCK = ".lock"
 _PATIENCE = 5.0  # seconds that those who hold it are given to end: processes of a run that was just killed
@@ -86,7 +87,7 @@ def _is_same(file: int, path: Path) -> bool:
 
 def _taken(path: Path) -> UserError:
     try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
+        owner = parse_json(path.read_text(encoding="utf-8"))
         who = f"process {owner['pid']} on {owner['host']} ({owner['command']}), since {owner['since']}"
     except (OSError, ValueError, KeyError, TypeError):  # it is just being written
         who = "another process"

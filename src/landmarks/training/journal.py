@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from landmarks.errors import UserError, shown
 from landmarks.store.files import write_text
+from landmarks.store.json_files import parse_object
 
 JOURNAL = "metrics.jsonl"
 
@@ -17,13 +19,20 @@ def append_line(folder: Path, line: dict[str, Any]) -> None:
 
 
 def read_lines(folder: Path) -> list[dict[str, Any]]:
-    """All complete lines, none without a journal; a last line that was cut off is ignored."""
+    """All complete lines, none without a journal; a last line that was cut off is ignored.
+
+    Raises UserError for any other line that is no object with a step.
+    """
     path, lines = folder / JOURNAL, []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    if not path.exists():
+        return []
+    *whole, _ = path.read_bytes().split(b"\n")  # behind the last line feed is nothing, or a line that was cut off
+    for number, text in enumerate(whole, start=1):
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
+            lines.append(parse_object(text.decode("utf-8"), {"step": int}))
+        except ValueError as error:
+            where = f"{path}, line {number}"
+            raise UserError(f"not a line of a training journal: {shown(error)}", where=where, next="delete that line") from None
     return lines
 
 

@@ -11,9 +11,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 from landmarks.store.artefact import RECIPE
+from landmarks.store.cells import integer
 from landmarks.store.files import atomic_write
+from landmarks.store.json_files import parse_json
 from landmarks.store.seal import digest_of_file
 from landmarks.training.optimizer import load_state_tensors, state_tensors
 
@@ -41,16 +43,20 @@ def read_resume(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimiz
         return 0
     try:
         with safe_open(path, framework="pt") as file:
-            header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+            header, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
         if header.get("recipe", _recipe(folder)) != _recipe(folder):
             raise RuntimeError("it is of a training with other settings")
         learner.load_state_dict({name: tensors[name] for name in learner.state_dict()})
         load_state_tensors(optimizer, learner, tensors)
-    except (SafetensorError, KeyError, RuntimeError) as error:
+        state, step = parse_json(header["scaler"]), integer(header["step"])
+        if step is None or step < 0 or not isinstance(state, dict | None):
+            raise ValueError("its step or its scaler is none")
+        if scaler is not None and state is not None:
+            scaler.load_state_dict(state)
+    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"the checkpoint to resume from does not fit: {error}", where=path, next="delete it: training then starts from the beginning"
+            f"the checkpoint to resume from does not fit: {shown(error)}",
+            where=path,
+            next="delete it: training then starts from the beginning",
         ) from None
-    state = json.loads(header["scaler"])
-    if scaler is not None and state is not None:
-        scaler.load_state_dict(state)
-    return int(header["step"])
+    return step
