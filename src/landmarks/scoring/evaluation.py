@@ -15,6 +15,7 @@ from landmarks.command import next_command
 from landmarks.config import Config, WhitenSettings, verifies
 from landmarks.errors import UserError
 from landmarks.store.artefact import MANIFEST, read_manifest
+from landmarks.store.json_files import read_object
 from landmarks.store.ledger import add_to_ledger, write_numbers
 
 
@@ -105,7 +106,8 @@ def _overlap(run_folder: Path) -> str:
     path = run_folder / "overlap" / "summary.json"
     if not path.is_file() or _is_of_other_tables(run_folder):
         return "not measured"
-    return json.loads(path.read_text(encoding="utf-8"))["words"]
+    again = f"delete it, or {next_command('overlap')}"
+    return read_object(path, "what the stage overlap has written", {"words": str}, next=again)["words"]
 
 
 def _is_of_other_tables(run_folder: Path) -> bool:
