@@ -118,7 +118,9 @@ def contents(folder: Path) -> dict[str, str]:
         name = path.relative_to(folder).as_posix()
         if not path.is_file() or path.parent == folder or path.name in ("run.log", "metrics.jsonl", "index.html", "config.yaml"):
             continue
-        if path.name == "manifest.json":
+        if name.startswith("out/report/"):  # it shows seconds
+            found[name] = "there"
+        elif path.name == "manifest.json":
             manifest = json.loads(path.read_text())
             kept = {key: manifest[key] for key in ("fingerprint", "stage", "settings", "inputs")}
             found[name] = json.dumps(kept | {"files": {key: facts[2] for key, facts in _steady(manifest["files"]).items()}})
@@ -168,7 +170,6 @@ def outcome(folder: Path, whole: Undisturbed, point: Point, processes: int = 1) 
         return f"exit code {code} when run again: {(folder / 'printed.txt').read_text()[-300:]}"
     now = contents(folder)
     different = sorted(name for name in now.keys() | whole.contents.keys() if now.get(name) != whole.contents.get(name))
-    shutil.rmtree(folder)
     return f"different: {', '.join(different[:5])}" if different else "as undisturbed"
 
 
@@ -192,6 +193,7 @@ def main() -> int:
         for number, point in enumerate(points, start=1):
             said = outcome(Path(place, f"run{number}"), whole, point, chosen.processes)
             rows.setdefault((point.site, point.call), []).append(said)
+            shutil.rmtree(Path(place, f"run{number}"), ignore_errors=True)
             bad += said != "as undisturbed"
             left = (time.monotonic() - began) / number * (len(points) - number)
             print(f"{number}/{len(points)} {point}: {said} ({left / 60:.0f} min left)", file=sys.stderr, flush=True)

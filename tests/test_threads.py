@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
 from landmarks.cli import main
+from landmarks.config import ModelSettings
+from landmarks.models.checkpoint import build_model
 from landmarks.search.rankings import read_ranking
 
 SETTINGS = [
@@ -69,3 +72,17 @@ def test_two_processes_give_the_descriptors_of_one(two_threads):
     (shared / "models").symlink_to(two_threads / "two" / "models")
     in_a_process(words("extract", two_threads, "shared", "run.processes=2"))
     assert descriptors(shared) == descriptors(two_threads / "two")
+
+
+def test_local_features_of_one_thread_are_those_of_several():
+    """The map in the middle of the network is taken by a hook, which also sees the pictures of the other threads."""
+    torch.manual_seed(0)
+    model = build_model(ModelSettings(backbone="test_efficientnet", pretrained=False, dimensions=16, local={"dimensions": 8})).eval()
+    pictures = torch.rand(64, 1, 3, 64, 64)
+    with torch.inference_mode():
+        alone = [model._shallow_map.maps(picture) for picture in pictures]
+        for _ in range(3):
+            with ThreadPoolExecutor(8, initializer=torch.inference_mode(True).__enter__) as pool:
+                together = list(pool.map(model._shallow_map.maps, pictures))
+            for one, other in zip(alone, together, strict=True):
+                assert all(torch.allclose(first, second, atol=1e-5) for first, second in zip(one, other, strict=True))

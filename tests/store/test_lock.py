@@ -8,7 +8,7 @@ import pytest
 from landmarks.errors import UserError
 from landmarks.store import lock
 from landmarks.store.artefact import Artefact
-from landmarks.store.lock import LOCK, hold, release
+from landmarks.store.lock import LOCK, hold, release, tidy
 
 OTHER = """
 import sys, time
@@ -90,4 +90,16 @@ def test_a_lock_file_that_was_deleted_guards_nothing(folder):
     hold(folder)
     (folder / LOCK).unlink()
     hold(folder)
+    assert (folder / LOCK).exists()
+
+
+def test_the_lock_file_of_a_killed_process_is_tidied_and_that_of_a_living_one_is_not(folder):
+    other = Other(folder)
+    tidy(folder)
+    assert (folder / LOCK).exists()
+    other.kill()
+    tidy(folder)
+    assert not (folder / LOCK).exists()
+    hold(folder)
+    tidy(folder)
     assert (folder / LOCK).exists()

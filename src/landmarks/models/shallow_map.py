@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 
 import torch
@@ -30,9 +31,15 @@ class ShallowMap:
     def maps(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Normalised images (n, 3, h, w) -> (map at stride 16 (n, channels, ~h/16, ~w/16), map at stride 32), one pass."""
         outputs: list[torch.Tensor] = []
+        here = threading.get_ident()
+
+        def keep(_: torch.nn.Module, arguments: tuple, output: torch.Tensor) -> None:
+            if threading.get_ident() == here:  # extraction describes a picture a thread: the others' outputs pass here too
+                outputs.append(output)
+
         # Looked up at every pass, since converting BatchNorm for several processes replaces modules.
         module = self._backbone.network.get_submodule(self.layer)
-        handle = module.register_forward_hook(lambda _, arguments, output: outputs.append(output))
+        handle = module.register_forward_hook(keep)
         try:
             deep = self._backbone(images)
         finally:

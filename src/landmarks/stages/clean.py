@@ -67,7 +67,7 @@ def clean(config: Config) -> Path:
     say(f"to train on them: dataset.train_table={(artefact.folder / 'train_clean.csv').resolve()} and another run.folder")
     if rate is not None:
         pairs_per_image = _count_once(pairs, len(ids)) / max(1, len(ids)), config.clean.pairs
-        comparison = read_manifest(nearest.folder).get("seconds_a_comparison", 0.0)
+        comparison = read_manifest(nearest.folder).get("seconds_a_comparison")
         say(_cost(local_bytes_per_image(config.models[model], config.extract.local), pairs_per_image, comparison, rate))
     return artefact.folder / "train_clean.csv"
 

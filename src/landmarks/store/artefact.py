@@ -15,7 +15,7 @@ from typing import Any
 from landmarks.command import next_command
 from landmarks.errors import UserError
 from landmarks.store.files import PART, sweep, write_json
-from landmarks.store.lock import LOCK, hold, release
+from landmarks.store.lock import LOCK, hold, release, tidy
 from landmarks.store.manifest import read_manifest_file
 from landmarks.store.seal import Seal, changed_files, digest_of_file, seal
 
@@ -71,6 +71,7 @@ class Artefact:
         if manifest is None:
             return False
         require_unchanged(self.folder, manifest)
+        tidy(self.folder)
         return True
 
     def begin(self, *, precious: bool = False, overwrite: bool = False) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -74,6 +75,20 @@ def release(folder: Path) -> None:
     if file is not None:
         (folder / LOCK).unlink(missing_ok=True)
         os.close(file)
+
+
+def tidy(folder: Path) -> None:
+    """Delete the lock file of a folder that was finished, and whose maker was killed before it could; not one that is held."""
+    folder = folder.resolve()
+    if folder in _held or not (folder / LOCK).exists():
+        return
+    with suppress(OSError):  # it is held, or the disk is read-only
+        file = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / LOCK).unlink(missing_ok=True)
+        finally:
+            os.close(file)
 
 
 def _is_same(file: int, path: Path) -> bool:

@@ -21,7 +21,7 @@ _FACTS: Shape = {  # what only some stages write
     "pairs": int,
     "skipped": dict,
     "step_seconds": (int, float),
-    "seconds_a_comparison": (int, float),
+    "seconds_a_comparison": (int, float, type(None)),
     "peak_megabytes": (int, float, type(None)),
 }
 _MAX_COUNT, _MAX_DIMENSIONS = 10**11, 10**6
