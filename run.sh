@@ -26,7 +26,7 @@ install() { "$venv/bin/python" -m pip install --disable-pip-version-check "$@"; 
 
 if ! is_installed installed; then
   python="$(find_python)"
-  echo "installing requirements.txt into $venv (about 6 GB, minutes; once)"
+  echo "installing requirements.txt into $venv (about 8 GB, minutes; once)"
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
   install -r "$home/requirements.txt"
   install --quiet --no-deps --editable "$home"
