@@ -11,7 +11,8 @@ import yaml
 
 from landmarks.cli import main
 from landmarks.config import load_config
-from landmarks.config.run_file import as_yaml, differences
+from landmarks.config.run_file import as_yaml, differences, stored_dataset
+from landmarks.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 
@@ -160,3 +161,12 @@ def test_a_stranger_s_folder_runs_no_code_when_it_is_compared(made, capsys):
     assert main(["rerank", "--config", "c.yaml", "search.neighbours=20"]) == 0
     file.write_text(file.read_text().replace("rerank:\n", "rerank:\n- step: evil:Step\n"))
     assert main(["rerank", "out"]) == 2 and "--allow-code" in capsys.readouterr().err
+
+
+def test_a_configuration_of_another_version_is_refused_and_names_the_key(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("version: 1\ndataset: {colour: blue}\n")
+    with pytest.raises(UserError, match=r"dataset\.colour: [\s\S]*config.yaml"):
+        stored_dataset(file)
+    file.write_text("version: 1\ndataset:\n")
+    assert stored_dataset(file).source

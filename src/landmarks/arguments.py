@@ -98,13 +98,11 @@ def _stage(word: str, others: list[str]) -> str:
 
 def _take_run_folder(arguments: list[str], stage: Stage) -> Path | None:
     """The first word that is a run folder, taken out of the arguments. Raises UserError for one that has no configuration."""
-    if stage.bare_word is not None:
-        return None
     for place, word in enumerate(arguments[1:], start=1):
         if word.startswith("-") or "=" in word or arguments[place - 1] == "--config" or not Path(word).is_dir():
             continue
-        if not is_run_folder(Path(word)):
-            continue
+        if not is_run_folder(Path(word)) or (stage.bare_word is not None and not (Path(word) / RUN_FILE).is_file()):
+            continue  # import FOLDER: a folder of photos is none that keeps a configuration
         del arguments[place]
         if not (Path(word) / RUN_FILE).is_file():
             right = [arguments[0], "--config", "FILE", f"run.folder={word}", *arguments[1:]]

@@ -80,7 +80,13 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
     if stage.takes_command:
         options["command"] = list(command)
     module = importlib.import_module(f"landmarks.{stage.module}")
-    return getattr(module, stage.function or stage.module.rpartition(".")[2])(config, **options)
+    try:
+        return getattr(module, stage.function or stage.module.rpartition(".")[2])(config, **options)
+    except BaseException:
+        from landmarks.store.lock import let_go
+
+        let_go()
+        raise
 
 
 def run_all(config: Config, command: Sequence[str], *, yes: bool = False) -> None:

@@ -103,3 +103,10 @@ def test_the_lock_file_of_a_killed_process_is_tidied_and_that_of_a_living_one_is
     hold(folder)
     tidy(folder)
     assert (folder / LOCK).exists()
+
+
+def test_a_process_that_goes_on_after_a_failure_lets_go(folder):
+    hold(folder)
+    lock.let_go()
+    other = Other(folder)
+    other.kill()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from landmarks.config.base import expanded
 from landmarks.config.dataset import DatasetSettings
 from landmarks.config.read_yaml import RUN_FILE, VERSION, read_yaml
 from landmarks.config.settings import Config, ModelSettings
-from landmarks.errors import without_credentials
+from landmarks.errors import UserError, shown, without_credentials
+
+_Settings = TypeVar("_Settings", bound=BaseModel)
 
 RUN_PARTS = ("models", "descriptors", "local", "space", "rankings")  # folders that a run folder has
 _MADE = [f"{part}/recipe.json" for part in ("models/*", "descriptors/*/*", "local/*/*", "space/*", "rankings/*")]
@@ -49,19 +52,33 @@ def differences(config: Config, file: Path) -> list[str]:
     Only these two sections of its config.yaml are read: steps that it may name are not imported.
     """
     tree = read_yaml(file)
-    stored = DatasetSettings.model_validate(tree.get("dataset", {}))
+    stored = stored_dataset(file)
     found = []
     for key in _OF_DATASET:
         before, now = (_comparable(getattr(dataset, key)) for dataset in (stored, config.dataset))
         if before != now:
             found.append(f"dataset.{key} {before} -> {now}")
-    models = {name: ModelSettings.model_validate(model) for name, model in tree.get("models", {}).items()}
+    models = {name: _stored(file, f"models.{name}", ModelSettings, model) for name, model in (tree.get("models") or {}).items()}
     if list(config.models) != list(models):
         return [*found, f"models {', '.join(models) or 'none'} -> {', '.join(config.models) or 'none'}"]
     for name, model in config.models.items():
         before, now = (one.model_dump(mode="json", exclude=_NOT_OF_MODEL) for one in (models[name], model))
         found += [f"models.{name}.{key} {before[key]} -> {now[key]}" for key in now if before[key] != now[key]]
     return found
+
+
+def stored_dataset(file: Path) -> DatasetSettings:
+    """The dataset of a run folder's config.yaml. Raises UserError where another version wrote it, or somebody changed it."""
+    return _stored(file, "dataset", DatasetSettings, read_yaml(file).get("dataset"))
+
+
+def _stored(file: Path, key: str, kind: type[_Settings], value: Any) -> _Settings:
+    try:
+        return kind.model_validate(value or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, (key, *first["loc"])))
+        raise UserError(f"{where}: {shown(first['msg'])}", where=file, next="correct it; or use the version that wrote it") from None
 
 
 def _comparable(value: Any) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 
 from landmarks.command import configured_by, next_command
 from landmarks.config import Config
-from landmarks.config.dataset import DatasetSettings
-from landmarks.config.read_yaml import RUN_FILE, read_yaml
+from landmarks.config.read_yaml import RUN_FILE
+from landmarks.config.run_file import stored_dataset
 from landmarks.errors import UserError
 from landmarks.search.distractors import Distractors
 from landmarks.store.artefact import MANIFEST, fingerprint_of_file, read_manifest
@@ -167,6 +167,6 @@ def _table_of_run(run: Path, split: str) -> Path | None:
     """The split's table of a run by the configuration that it keeps; None where it keeps none."""
     if not (run / RUN_FILE).is_file():
         return None
-    dataset = DatasetSettings.model_validate(read_yaml(run / RUN_FILE).get("dataset", {}))
+    dataset = stored_dataset(run / RUN_FILE)
     folder = run / "dataset" if dataset.kind.has_tables_in_run else dataset.folder
     return folder / (dataset.train_table if split == "train" else f"{split}.csv")

@@ -9,6 +9,7 @@ from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.store.artefact import adopt as adopt_files
+from landmarks.store.artefact import maker
 
 
 def adopt(config: Config, folder: str | None = None) -> None:
@@ -18,6 +19,7 @@ def adopt(config: Config, folder: str | None = None) -> None:
     changed = adopt_files(Path(folder))
     if changed:
         say(f"adopted: {', '.join(changed[:10])}{f' and {len(changed) - 10} more' if len(changed) > 10 else ''}")
-        say(f"next: {next_command('run')}  (makes again what was made from them)")
+        again = ["run.overwrite=true"] if maker(Path(folder)) == "train" else []  # descriptors take long: they are made again only if asked
+        say(f"next: {next_command('run', *again)}  (makes again what was made from them)")
     else:
         say(f"{folder} is as it was finished: nothing to adopt")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from landmarks.search.rankings import read_chain_manifests, read_ranking
 from landmarks.store.artefact import Artefact, fingerprint_of_file
 from landmarks.store.csv_files import read_csv_header
 from landmarks.store.files import atomic_write, write_text
+from landmarks.store.json_files import read_object
 from landmarks.store.tables import positions
 from landmarks.summary import SECONDS
 
@@ -112,10 +112,11 @@ def _refuse_other_scores(config: Config, names: list[str], run_as: Callable[[Cha
     path = config.run.folder / "metrics.json"
     if not path.is_file():  # per_query.csv and ablation.csv are asked for by name
         return
-    scored = json.loads(path.read_text(encoding="utf-8")).get("chains", {})
+    scored = read_object(path, "the scores that `evaluate` writes", {"chains": dict}, next=next_command("evaluate"))["chains"]
     for steps, name in enumerate(names):
         ranking = list(read_chain_manifests(config, run_as(config.rerank[:steps])[-1]).values())[-1]
-        if name in scored and scored[name].get("fingerprint") != ranking["fingerprint"]:
+        known = scored.get(name, {})
+        if not isinstance(known, dict) or (name in scored and known.get("fingerprint") != ranking["fingerprint"]):
             raise UserError(f"these scores of {name} are of another ranking", where=path, next=next_command("evaluate"))
 
 

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from accelerate import Accelerator
 
+from landmarks.command import configured_by, next_command
 from landmarks.config import Config, ModelSettings, TrainSettings
+from landmarks.config.read_yaml import RUN_FILE
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet
 from landmarks.datasets.images import require_images
@@ -79,7 +81,7 @@ def _training(config: Config, name: str) -> _Training:
     recipe: dict[str, Any] = {"name": name, "model": model.model_dump(mode="json", exclude={"weight", "recipe", "checkpoint"})}
     inputs: dict[str, str] = {}
     if model.checkpoint is not None:
-        inputs = {"checkpoint": read_manifest(model.checkpoint)["fingerprint"]}
+        inputs = {"checkpoint": _manifest_elsewhere(model.checkpoint)["fingerprint"]}
     elif _learns(model, settings):
         recipe["train"] = settings.model_dump(mode="json", exclude=_SHAPE_NOTHING)
         inputs = {config.dataset.train_table: fingerprint_of_file(config.tables_folder / config.dataset.train_table)}
@@ -92,11 +94,23 @@ def _learns(model: ModelSettings, settings: TrainSettings) -> bool:
     return model.train and settings.epochs > 0
 
 
+def _manifest_elsewhere(checkpoint: Path) -> dict[str, Any]:
+    """The manifest of a model that another run trained, <run>/models/NAME; commands in its errors are those of that run."""
+    run = checkpoint.absolute().parents[1]
+    if (run / RUN_FILE).is_file():
+        with configured_by([str(run)]):
+            return read_manifest(checkpoint)
+    try:
+        return read_manifest(checkpoint)
+    except UserError as error:
+        raise UserError(error.what, where=error.where, next=f"copy the model again, or {next_command('adopt', str(checkpoint))}") from None
+
+
 def _take_over(training: _Training, checkpoint: Path, overwrite: bool, accelerator: Accelerator) -> None:
     """Copy the trained model, with the size of its training set for the manifest."""
     artefact = training.artefact
     if accelerator.is_main_process:
-        made = read_manifest(checkpoint)
+        made = _manifest_elsewhere(checkpoint)
         artefact.begin(precious=True, overwrite=overwrite)
         copy_model(checkpoint, artefact.folder, training.model)
         artefact.finish(images=made.get("images", 0), classes=made.get("classes", 0), checkpoint=str(checkpoint.resolve()))

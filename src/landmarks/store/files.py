@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
                 sync(aside)
             os.replace(aside, path)
             if durable:
-                sync(path.parent)
+                with suppress(OSError):  # of a file system that cannot do this for folders
+                    sync(path.parent)
         finally:
             aside.unlink(missing_ok=True)
     except OSError as error:

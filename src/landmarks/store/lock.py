@@ -77,6 +77,12 @@ def release(folder: Path) -> None:
         os.close(file)
 
 
+def let_go() -> None:
+    """Let go of every folder: of a stage that failed in a process that goes on, a notebook's say. The lock files are tidied later."""
+    while _held:
+        os.close(_held.popitem()[1])
+
+
 def tidy(folder: Path) -> None:
     """Delete the lock file of a folder that was finished, and whose maker was killed before it could; not one that is held."""
     folder = folder.resolve()
