@@ -1,7 +1,11 @@
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from landmarks.datasets.msls import read_msls
 from landmarks.errors import UserError
+from landmarks.ops.sequence_lists import consecutive
 
 TABLES = {
     "postprocessed.csv": ",key,easting,northing\n0,k0,10.5,20\n1,k1,11,21\n2,k2,12,22\n",
@@ -64,3 +68,46 @@ def test_a_city_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UserError, match="does not exist") as raised:
         read_msls(tmp_path, ("sf", "oslo"), "all")
     assert "oslo" in str(raised.value.where)
+
+
+def windows_of_the_authors(drives, numbers, counts, length):
+    """Sequences by the middle of each, over the rows of the file: mapillary_sls's arange_as_seq, then filter by the middle frame."""
+    found = []
+    for middle in range(length // 2, len(drives) - length // 2):
+        rows = list(range(middle - length // 2, middle + length // 2 + 1))
+        one_drive = len({drives[row] for row in rows}) == 1
+        if counts[middle] and one_drive and all(numbers[b] - numbers[a] == 1 for a, b in zip(rows, rows[1:])):
+            found.append(rows)
+    return found
+
+
+FRAMES = st.tuples(st.sampled_from("rs"), st.booleans(), st.booleans(), st.integers(1, 2))  # drive, subtask, panorama, step
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.sampled_from("rs"), st.booleans(), st.booleans(), st.integers(1, 2)), min_size=1, max_size=14),
+    st.sampled_from([1, 3, 5]),
+)
+def test_sequences_are_those_of_the_authors_code(tmp_path_factory, frames, length):
+    """Of any drives, subtasks and panoramas: what is left of the tables holds exactly the frames of the sequences that count."""
+    frames = sorted(frames, key=lambda frame: frame[0])  # the files list drive by drive
+    drives, numbers = [frame[0] for frame in frames], np.cumsum([frame[3] for frame in frames]).tolist()
+    texts = {
+        "postprocessed": ",key,easting,northing\n" + "".join(f"{n},k{n},{n},0\n" for n in range(len(frames))),
+        "raw": ",key,ca,pano\n" + "".join(f"{n},k{n},0,{frame[2]}\n" for n, frame in enumerate(frames)),
+        "seq_info": ",key,sequence_key,frame_number\n" + "".join(f"{n},k{n},{drives[n]},{numbers[n]}\n" for n in range(len(frames))),
+        "subtask_index": ",all\n" + "".join(f"{n},{frame[1]}\n" for n, frame in enumerate(frames)),
+    }
+    folder = tmp_path_factory.mktemp("msls")
+    city(folder, "sf", **texts)
+    expected = windows_of_the_authors(drives, numbers, [frame[1] and not frame[2] for frame in frames], length)
+    benchmark = read_msls(folder, ("sf",), "all", {"database": 1, "query": length})
+    rows = [int(id.rsplit("k", 1)[1]) for id in benchmark.test["id"]]
+    assert rows == sorted({row for window in expected for row in window})
+    if length == 1:
+        assert "centre" not in benchmark.test
+        return
+    kept = consecutive(np.array(drives, object)[rows], np.array(numbers)[rows], length)
+    middles = (benchmark.test["centre"] == "true").to_numpy()
+    assert [[rows[row] for row in window] for window in kept[middles[kept[:, length // 2]]]] == expected

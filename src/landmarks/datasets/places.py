@@ -28,6 +28,7 @@ class Places:
     headings   (n,) float64: the camera's compass angle in degrees, or None where the tables have none
     sequences  (n,) strings: the drive that a picture is from, or None where the tables have none
     frames     (n,) int64: its number in that drive, or None
+    centres    (n,) bool: whether it counts as a picture, or as the middle of a sequence; the others are only frames of sequences
     """
 
     ids: np.ndarray
@@ -35,6 +36,7 @@ class Places:
     headings: np.ndarray | None
     sequences: np.ndarray | None
     frames: np.ndarray | None
+    centres: np.ndarray
 
 
 def read_source(dataset: DatasetSettings, places: PlacesSettings, need_pictures: bool) -> Benchmark:
@@ -52,11 +54,11 @@ def read_places_folder(folder: Path) -> Benchmark:
 
 
 def read_places(table: Path, ids: np.ndarray) -> Places:
-    """The columns easting, northing and, where the table has them, heading, sequence and frame, rows in the order of `ids`.
+    """The columns easting, northing and, where the table has them, heading, sequence, frame and centre (true or false; all true).
 
-    Raises UserError for a missing column, a value that is not a number, and an id without a row.
+    Its rows are in the order of `ids`. Raises UserError for a missing column, a value that is not a number, and an id without a row.
     """
-    more = [name for name in ("heading", "sequence", "frame") if name in read_csv_header(table)]
+    more = [name for name in ("heading", "sequence", "frame", "centre") if name in read_csv_header(table)]
     frame = read_csv(table, ["id", *POSITION, *more]).to_pandas()
     rows = positions(ids, frame["id"].to_numpy(dtype=object))
     if (rows < 0).any():
@@ -67,7 +69,8 @@ def read_places(table: Path, ids: np.ndarray) -> Places:
         np.column_stack([_numbers(frame[name], table) for name in POSITION]),
         _numbers(frame["heading"], table) if "heading" in more else None,
         frame["sequence"].to_numpy(dtype=object) if "sequence" in more else None,
-        _whole_numbers(frame["frame"], table) if "frame" in more else None,
+        whole_numbers(frame["frame"], table) if "frame" in more else None,
+        _booleans(frame["centre"], table) if "centre" in more else np.ones(len(ids), bool),
     )
 
 
@@ -99,7 +102,16 @@ def _numbers(column: pd.Series, table: Path) -> np.ndarray:
     return np.array(numbers, np.float64)
 
 
-def _whole_numbers(column: pd.Series, table: Path) -> np.ndarray:
+def _booleans(column: pd.Series, table: Path) -> np.ndarray:
+    texts = column.str.lower()
+    odd = ~texts.isin(["true", "false"]).to_numpy(dtype=bool)
+    if odd.any():
+        what = f"{column.name} '{shown(column.iloc[int(odd.argmax())])}' is neither true nor false"
+        raise UserError(what, where=table, next="fix the row")
+    return (texts == "true").to_numpy(dtype=bool)
+
+
+def whole_numbers(column: pd.Series, table: Path) -> np.ndarray:
     """(n,) int64. Raises UserError for a cell that is no whole number."""
     numbers = _numbers(column, table)
     bad = (numbers != np.floor(numbers)) | (np.abs(numbers) > 2**53)

@@ -19,6 +19,7 @@ from landmarks.scoring.evaluation import mean
 from landmarks.scoring.judge import Judge, Judged
 from landmarks.scoring.protocol import Protocol
 from landmarks.search.rankings import listed_numbers, read_chain_ranking
+from landmarks.store.artefact import read_manifest
 from landmarks.store.tables import read_tables, require_positions
 
 PLACES = (1, 5, 10, 20)
@@ -50,6 +51,8 @@ class PlacesJudge(Judge):
 
     def __init__(self, config: Config):
         self._config, folder = config, config.tables_folder
+        if config.dataset.source == "msls":
+            _require_prepared(config)
         self._tables = read_tables(folder, config.dataset.train_table)
         queries = read_places(folder / "test.csv", self._tables.test_ids)
         self._truth = _truth(config.places, queries, read_places(folder / "index.csv", self._tables.index_ids), folder)
@@ -87,7 +90,7 @@ class PlacesJudge(Judge):
         """(queries, at least 20 where there are so many) numbers of index entries, -1 = none."""
         predicted = listed_numbers(ranking, self._tables.test_ids, self._tables.index_ids)
         queries, entries = self._truth.queries, self._truth.entries
-        if queries.shape[1] == entries.shape[1] == 1:
+        if queries.shape[1] == entries.shape[1] == 1 and len(entries) == len(self._tables.index_ids):
             return predicted[queries[:, 0]]
         return fuse_lists(predicted, queries, entries, len(self._tables.index_ids), max(PLACES))
 
@@ -110,7 +113,7 @@ def _truth(settings: PlacesSettings, queries: Places, index: Places, folder: Pat
     images, offsets = near_places(queries.positions, index.positions, settings.metres, headings, settings.degrees)
     query_rows = _sequences(queries, settings.query_frames, "query_frames", folder)
     index_rows = _sequences(index, settings.index_frames, "index_frames", folder)
-    if settings.query_frames == settings.index_frames == 1:
+    if settings.query_frames == settings.index_frames == 1 and queries.centres.all() and index.centres.all():
         return Truth(query_rows, index_rows, images, offsets, (images, offsets))
     # In which entries every picture is a frame; a query's place is that of all its frames together.
     entry_of: list[list[int]] = [[] for _ in index.ids]
@@ -126,15 +129,30 @@ def _truth(settings: PlacesSettings, queries: Places, index: Places, folder: Pat
 
 
 def _sequences(places: Places, length: int, setting: str, folder: Path) -> np.ndarray:
+    """(m, length) rows of the pictures of every sequence whose middle counts."""
     if length == 1:
-        return np.arange(len(places.ids))[:, None]
+        return np.flatnonzero(places.centres)[:, None]
     if places.sequences is None or places.frames is None:
         raise UserError(
             f"places.{setting}={length} asks for sequences, and the tables have none",
             where=folder,
             next=f"places.{setting}=1, or columns sequence and frame in index.csv and test.csv",
         )
-    return consecutive(places.sequences, places.frames, length)
+    windows = consecutive(places.sequences, places.frames, length)
+    return windows[places.centres[windows[:, length // 2]]]
+
+
+def _require_prepared(config: Config) -> None:
+    """Raise UserError where MSLS's tables were prepared for other cities, another subtask or other sequences."""
+    manifest, wanted = read_manifest(config.tables_folder), config.places.model_dump(mode="json")
+    made = {"query_frames": 1, "index_frames": 1, **manifest["settings"], **manifest.get("places", {})}
+    for name in ("cities", "subtask", "query_frames", "index_frames"):
+        if name in made and made[name] != wanted[name]:
+            raise UserError(
+                f"the tables were prepared for places.{name}={made[name]}, not {wanted[name]}",
+                where=config.tables_folder,
+                next=next_command("run", "run.folder=ANOTHER"),
+            )
 
 
 def _words(settings: PlacesSettings) -> dict[str, str]:

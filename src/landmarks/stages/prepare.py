@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from landmarks.config import Config
 from landmarks.config.run_file import has_made_parts
@@ -22,8 +23,13 @@ def prepare(config: Config) -> Path:
     """
     folder, source, distractors = config.tables_folder, config.dataset.folder, config.dataset.distractors
     benchmark = read_authors_folder(config.dataset, config.places, need_pictures=bool(config.models))
-    settings = {"source": config.dataset.source, "pictures": str(source.resolve())}
+    settings: dict[str, Any] = {"source": config.dataset.source, "pictures": str(source.resolve())}
     settings |= {"distractors": str(distractors.resolve())} if distractors else {}
+    facts: dict[str, Any] = {}
+    if config.dataset.source == "msls":
+        frames = {"query_frames": config.places.query_frames, "index_frames": config.places.index_frames}
+        settings |= {name: count for name, count in frames.items() if count > 1}
+        facts["places"] = {"cities": list(config.places.cities), "subtask": config.places.subtask}
     artefact = Artefact(folder, "prepare", settings, {"benchmark": benchmark.fingerprint()})
     if artefact.is_complete():
         say(f"prepare: up to date ({folder})")
@@ -34,6 +40,6 @@ def prepare(config: Config) -> Path:
         say(f"prepare: settings or files are others than before, the dataset is made again ({folder})")
     artefact.begin()
     write_benchmark(folder, source, benchmark, distractors)
-    artefact.finish(without=SPLITS, editable=True, index=len(benchmark.index), queries=len(benchmark.test))
+    artefact.finish(without=SPLITS, editable=True, index=len(benchmark.index), queries=len(benchmark.test), **facts)
     say(f"prepare: {len(benchmark.test)} queries, {len(benchmark.index)} index images of {source} ({folder})")
     return folder

@@ -13,6 +13,7 @@ _RECIPE: Shape = {"stage": str, "settings": dict, "inputs": dict}
 _MANIFEST: Shape = {**_RECIPE, "fingerprint": str, "seconds": (int, float)}
 _FACTS: Shape = {  # what only some stages write
     "files": dict,
+    "places": dict,
     "images": int,
     "classes": int,
     "dimensions": int,
