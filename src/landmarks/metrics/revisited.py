@@ -15,10 +15,11 @@ DIFFICULTIES = {
 def without_junk(positive_ranks: np.ndarray, junk_ranks: np.ndarray) -> np.ndarray:
     """The ranks of the positives once the junk is removed from the list.
 
-    positive_ranks (p,), junk_ranks (j,) integers in any order, 0 = first; returns (p,) int64, ascending.
+    positive_ranks (p,) different integers, junk_ranks (j,) integers, in any order, 0 = first; returns (p,) int64, ascending.
+    A rank that is junk twice, as an image in two lists is, is taken out once.
     """
     ranks = np.sort(np.asarray(positive_ranks, np.int64))
-    return ranks - np.searchsorted(np.sort(junk_ranks), ranks)
+    return ranks - np.searchsorted(np.unique(junk_ranks), ranks)
 
 
 def average_precision(ranks: np.ndarray, positives: int) -> float:

@@ -48,6 +48,7 @@ class PlacesJudge(Judge):
 
     protocol, title, short, compared = "places", "Recall@N", "R@1", "Recall@1"
     headings = {f"recall_at_{at}": f"R@{at}" for at in PLACES}
+    remedy = "larger places.metres, places.degrees=null or another places.subtask; all positions are in metres of one UTM zone"
 
     def __init__(self, config: Config):
         self._config, folder = config, config.tables_folder
@@ -63,6 +64,9 @@ class PlacesJudge(Judge):
         self._queries = pd.DataFrame({"id": self._tables.test_ids[self._rows], "relevant": positives[self._scored]})
         self._counts = {"scored": int(self._scored.sum()), "without a positive": int((positives == 0).sum())}
         self.choices = _words(config.places)
+        unmeasured = [str(at) for at in PLACES if not self._measures(at, config.search.neighbours)]
+        if unmeasured:
+            self.choices |= {"length of lists": f"{config.search.neighbours}: too short for Recall@{', '.join(unmeasured)}"}
 
     @property
     def queries(self) -> pd.DataFrame:
@@ -73,10 +77,17 @@ class PlacesJudge(Judge):
         return self._counts
 
     def judge(self, chain: Chain) -> Judged:
-        predicted = self._predicted(read_chain_ranking(self._config, chain))
-        truth = self._truth.images, self._truth.offsets
-        found = {f"recall_at_{at}": found_within(predicted, *truth, at)[self._scored].astype(float) for at in PLACES}
-        return Judged(found, found["recall_at_1"], {name: mean(100 * hits) for name, hits in found.items()})
+        """Recall@20 of lists of 5 would be Recall@5 under another name: what the lists are too short for is not measured."""
+        ranking = read_chain_ranking(self._config, chain)
+        predicted, truth, found = self._predicted(ranking), (self._truth.images, self._truth.offsets), {}
+        for at in PLACES:
+            hits = found_within(predicted, *truth, at)[self._scored].astype(float)
+            found[f"recall_at_{at}"] = hits if self._measures(at, ranking.indices.shape[1]) else np.full(len(hits), np.nan)
+        return Judged(found, found["recall_at_1"], {name: mean(100 * hits[~np.isnan(hits)]) for name, hits in found.items()})
+
+    def _measures(self, at: int, length: int) -> bool:
+        """Whether lists of that length say what is found at `at`: they are as long, or hold the whole index."""
+        return length >= min(at, len(self._tables.index_ids))
 
     def per_query(self, name: str, judged: Judged) -> dict[str, np.ndarray]:
         return {name: judged.decisive.astype(int)}

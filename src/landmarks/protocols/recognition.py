@@ -82,6 +82,7 @@ class Recognition(Protocol):
         predictions = read_predictions(folder / "submission.csv", tables.test_ids)
         solution = read_recognition_solution(path, tables.test_ids)
         chain = chain_names(config.rerank)[-1]
+        require_answerable(solution, path)
         numbers = recognition_numbers(predictions, solution)
         made = choices(config) | {"solution": path.name} | _words(config.recognize)
         spent = manifest["seconds"]
@@ -105,11 +106,20 @@ class Recognition(Protocol):
         if solution is None:
             say(f"evaluate: {path} is valid; no recognition_solution*.csv in {tables.folder}, so there is nothing to score against")
             return
-        numbers = recognition_numbers(predictions, read_recognition_solution(solution, tables.test_ids))
+        truth = read_recognition_solution(solution, tables.test_ids)
+        require_answerable(truth, solution)
+        numbers = recognition_numbers(predictions, truth)
         say(f"{path}: " + ", ".join(f"{name} {value:.2f}" for name, value in numbers.items() if value is not None))
 
     def show(self, results: dict[str, Any]) -> None:
         print_protocol(results, seconds="seconds of recognize")
+
+
+def require_answerable(solution: RecognitionSolution, path: Path) -> None:
+    """Raise UserError where no scored query has a landmark: there is nothing to recognise."""
+    if len(solution.landmarks) == 0:
+        scored = "no scored query" if len(solution.query_ids) == 0 else "no query with a landmark"
+        raise UserError(f"the solution has {scored}", where=path, next="recognize.solution=FILE, one with Private or Public queries")
 
 
 def recognition_numbers(predictions: Predictions, solution: RecognitionSolution) -> dict[str, float | None]:

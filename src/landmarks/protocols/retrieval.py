@@ -58,6 +58,7 @@ class RetrievalJudge(Judge):
     protocol, title, short = "retrieval", "mAP@100", "AP"
     compared = "the mean over private and public queries together"
     headings = {"map_private": "private", "map_public": "public"}
+    remedy = "dataset.solution=FILE, one with Private or Public queries"
 
     def __init__(self, config: Config, tables: Tables, solution: Solution, name: str):
         self._config, self._tables, self._solution = config, tables, solution

@@ -123,7 +123,7 @@ class RevisitedJudge(Judge):
 
     def _relevant(self, difficulty: str) -> np.ndarray:
         kinds = [self._truth.images[kind] for kind in DIFFICULTIES[difficulty][0]]
-        return np.array([sum(map(len, images)) for images in zip(*kinds)], np.int64)
+        return np.array([len(np.unique(np.concatenate(images))) for images in zip(*kinds)], np.int64)
 
     @cached_property
     def _index_ids(self) -> np.ndarray:
@@ -164,10 +164,12 @@ def _vectors(folder: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _measure(ranks: dict[str, np.ndarray], difficulty: str) -> list[float]:
-    """AP and precisions of one query."""
+    """AP and precisions of one query. The lists are sets, as in the authors' evaluator: an image in two of them is one image."""
     positives, junk = (np.concatenate([ranks[kind] for kind in kinds]) for kinds in DIFFICULTIES[difficulty])
-    clean = without_junk(positives[positives < NEVER], junk[junk < NEVER])
-    return [average_precision(clean, len(positives)), *(precision_at(clean, len(positives), at) for at in PLACES)]
+    found = np.unique(positives[positives < NEVER])  # different images have different ranks
+    count = len(found) + int((positives == NEVER).sum())
+    clean = without_junk(found, junk[junk < NEVER])
+    return [average_precision(clean, count), *(precision_at(clean, count, at) for at in PLACES)]
 
 
 def _crop(described: bool, queries: Path) -> str:

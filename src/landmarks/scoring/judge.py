@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from landmarks.config import Chain
+from landmarks.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Judge(ABC):
     compared  what `decisive` is, in words
     short     the same, before a number
     headings  measure -> the heading of its column
+    remedy    what to do where no query is scored
     choices   what changes the numbers of this protocol alone, in words
     """
 
@@ -42,6 +45,7 @@ class Judge(ABC):
     compared: ClassVar[str]
     short: ClassVar[str]
     headings: ClassVar[dict[str, str]]
+    remedy: ClassVar[str] = "use the ground truth of this very dataset"
     choices: dict[str, str]
 
     @property
@@ -89,3 +93,14 @@ class Judge(ABC):
     def more_results(self, per_query: pd.DataFrame, names: list[str]) -> dict[str, Any]:
         """What metrics.json says beyond the numbers of the chains `names`."""
         return {}
+
+
+def require_scored(judge: Judge, folder: Path) -> None:
+    """Raise UserError where the numbers would be of nothing: no query is scored, or none has an image that is to be found.
+
+    folder  of the ground truth, for the message
+    """
+    if len(judge.queries) == 0:
+        raise UserError("the ground truth has no scored query", where=folder, next=judge.remedy)
+    if not (judge.queries["relevant"] > 0).any():
+        raise UserError("no query has an image that is to be found", where=folder, next=judge.remedy)

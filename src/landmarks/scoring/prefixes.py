@@ -11,7 +11,7 @@ import pandas as pd
 from landmarks.config import Chain, Config, chain_names
 from landmarks.progress import progress
 from landmarks.scoring.evaluation import Evaluation, Scores, choices, model_name
-from landmarks.scoring.judge import Judge
+from landmarks.scoring.judge import Judge, require_scored
 from landmarks.search.rankings import read_chain_manifests, read_cost
 from landmarks.store.artefact import library_versions
 
@@ -19,8 +19,9 @@ from landmarks.store.artefact import library_versions
 def score_prefixes(config: Config, judge: Judge, run_as: Callable[[Chain], tuple[Chain, ...]]) -> Scores:
     """Every prefix of the run's chain, by the judge. run_as: the chains that a chain is run as (Protocol.chains).
 
-    Raises UserError for a ranking that is missing or was made with other settings.
+    Raises UserError for a ranking that is missing or was made with other settings, and where no query is scored.
     """
+    require_scored(judge, config.tables_folder)
     read_chain_manifests(config, ())
     names, made = chain_names(config.rerank), choices(config) | judge.choices
     per_query: dict[str, np.ndarray] = {}

@@ -27,7 +27,7 @@ from landmarks.errors import UserError
 from landmarks.gallery.ablation_chart import Change, change_chart
 from landmarks.progress import progress, say
 from landmarks.rerank.chain import make_chain, open_context, require_disk
-from landmarks.scoring.judge import Judge
+from landmarks.scoring.judge import Judge, require_scored
 from landmarks.scoring.protocol import Protocol, protocol_named
 from landmarks.search.rankings import chain_artefacts, read_chain_manifests
 from landmarks.store.artefact import MANIFEST
@@ -49,8 +49,7 @@ def ablate(config: Config) -> Path:
     if not (knn / MANIFEST).is_file():
         raise UserError("ablations begin at the search, which has not been made", where=knn, next=next_command("search"))
     read_chain_manifests(config, ())
-    if len(judge.queries) == 0:
-        raise UserError("the ground truth has no scored query", where=config.tables_folder, next="check dataset.solution")
+    require_scored(judge, config.tables_folder)
     rows = comparisons(config.rerank, config.ablate.leave_one_out, config.ablate.chains)
     swept = combinations(config.rerank, config.ablate, config.search.neighbours) if config.ablate.sweep else []
     choosing = None
