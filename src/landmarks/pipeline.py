@@ -14,6 +14,7 @@ from landmarks.config.read_yaml import RUN_FILE
 from landmarks.config.run_file import as_yaml, differences, has_parts
 from landmarks.errors import UserError
 from landmarks.launch import launch, process_count
+from landmarks.reading import read_text
 from landmarks.stage import STAGES
 
 _BEGIN = ("run", "import", "prepare", "train", "extract", "search")  # stages that may make the run folder
@@ -63,7 +64,7 @@ def begin(stage: str, config: Config, *, keep: bool) -> None:
         from landmarks.store.files import write_text
 
         text = as_yaml(config)
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        if not file.is_file() or read_text(file) != text:
             write_text(file, text)
 
 

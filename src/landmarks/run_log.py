@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from landmarks.command import program
 from landmarks.errors import without_credentials
+from landmarks.reading import refuse_irregular
 from landmarks.stage import STAGES
 
 LOG = "run.log"
@@ -58,6 +59,7 @@ class _Log:
         text = self._waiting.getvalue()
         if text and self._path.parent.is_dir():
             self._waiting = io.StringIO()
+            refuse_irregular(self._path)
             with open(self._path, "ab") as file:
                 os.write(file.fileno(), text.encode("utf-8", "surrogateescape"))
 

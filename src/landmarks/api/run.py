@@ -107,7 +107,8 @@ class Run:
             raise UserError("the run has no models: its descriptors were given", where=self.folder, next="a run of photos")
         several = [images] if isinstance(images, str | Path | np.ndarray) or not isinstance(images, Iterable) else list(images)
         settings = self.config.extract
-        pictures = [as_picture(image, decoded_side(settings, descriptors=True, local=False)) for image in several]
+        side, limit = decoded_side(settings, descriptors=True, local=False), self.config.dataset.max_pixels
+        pictures = [as_picture(image, side, limit) for image in several]
         parts = [describe_pictures(pictures, model, settings.scales, self._processor, settings.batch_size) for model in self._models]
         kept = [part.astype(np.float16) for part in parts]  # as precise as extracted ones are
         matrix = ensemble(kept, [model.weight for model in self.config.models.values()])

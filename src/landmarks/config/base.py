@@ -9,7 +9,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 MAX_WIDTH = 65_536  # of vectors and layers
 _MAX_NUMBER = 10_000_000  # of anything that is counted or measured; memory and disk end long before
-_FREE = ("seed", "landmark_ids", "non_landmark_ids")
+_FREE = ("seed", "landmark_ids", "non_landmark_ids", "max_pixels")
+
+
+def _is_utf8(path: Path) -> Path:
+    """A run writes its paths to UTF-8 files. Raises ValueError."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise ValueError("its name, or that of a folder above, holds bytes that are no UTF-8: rename it, or use a link") from None
+    return path
 
 
 def expanded(path: Path) -> Path:
@@ -20,7 +29,7 @@ def expanded(path: Path) -> Path:
         return path
 
 
-UserPath = Annotated[Path, AfterValidator(expanded)]
+UserPath = Annotated[Path, AfterValidator(expanded), AfterValidator(_is_utf8)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
 
 

@@ -11,7 +11,7 @@ from landmarks.config.base import Settings
 
 class BundleSettings(Settings):
     wheels: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        ("faiss-cpu>=1.11",),
+        ("faiss-cpu>=1.11", "simplejpeg>=1.9"),
         description="packages that the notebook's image lacks, as pip names them; what they need in turn must be there",
     )
     python: str = Field("3.11", pattern=r"^3\.\d+$", description="Python of the notebook's image")

@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from landmarks.config.base import Settings, UserPath
 from landmarks.config.names import require_known
 
+MAX_PIXELS = 100_000_000  # of a picture; six bytes of memory each, for most formats
+
 
 @dataclass(frozen=True)
 class Source:
@@ -64,6 +66,9 @@ class DatasetSettings(Settings):
     distractors: UserPath | None = Field(
         None, description="run folder whose index images are searched as well; without models: a folder of .npy shards of descriptors"
     )
+
+    max_pixels: int = Field(MAX_PIXELS, ge=1, le=4_000_000_000, description="a picture of more pixels is refused: it would fill the memory")
+    pictures_anywhere: bool = Field(False, description="the column path of index.csv and test.csv may lead out of the dataset's folder")
 
     @field_validator("source")
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from landmarks.errors import UserError, shown
+from landmarks.reading import read_text
 
 RUN_FILE, VERSION = "config.yaml", 1  # of the configuration that a run folder keeps of itself
 MAX_DEPTH = 50  # collections within each other
@@ -53,8 +54,7 @@ def parse_yaml(text: str) -> Any:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a configuration file, without empty sections. Raises UserError for a file that is none, or of a later version."""
     try:
-        with open(path, encoding="utf-8") as file:
-            tree = parse_yaml(file.read(MAX_CHARACTERS + 1))
+        tree = parse_yaml(read_text(path, 4 * MAX_CHARACTERS))
     except OSError as error:
         raise UserError(f"cannot read the configuration: {error.strerror}", where=path, next="check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

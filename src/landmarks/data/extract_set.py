@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from landmarks.config.dataset import MAX_PIXELS
 from landmarks.data.buckets import bucket_shape, fit_to_bucket
-from landmarks.data.images import read_box, read_image
+from landmarks.data.images import read_box, read_reduced
 from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
 from landmarks.lifeline import interrupts_held, start_loader_process
@@ -44,11 +45,13 @@ class ExtractSet(Dataset):
     folder, split  of the pictures (datasets/images.py); of one with a box, only the box is used
     ids            (n,) strings, in the order of the items
     longest_side   pixels
+    max_pixels     of a file's picture; a larger one is not read
+    anywhere       whether the pictures may lie outside the dataset
     """
 
-    def __init__(self, folder: Path, split: str, ids: np.ndarray, longest_side: int):
-        self.longest_side = longest_side
-        pictures = Pictures(folder, split)
+    def __init__(self, folder: Path, split: str, ids: np.ndarray, longest_side: int, max_pixels: int = MAX_PIXELS, anywhere: bool = False):
+        self.longest_side, self.max_pixels = longest_side, max_pixels
+        pictures = Pictures(folder, split, anywhere)
         # One block of characters, not millions of objects: counting a reference to an object makes a worker copy its memory page.
         self.paths, self.boxes = np.array(pictures.paths(ids), dtype=str), pictures.boxes(ids)
 
@@ -59,24 +62,22 @@ class ExtractSet(Dataset):
         path = Path(str(self.paths[item]))
         try:
             if self.boxes is not None:
-                return _boxed(path, self.boxes[item], self.longest_side)
-            image = read_image(path, round(self.longest_side * _MARGIN))
+                return _boxed(path, self.boxes[item], self.longest_side, self.max_pixels)
+            return _read(path, self.longest_side, self.max_pixels)
         except UserError as error:
             return error
-        return _fitted(image, _reduction(path, image), self.longest_side)
 
 
 AnyImage = str | Path | Image.Image | np.ndarray
 
 
-def as_picture(image: AnyImage, longest_side: int) -> Picture:
+def as_picture(image: AnyImage, longest_side: int, max_pixels: int = MAX_PIXELS) -> Picture:
     """A picture file, a PIL image, or pixels (height, width, 3), uint8 or floating point from 0 to 1, ready to be described.
 
     Raises UserError for a file that cannot be read, and for an array of another shape, type or range.
     """
     if isinstance(image, str | Path):
-        pixels = read_image(Path(image), round(longest_side * _MARGIN))
-        return _fitted(pixels, _reduction(Path(image), pixels), longest_side)
+        return _read(Path(image), longest_side, max_pixels)
     if isinstance(image, Image.Image):
         image = np.asarray(image.convert("RGB"))
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
@@ -109,14 +110,13 @@ def read_ahead(images: ExtractSet, workers: int, batch_size: int) -> Iterator[Pi
         return iter(loader)
 
 
-def _reduction(path: Path, image: np.ndarray) -> int:
-    """How many pixels of the file became one of `image` when it was decoded: 1, 2, 4 or 8. The file's header is read once more."""
-    with Image.open(path) as header:
-        return round(max(header.size) / max(image.shape[:2]))
+def _read(path: Path, longest_side: int, max_pixels: int) -> Picture:
+    image, reduction = read_reduced(path, round(longest_side * _MARGIN), max_pixels)
+    return _fitted(image, reduction, longest_side)
 
 
-def _boxed(path: Path, box: np.ndarray, longest_side: int) -> Picture:
-    image, corner = read_box(path, box)
+def _boxed(path: Path, box: np.ndarray, longest_side: int, max_pixels: int) -> Picture:
+    image, corner = read_box(path, box, max_pixels)
     picture = _fitted(image, 1, longest_side)
     return picture._replace(offsets=picture.offsets + np.array(corner, np.float32))
 

@@ -3,76 +3,71 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
+from landmarks.config.dataset import MAX_PIXELS
+from landmarks.data.jpeg import read_jpeg, reduction_for
+from landmarks.data.png import SIGNATURE, require_checksums
+from landmarks.data.raster import LARGE, Damaged, decode, open_picture, orientation_of
+from landmarks.data.webp import read_large_webp, read_webp_header
 from landmarks.errors import UserError
+from landmarks.reading import open_regular
 
 # OpenCV's threads do not survive a fork: the loader workers of a process that has used them hang at their first resize.
 # One picture at a time gains nothing from threads; the workers are the parallelism.
 cv2.setNumThreads(0)
 
-# EXIF orientation -> the transpose that makes the picture upright (EXIF 2.32, tag 0x0112)
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_METADATA = 64 << 20  # bytes of a file that are no pixels: profiles, previews, a film behind the photo
 
 
-def read_image(path: Path, min_side: int) -> np.ndarray:
+def read_image(path: Path, min_side: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a picture upright: (height, width, 3) uint8 RGB.
 
-    min_side  pixels that the longest side must keep. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8, which
-              is faster and antialiased; its longest side is then at least this. Smaller pictures are returned as they are. For a
-              crop of side c that may take as little as the share a of the longest side, pass c / a.
+    min_side    pixels that the longest side must keep. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8, which
+                is faster and antialiased; its longest side is then at least this. Smaller pictures are returned as they are. For a
+                crop of side c that may take as little as the share a of the longest side, pass c / a.
+    max_pixels  of the file's picture; a larger one is refused before it is decoded
 
-    Grey, CMYK and palette pictures become RGB; transparent parts become white.
-    Raises UserError where the file is missing, unreadable, empty, damaged or cut off, or has more than 179 million pixels.
+    JPEG, PNG, WebP, BMP, GIF and TIFF are read, whatever the file is called; of several pictures the first. Grey, CMYK and palette
+    pictures become RGB; transparent parts become white. It takes at most twice the memory of the RGB pixels, and that of the file;
+    three times for a progressive JPEG of full colour resolution and for a large WebP with transparency.
+
+    Raises UserError where the file is missing, no regular file, unreadable, empty, cut off, too large, or damaged so that its
+    format shows it (docs/own-photos.md has the rates).
     """
+    return read_reduced(path, min_side, max_pixels)[0]
+
+
+def read_reduced(path: Path, min_side: int, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, int]:
+    """As `read_image`, and how many pixels of the file became one in each direction: 1, 2, 4 or 8."""
     path = Path(path)
-    data = _read_bytes(path)
-    if data.startswith(b"\xff\xd8"):
-        # A partial download is often filled with zeros to the full length, which decode as flat grey.
-        data = data.rstrip(b"\0")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is twice that of the warning
-            picture = Image.open(io.BytesIO(data))
-        reduction = min(8, max(picture.size) // max(min_side, 1))
-        if reduction >= 2:
-            picture.draft(None, (picture.width // reduction, picture.height // reduction))
-        orientation = _orientation(picture)
-        image = _as_rgb(picture)
-    except Image.DecompressionBombError:
-        raise UserError(
-            "the picture has more pixels than any photo: refused, it would fill the memory",
-            where=path,
-            next="replace the file with a smaller copy",
-        ) from None
-    except Exception as error:  # Pillow's readers raise many types of error for a damaged file
-        raise UserError(f"damaged or not a picture: {_reason(error)}", where=path, next="replace the file") from None
-    if orientation in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[orientation])
-    return np.array(image)
+    with _opened(path) as file:
+        try:
+            pixels, orientation, reduction = _decode(file, path, min_side, max_pixels)
+        except Damaged as error:
+            raise UserError(f"damaged or not a picture: {error}", where=path, next="replace the file") from None
+        except Image.DecompressionBombError:
+            raise _too_large("", path, "replace the file with a smaller copy") from None
+        except MemoryError:
+            raise UserError("not enough memory for the picture", where=path, next="a smaller copy, or fewer processes at once") from None
+        except OSError as error:
+            raise UserError(f"cannot read the picture: {error.strerror or error}", where=path, next="check the file") from None
+    return _upright(pixels, orientation), reduction
 
 
-def read_box(path: Path, box: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+def read_box(path: Path, box: np.ndarray, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, tuple[int, int]]:
     """Decode a part of a picture: its pixels (height, width, 3) uint8 RGB, and x, y of their upper left corner in the picture.
 
     box  (4,) left, top, right, bottom in pixels of the upright picture, rounded; clipped to the picture
 
     Raises UserError as `read_image` does, and where the box lies outside the picture.
     """
-    image = read_image(path, 1 << 30)  # in full: a box may be a small part of it
+    image = read_image(path, 1 << 30, max_pixels)  # in full: a box may be a small part of it
     height, width = image.shape[:2]
     left, top, right, bottom = np.clip(np.round(box).astype(int), 0, [width, height, width, height]).tolist()
     if right <= left or bottom <= top:
@@ -103,36 +98,84 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
-def _read_bytes(path: Path) -> bytes:
+def _opened(path: Path) -> BinaryIO:
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+        return open_regular(path)
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError("missing picture", where=path, next="complete the dataset, or remove the row from its table") from None
-    except OSError as error:
-        raise UserError(f"cannot read the picture: {error.strerror}", where=path, next="check the file and its permissions") from None
-    if not data:
+
+
+def _decode(file: BinaryIO, path: Path, min_side: int, max_pixels: int) -> tuple[np.ndarray, int, int]:
+    """The pixels as they are stored, their EXIF orientation, and the reduction."""
+    first = file.read(30)
+    if not first:
         raise UserError("the file is empty", where=path, next="replace the file")
-    return data
+    if first.startswith(b"RIFF") and first[8:12] == b"WEBP":
+        return _decode_webp(file, first, path, max_pixels)
+    if first.startswith(SIGNATURE):
+        require_checksums(file)
+    file.seek(0)
+    _allow_in_pillow(max_pixels)
+    picture = open_picture(file)
+    size = picture.size
+    _refuse_large(size, path, max_pixels)
+    if not first.startswith(b"\xff\xd8"):
+        return *decode(picture), 1
+    reduction = reduction_for(size, min_side)
+    pixels = read_jpeg(_whole_jpeg(file, size), size, len(picture.getbands()), reduction)
+    if pixels is not None:
+        return pixels, orientation_of(picture), reduction
+    file.seek(0)
+    picture = open_picture(file)
+    picture.draft(None, (max(1, size[0] // reduction), max(1, size[1] // reduction)))
+    return *decode(picture), reduction
 
 
-def _orientation(image: Image.Image) -> int:
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # damaged EXIF: the pixels are still good, and most pictures are upright
-        return 1
+def _decode_webp(file: BinaryIO, first: bytes, path: Path, max_pixels: int) -> tuple[np.ndarray, int, int]:
+    header = read_webp_header(first)
+    _refuse_large((header.width, header.height), path, max_pixels)
+    data = first + file.read(min(header.length, _METADATA + 8 * max_pixels) - len(first))
+    if len(data) < header.length:
+        raise Damaged("truncated")
+    if header.width * header.height >= LARGE and not header.animated:
+        return *read_large_webp(data), 1
+    _allow_in_pillow(max_pixels)
+    return *decode(open_picture(io.BytesIO(data))), 1
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        grey = np.asarray(image) >> 8  # Pillow would clip 16-bit values at 255
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+def _whole_jpeg(file: BinaryIO, size: tuple[int, int]) -> bytes:
+    """The file, or as much of it as a picture of this size can need."""
+    file.seek(0)
+    data = file.read(_METADATA + 4 * size[0] * size[1])
+    # A partial download is often filled with zeros to the full length, which decode as flat grey.
+    return data.rstrip(b"\0")
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "no known picture format"  # Pillow's own text shows a memory address
-    return str(error) or type(error).__name__
+def _allow_in_pillow(max_pixels: int) -> None:
+    """Pillow has a limit of its own, twice this number; it is only raised, where the user's is higher."""
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > max(2 * Image.MAX_IMAGE_PIXELS, MAX_PIXELS):
+        Image.MAX_IMAGE_PIXELS = max_pixels
+
+
+def _refuse_large(size: tuple[int, int], path: Path, max_pixels: int) -> None:
+    pixels = size[0] * size[1]
+    if pixels > max_pixels:
+        raise _too_large(f", {size[0]:,} x {size[1]:,},", path, f"a smaller copy, or dataset.max_pixels={pixels}")
+
+
+def _too_large(size: str, path: Path, next: str) -> UserError:
+    return UserError(f"the picture has more pixels{size} than any photo: refused, it would fill the memory", where=path, next=next)
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turned and mirrored as EXIF says (EXIF 2.32, tag 0x0112); pixels of another number are upright."""
+    turns = {
+        2: lambda: pixels[:, ::-1],
+        3: lambda: pixels[::-1, ::-1],
+        4: lambda: pixels[::-1],
+        5: lambda: pixels.transpose(1, 0, 2),
+        6: lambda: np.rot90(pixels, -1),
+        7: lambda: pixels[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda: np.rot90(pixels),
+    }
+    return np.ascontiguousarray(turns[orientation]()) if orientation in turns else pixels

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 SIDE = 32  # pixels of the small grey image that everything here is computed from
+ROWS = 256  # of a photo, converted to grey at once
 BLOCK = 256  # hashes compared with all others at once: 50,000 photos need about 100 MB
 # Measured on 1,368 web photos of 23 landmarks: copies correlate by 0.98 or more, different photos by 0.93 at most.
 SAME_PICTURE = 0.95
@@ -16,7 +17,9 @@ def small_grey(image: np.ndarray) -> np.ndarray:
 
     Copies of different size stay most similar when the photo has 256 pixels a side or more.
     """
-    return np.asarray(Image.fromarray(image).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX))
+    # In strips: Pillow holds 4 bytes a pixel of colour.
+    strips = [np.asarray(Image.fromarray(image[top : top + ROWS]).convert("L")) for top in range(0, len(image), ROWS)]
+    return np.asarray(Image.fromarray(np.concatenate(strips)).resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
 def perceptual_hashes(small: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from landmarks.config import TrainSettings
+from landmarks.config.dataset import MAX_PIXELS
 from landmarks.data.augment import Augmentation
 from landmarks.data.images import read_image
 from landmarks.data.sampler import TrainingOrder
@@ -23,9 +24,11 @@ class TrainSet(Dataset):
     folder  of the dataset
     ids     (n,) strings
     labels  (n,) int64, dense: 0..classes-1
+    max_pixels  of a file's picture; a larger one is not read
     """
 
-    def __init__(self, folder: Path, ids: np.ndarray, labels: np.ndarray, settings: TrainSettings):
+    def __init__(self, folder: Path, ids: np.ndarray, labels: np.ndarray, settings: TrainSettings, max_pixels: int = MAX_PIXELS):
+        self.max_pixels = max_pixels
         # Fixed-width text: counting references to millions of Python strings would make each worker process copy them.
         self.folder, self.ids, self.labels = folder, ids.astype(np.str_), labels
         self.size_in = settings.size_in
@@ -41,7 +44,7 @@ class TrainSet(Dataset):
         epoch, row = key
         id, augmentation = str(self.ids[row]), self.augmentations[self.size_in(epoch)]
         try:
-            image = read_image(image_path(self.folder, "train", id), augmentation.min_side)
+            image = read_image(image_path(self.folder, "train", id), augmentation.min_side, self.max_pixels)
         except UserError as error:
             return error
         image = np.ascontiguousarray(augmentation(image, epoch, id))

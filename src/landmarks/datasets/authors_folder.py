@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from landmarks.config import DatasetSettings, PlacesSettings
 from landmarks.datasets.benchmark import Benchmark
+from landmarks.datasets.usable import require_usable
 from landmarks.errors import UserError
 
 Reader = Callable[[DatasetSettings, PlacesSettings, bool], Benchmark]
@@ -17,7 +18,8 @@ def read_authors_folder(dataset: DatasetSettings, places: PlacesSettings, *, nee
 
     places         which cities and subtask of MSLS are read
     need_pictures  False where descriptors are given: the pictures may then be missing
-    Raises UserError where the folder is not that benchmark's, and for a source that has no reader.
+    Raises UserError where the folder is not that benchmark's, and for a source that has no reader;
+    and for names and entries of which no table can be made.
     """
     if dataset.kind.reader is None:
         raise UserError(
@@ -27,4 +29,6 @@ def read_authors_folder(dataset: DatasetSettings, places: PlacesSettings, *, nee
         )
     module, _, function = dataset.kind.reader.partition(":")
     reader: Reader = getattr(importlib.import_module(f"landmarks.datasets.{module}"), function)
-    return reader(dataset, places, need_pictures)
+    benchmark = reader(dataset, places, need_pictures)
+    require_usable(benchmark, dataset.folder)
+    return benchmark

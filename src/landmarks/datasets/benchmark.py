@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from landmarks.datasets.images import DISTRACTORS, PHOTO_SUFFIXES
+from landmarks.datasets.images import PHOTO_SUFFIXES
+from landmarks.datasets.inside import DISTRACTORS, SOURCE
+from landmarks.datasets.walk import files_below
 from landmarks.errors import UserError
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import write_text
-
-SOURCE = "source"  # link to the authors' folder, beside the tables: each `path` begins with it
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class Benchmark:
 
     index, test  tables with id, path (below the authors' folder) and further columns that the protocol needs, such as positions
     truth        file name -> table, for ground truth that is not a column of those
+    passed_over  kind -> number of files in the folders of pictures that are none
     """
 
     index: pd.DataFrame
     test: pd.DataFrame
     truth: dict[str, pd.DataFrame] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """The digest of all tables."""
@@ -62,12 +66,26 @@ def require_folder(folder: Path, layout: str, *parts: str) -> None:
             raise UserError(f"no folder '{part}' here; there is {found}", where=folder, next=f"dataset.folder=FOLDER, {layout}")
 
 
-def picture_names(folder: Path) -> list[str]:
-    """The pictures below `folder` (files with one of PHOTO_SUFFIXES), as paths relative to it, sorted."""
-    found = []
-    for parent, _, names in os.walk(folder, followlinks=True):
-        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if name.lower().endswith(PHOTO_SUFFIXES)]
+def picture_names(folder: Path, passed_over: Counter[str] | None = None) -> list[str]:
+    """The pictures below `folder` (files with one of PHOTO_SUFFIXES), as paths relative to it, sorted.
+
+    passed_over  the other files are added to it: kind -> number
+    """
+    found, others = [], Counter[str]() if passed_over is None else passed_over
+    for name, is_file in files_below(folder):
+        if not is_file:
+            others["no regular file"] += 1
+        elif name.lower().endswith(PHOTO_SUFFIXES):
+            found.append(name)
+        else:
+            others[os.path.splitext(name)[1].lower() or "no suffix"] += 1
     return sorted(found)
+
+
+def in_words(passed_over: Mapping[str, int]) -> str:
+    """The number and the kinds of the files that are no pictures."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(passed_over.items()))
+    return f"{sum(passed_over.values())} files that are not {', '.join(PHOTO_SUFFIXES)}: {kinds}"
 
 
 def as_id(text: str) -> str:

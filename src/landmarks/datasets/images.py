@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from landmarks.datasets.inside import DISTRACTORS, NEXT, Inside, require_inside
 from landmarks.errors import UserError, shown
 from landmarks.progress import progress
 from landmarks.store.cells import number
@@ -16,7 +17,6 @@ from landmarks.store.csv_files import read_csv, read_csv_header
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # in any case; GLDv2's own layout has .jpg only
 CROP = ["left", "top", "right", "bottom"]
-DISTRACTORS = "distractors"  # link in the dataset's folder to the dataset of the run that the distractors come from
 _BLOCK = 65536  # paths in memory at once
 
 
@@ -30,17 +30,25 @@ class Pictures:
 
     path                      below the dataset's folder
     left, top, right, bottom  the box of the picture that is used, in pixels
+
+    anywhere  whether a path may lead out of the dataset's folder (dataset.pictures_anywhere). Otherwise it may be neither absolute nor
+              hold `..`, and only the links that `prepare` makes lead to other places
+    Raises UserError for such a path, here or where the picture is asked for.
     """
 
-    def __init__(self, folder: Path, split: str):
-        self._folder, self._split = Path(folder), split
+    def __init__(self, folder: Path, split: str, anywhere: bool = False):
+        self._folder, self._split, self._anywhere = Path(folder), split, anywhere
+        self._inside = Inside(self._folder)
         self._table = table = self._folder / f"{split}.csv"
         columns = read_csv_header(table) if split != "train" and table.is_file() else []
         self._listed: pd.Index | None = None  # ids of the table, where it has the column path
         self._paths = np.empty(0, object)  # of the listed ids, and "" for row -1
         self._boxes: np.ndarray | None = None
         if "path" in columns:
-            rows = read_csv(table, ["id", "path"]).to_pandas()
+            listed = read_csv(table, ["id", "path"])
+            if not anywhere:
+                require_inside(listed["path"], table)
+            rows = listed.to_pandas()
             self._listed, self._paths = pd.Index(rows["id"], dtype=object), np.append(rows["path"].to_numpy(dtype=object), "")
         if {"path", *CROP} <= set(columns):
             self._boxes = _boxes(table)
@@ -51,10 +59,14 @@ class Pictures:
         if self._listed is None:
             return [str(image_path(self._folder, self._split, id)) for id in ids]
         rows = self._listed.get_indexer(pd.Index(ids, dtype=object))
+        outside = None if self._anywhere else self._inside.first_outside(self._paths[rows[rows >= 0]])
+        if outside is not None:
+            raise UserError(f"a link leads the path '{shown(outside)}' out of the dataset's folder", where=self._table, next=NEXT)
         found = [os.path.join(self._folder, path) for path in self._paths[rows]]
         unlisted = np.flatnonzero(rows < 0)
         if len(unlisted):
-            for number, path in zip(unlisted.tolist(), Pictures(self._folder / DISTRACTORS, self._split).paths(ids[unlisted]), strict=True):
+            far = Pictures(self._folder / DISTRACTORS, self._split, self._anywhere)
+            for number, path in zip(unlisted.tolist(), far.paths(ids[unlisted]), strict=True):
                 found[number] = path
         return found
 
@@ -73,9 +85,9 @@ class Pictures:
         return self._boxes[rows]
 
 
-def missing_images(folder: Path, split: str, ids: np.ndarray) -> list[str]:
+def missing_images(folder: Path, split: str, ids: np.ndarray, anywhere: bool = False) -> list[str]:
     """Those of `ids` whose picture file does not exist, in their order; each folder is listed once."""
-    pictures, ids = Pictures(folder, split), np.asarray(ids, dtype=object)
+    pictures, ids = Pictures(folder, split, anywhere), np.asarray(ids, dtype=object)
     wanted: dict[str, list[int]] = {}  # folder -> rows of `ids`
     for start in range(0, len(ids), _BLOCK):
         for place, path in enumerate(pictures.paths(ids[start : start + _BLOCK]), start=start):
@@ -89,13 +101,13 @@ def missing_images(folder: Path, split: str, ids: np.ndarray) -> list[str]:
     return ids[sorted(missing)].tolist()
 
 
-def require_images(folder: Path, split: str, ids: np.ndarray) -> None:
+def require_images(folder: Path, split: str, ids: np.ndarray, anywhere: bool = False) -> None:
     """Raise UserError when pictures are missing, naming the first and their number."""
-    missing = missing_images(folder, split, ids)
+    missing = missing_images(folder, split, ids, anywhere)
     if missing:
         raise UserError(
             f"{len(missing)} of {len(ids)} {split} images are missing, first '{missing[0]}'",
-            where=Pictures(folder, split).path(missing[0]),
+            where=Pictures(folder, split, anywhere).path(missing[0]),
             next="complete the dataset, or remove the rows from its table",
         )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from landmarks.datasets.images import PHOTO_SUFFIXES
+from landmarks.datasets.walk import files_below
 from landmarks.errors import UserError
 from landmarks.progress import say
 
@@ -39,9 +38,11 @@ def find_photos(source: Path) -> tuple[list[Photo], dict[str, int]]:
         raise UserError("the photo folder does not exist", where=source, next=LAYOUT)
     photos: list[Photo] = []
     ignored: Counter[str] = Counter()
-    for path in _files(source):
-        name = path.relative_to(source).as_posix()
-        if any(part.startswith(".") for part in name.split("/")):
+    for name, is_file in files_below(source, once=True):
+        path = source / name
+        if not is_file:
+            ignored["no regular file"] += 1
+        elif any(part.startswith(".") for part in name.split("/")):
             ignored["hidden"] += 1
         elif path.suffix.lower() not in PHOTO_SUFFIXES:
             ignored[path.suffix.lower() or "no suffix"] += 1
@@ -57,16 +58,3 @@ def find_photos(source: Path) -> tuple[list[Photo], dict[str, int]]:
         found = f"all photos are in one landmark folder, '{min(labels)}'" if labels else "no photos in landmark folders"
         raise UserError(found, where=source, next=LAYOUT)
     return sorted(photos, key=lambda photo: photo.name), dict(ignored)
-
-
-def _files(source: Path) -> Iterator[Path]:
-    """Every file below `source`, through links too, but no folder twice; hidden folders are left out."""
-    seen = set()
-    for folder, inside, names in os.walk(source, followlinks=True):
-        inside[:] = [name for name in inside if not name.startswith(".")]
-        real = os.path.realpath(folder)
-        if real in seen:  # a link back to a folder above
-            inside.clear()
-            continue
-        seen.add(real)
-        yield from (Path(folder, name) for name in names if os.path.isfile(os.path.join(folder, name)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.config import DatasetSettings, PlacesSettings
-from landmarks.datasets.benchmark import Benchmark, as_id, picture_names, require_folder
+from landmarks.datasets.benchmark import Benchmark, as_id, in_words, picture_names, require_folder
 from landmarks.errors import UserError, shown
 from landmarks.store.cells import number
 from landmarks.store.csv_files import read_csv, read_csv_header
@@ -50,7 +51,9 @@ def read_places_folder(folder: Path) -> Benchmark:
     Raises UserError for another folder and for a name without a position.
     """
     require_folder(folder, LAYOUT, "database", "queries")
-    return Benchmark(_table(folder, "database"), _table(folder, "queries"))
+    passed_over: Counter[str] = Counter()
+    index, test = (_table(folder, part, passed_over) for part in ("database", "queries"))
+    return Benchmark(index, test, passed_over=dict(passed_over))
 
 
 def read_places(table: Path, ids: np.ndarray) -> Places:
@@ -74,10 +77,11 @@ def read_places(table: Path, ids: np.ndarray) -> Places:
     )
 
 
-def _table(folder: Path, part: str) -> pd.DataFrame:
-    names = picture_names(folder / part)
+def _table(folder: Path, part: str, passed_over: Counter[str]) -> pd.DataFrame:
+    names = picture_names(folder / part, passed_over)
     if not names:
-        raise UserError("no pictures", where=folder / part, next=f"dataset.folder=FOLDER, {LAYOUT}")
+        there = f"; there are {in_words(passed_over)}" if passed_over else ""
+        raise UserError(f"no pictures{there}", where=folder / part, next=f"dataset.folder=FOLDER, {LAYOUT}")
     placed = [_position(folder / part / name) for name in names]
     # A query and an index picture may have the same name; ids may not.
     ids = [as_id(part + (name if name.startswith("@") else f"@{name}")).rsplit(".", 1)[0] for name in names]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from landmarks.errors import UserError
+from landmarks.reading import read_bytes
 
 # The functions by which NumPy's arrays and scalars are unpickled, as NumPy itself names them when it pickles.
 _NUMPY = {
@@ -51,7 +52,7 @@ def read_plain_pickle(path: Path) -> Any:
     Raises UserError for a missing or damaged file, and for one that asks for anything else: nothing of it is run.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(path)
     except FileNotFoundError:
         raise UserError("missing file", where=path, next="check dataset.folder") from None
     try:

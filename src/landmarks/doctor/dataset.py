@@ -41,7 +41,7 @@ def check_dataset(config: Config) -> tuple[list[Check], dict[str, int] | None]:
     except UserError as error:
         return [_absent(config.dataset, config.download, error, download)], _published(config.dataset, config.download)
     images = {split: len(tables.ids(split)) for split in SPLITS}
-    check = _check_pictures(tables, download) if config.models else _check_arrays(tables)
+    check = _check_pictures(tables, download, config.dataset.pictures_anywhere) if config.models else _check_arrays(tables)
     return [check, _check_solution(config.tables_folder, config.dataset.solution)], images
 
 
@@ -83,11 +83,14 @@ def _published(dataset: DatasetSettings, settings: DownloadSettings) -> dict[str
     return PUBLISHED | {"train": IMAGES[dataset.train_table]} if len(settings.gldv2) == 3 else None
 
 
-def _check_pictures(tables: Tables, download: str | None) -> Check:
+def _check_pictures(tables: Tables, download: str | None, anywhere: bool) -> Check:
     counts, missing = [], []
     for split in SPLITS:
         ids = tables.ids(split)
-        absent = missing_images(tables.folder, split, ids)
+        try:
+            absent = missing_images(tables.folder, split, ids, anywhere)
+        except UserError as error:
+            return Check("dataset", "missing", _in_a_line(error), error.next)
         counts.append(f"{split} {len(ids) - len(absent):,} of {len(ids):,}")
         missing += [f"{split} '{id}'" for id in absent[:1]]
     found = f"{tables.folder}: pictures of {', '.join(counts)}"

@@ -45,7 +45,7 @@ def describe_shards(
     local features from a model that has none.
     """
     compute = each_on_one_core(_compute_with(job, model, processor), processor, first_alone=job.local is not None)
-    pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side)
+    pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side, job.max_pixels, job.anywhere)
     items = read_ahead(pictures, job.settings.workers, job.settings.batch_size)
     for ids in shards:
         described = _describe_shard(job, ids, islice(items, len(ids)), compute, model.dimensions, bar)

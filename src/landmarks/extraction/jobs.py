@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from landmarks.config import Config, ExtractSettings, LocalExtractSettings, ModelSettings
+from landmarks.config.dataset import MAX_PIXELS
 from landmarks.extraction.outputs import DescriptorOutput, LocalOutput
 from landmarks.search.origins import require_model_of_table
 from landmarks.store.artefact import Artefact
@@ -21,6 +22,8 @@ class ExtractionJob:
 
     model_folder   the trained model
     images_folder  the dataset folder in which the pictures of the splits are
+    max_pixels     of a file's picture; a larger one is not read
+    anywhere       whether pictures may lie outside the dataset folder
     """
 
     model_folder: Path
@@ -30,6 +33,8 @@ class ExtractionJob:
     settings: ExtractSettings
     descriptors: DescriptorOutput | None = None
     local: LocalOutput | None = None
+    max_pixels: int = MAX_PIXELS
+    anywhere: bool = False
 
     @property
     def model(self) -> str:
@@ -116,7 +121,17 @@ def _job(
         # The ids are no part of the recipe: later runs add more of them to the same folder.
         artefact = Artefact(local_folder(config.run.folder, model, split), "extract-local", settings, {"model": made_by})
         local_output = LocalOutput(artefact, f"local/{model}/{split}", _local_dimensions(config.models[model]), extract.local.storage)
-    return ExtractionJob(model_folder, config.tables_folder, split, ids, extract, descriptor_output, local_output)
+    return ExtractionJob(
+        model_folder,
+        config.tables_folder,
+        split,
+        ids,
+        extract,
+        descriptor_output,
+        local_output,
+        max_pixels=config.dataset.max_pixels,
+        anywhere=config.dataset.pictures_anywhere,
+    )
 
 
 def new_local_bytes(job: ExtractionJob) -> int:

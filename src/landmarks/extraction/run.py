@@ -70,8 +70,8 @@ def extract_features(config: Config, stage: str, model: str, wanted: dict[str, n
 def _prepare(jobs: list[ExtractionJob], run: RunSettings) -> None:
     """Raise UserError for what can be known beforehand, then prepare the folders."""
     strict = [job for job in jobs if job.settings.on_error == "stop"]
-    for (folder, split), ids in {(job.images_folder, job.split): job.ids for job in strict}.items():  # once for all models
-        require_images(folder, split, ids)
+    for (folder, split, anywhere), ids in {(job.images_folder, job.split, job.anywhere): job.ids for job in strict}.items():
+        require_images(folder, split, ids, anywhere)  # once for all models
     for job in jobs:
         for output in job.outputs:
             output.artefact.begin(precious=True, overwrite=run.overwrite)

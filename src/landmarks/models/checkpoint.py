@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,7 +14,8 @@ from landmarks.config import ModelSettings
 from landmarks.errors import UserError
 from landmarks.models.delg import DelgModel
 from landmarks.models.global_model import GlobalModel
-from landmarks.store.files import atomic_write, write_text
+from landmarks.reading import read_text, require_regular
+from landmarks.store.files import atomic_write, copy_file, write_text
 
 WEIGHTS, SETTINGS = "model.safetensors", "model.json"
 
@@ -52,7 +52,7 @@ def copy_model(source: Path, folder: Path, settings: ModelSettings) -> None:
         )
     for name in (WEIGHTS, SETTINGS):
         with atomic_write(folder / name) as aside:
-            shutil.copyfile(source / name, aside)
+            copy_file(source / name, aside)
 
 
 def load_model(folder: Path) -> GlobalModel:
@@ -63,6 +63,7 @@ def load_model(folder: Path) -> GlobalModel:
     folder = Path(folder)
     settings = _read_settings(folder)
     try:
+        require_regular(folder / WEIGHTS)
         tensors = load_file(folder / WEIGHTS)
     except FileNotFoundError:
         raise _missing(folder / WEIGHTS) from None
@@ -80,7 +81,7 @@ def load_model(folder: Path) -> GlobalModel:
 
 def _read_settings(folder: Path) -> ModelSettings:
     try:
-        return ModelSettings.model_validate_json((Path(folder) / SETTINGS).read_text(encoding="utf-8"))
+        return ModelSettings.model_validate_json(read_text(Path(folder) / SETTINGS))
     except FileNotFoundError as error:
         raise _missing(error.filename) from None
     except (ValidationError, OSError, UnicodeDecodeError) as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from landmarks.errors import UserError
+from landmarks.reading import open_regular
 from landmarks.store.disk import require_space
 
 PIECE = 1 << 20
@@ -51,12 +52,13 @@ def opened(path: Path) -> Iterator[Contents]:
     MAX_GROWTH times the archive's size; DamagedArchive where the archive cannot be read.
     """
     try:
-        if path.suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                infos = archive.infolist()
-                yield Contents(_checked(path, _zip_entries(path, infos)), lambda entry: archive.open(infos[entry.number]))
-        else:
-            with tarfile.open(path, "r:") as archive:  # not compressed: its content cannot be larger than itself
+        with open_regular(path) as file:
+            if path.suffix == ".zip":
+                packed = zipfile.ZipFile(file)
+                infos = packed.infolist()
+                yield Contents(_checked(path, _zip_entries(path, infos)), lambda entry: packed.open(infos[entry.number]))
+            else:
+                archive = tarfile.open(fileobj=file, mode="r:")  # not compressed: its content cannot be larger than itself
                 yield Contents(_checked(path, _tar_entries(path, archive)), lambda entry: _open_member(archive, entry))
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DamagedArchive(str(error)) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from landmarks.errors import UserError
+from landmarks.reading import read_text
 from landmarks.store.json_files import parse_json
 
 PAGE = "https://www.kaggle.com/settings/api"
@@ -44,8 +46,8 @@ def config_folder() -> Path:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return read_text(path)
+    except (OSError, UnicodeDecodeError, UserError):
         return ""
 
 

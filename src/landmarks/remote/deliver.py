@@ -12,6 +12,7 @@ from pathlib import Path
 
 from landmarks.errors import UserError
 from landmarks.progress import progress, say
+from landmarks.reading import open_regular, read_bytes
 from landmarks.remote.archives import DamagedArchive, refuse_link, require_own, unpack
 from landmarks.remote.credentials import HOW_TO
 from landmarks.remote.done import Done
@@ -73,7 +74,7 @@ def clear(item: Item, work: Path) -> None:
 
 
 def _place_table(item: Item, header: str, archive: Path, folder: Path, work: Path) -> int:
-    with open(archive, "rb") as file:
+    with open_regular(archive) as file:
         line = file.readline(200).decode("utf-8-sig", "replace").strip()
     columns = line.replace('"', "").split(",")
     if not set(header.split(",")) <= set(columns):
@@ -117,7 +118,7 @@ def _require_md5(md5: Address, archive: Path, sums: Path, subject: Subject, cont
     if not sums.exists():
         fetch(md5, sums, subject, control)
     try:
-        expected = md5_in(sums.read_text(encoding="utf-8", errors="replace"))
+        expected = md5_in(read_bytes(sums).decode("utf-8", "replace"))
         if md5_of(archive) != expected:
             raise DamagedArchive("its md5 is not the published one")
     except DamagedArchive:

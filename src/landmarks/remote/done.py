@@ -8,6 +8,7 @@ from landmarks.config import DatasetSettings
 from landmarks.datasets.images import require_images
 from landmarks.errors import UserError
 from landmarks.progress import say
+from landmarks.reading import read_text
 from landmarks.remote.items import Item
 from landmarks.store.files import write_json
 from landmarks.store.json_files import parse_object
@@ -77,7 +78,7 @@ def _has_all_photos(dataset: DatasetSettings, split: str) -> bool:
         return False
     try:
         ids = read_train(dataset.folder / dataset.train_table).ids if split == "train" else read_ids(dataset.folder / f"{split}.csv")
-        require_images(dataset.folder, split, ids)
+        require_images(dataset.folder, split, ids, dataset.pictures_anywhere)
     except UserError:
         return False
     return True
@@ -85,6 +86,6 @@ def _has_all_photos(dataset: DatasetSettings, split: str) -> bool:
 
 def _read(path: Path) -> dict:
     try:
-        return parse_object(path.read_text(encoding="utf-8"), {"size": int}, {"table": str})
+        return parse_object(read_text(path), {"size": int}, {"table": str})
     except ValueError:
         raise UserError("not a note of a download", where=path, next="delete it: that item is fetched again") from None

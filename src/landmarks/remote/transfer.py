@@ -12,6 +12,7 @@ from pathlib import Path
 import requests
 import urllib3
 
+from landmarks.reading import open_regular, read_text
 from landmarks.remote.faults import Subject, explain, say_waiting, seconds_to_wait
 from landmarks.store.files import write_json
 from landmarks.store.json_files import parse_object
@@ -77,7 +78,7 @@ def discard(path: Path) -> None:
 
 def md5_of(path: Path) -> str:
     """The MD5 of a file in hexadecimal."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
@@ -172,7 +173,7 @@ def _state(path: Path) -> Path:
 def _read_state(path: Path) -> dict:
     try:
         shape = {"validator": (str, type(None)), "size": (int, type(None))}
-        return parse_object(_state(path).read_text(encoding="utf-8"), shape)
+        return parse_object(read_text(_state(path)), shape)
     except (FileNotFoundError, ValueError):
         return {}
 

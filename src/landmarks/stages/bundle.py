@@ -17,7 +17,7 @@ from landmarks.quantities import format_bytes
 from landmarks.search.origins import require_current_features, require_model_of_table
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.disk import require_space
-from landmarks.store.files import PART, write_json, write_text
+from landmarks.store.files import PART, copy_file, write_json, write_text
 from landmarks.store.lock import LOCK
 
 CONTENTS = "bundle.json"  # by which the notebook finds the folder
@@ -72,9 +72,10 @@ def bundle(config: Config) -> Path:
         else:
             shutil.copyfile(path, folder / "code" / path.name)
     (folder / "dataset").mkdir(exist_ok=True)
-    shutil.copyfile(table, folder / "dataset" / "train.csv")
+    copy_file(table, folder / "dataset" / "train.csv")
+    unfinished = shutil.ignore_patterns(LOCK, f".*{PART}")
     for name, path in progress(parts.items(), "bundle", "part"):
-        shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns(LOCK, f".*{PART}"), dirs_exist_ok=True)
+        shutil.copytree(path, folder / name, ignore=unfinished, dirs_exist_ok=True, copy_function=copy_file)
     wheels = fetch_wheels(folder / "wheels", config.bundle)
     write_text(folder / "config.yaml", yaml.safe_dump(_settings(config), sort_keys=False))
     shutil.copyfile(notebook, folder / NOTEBOOK)

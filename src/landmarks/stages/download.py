@@ -18,6 +18,7 @@ from landmarks.datasets.images import photo_ids
 from landmarks.errors import UserError
 from landmarks.progress import confirmed, progress, say
 from landmarks.quantities import format_bytes
+from landmarks.reading import refuse_irregular
 from landmarks.remote.deliver import clear, deliver
 from landmarks.remote.done import Done, found_by_hand
 from landmarks.remote.gldv2 import gldv2_items
@@ -147,6 +148,7 @@ def _write_split_tables(folder: Path) -> None:
 def _locked(work: Path) -> Iterator[None]:
     """Hold the folder's lock, and delete unfinished notes of a killed run. Raises UserError while another run holds the lock."""
     work.mkdir(parents=True, exist_ok=True)
+    refuse_irregular(work / "lock")
     with open(work / "lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,13 @@ from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.errors import UserError
 from landmarks.lifeline import cancelled_on_error
 from landmarks.progress import progress, say
+from landmarks.reading import open_regular
 from landmarks.seeds import seed_of
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
 from landmarks.store.dataset_folder import is_replaced, refuse_replacing
 from landmarks.store.files import atomic_write
+from landmarks.store.json_files import writable
 from landmarks.store.tables import SPLITS
 
 HASH_SIDE = 256  # pixels of a photo's shorter side for its perceptual hash: with 64, half of all resized copies differ in more than 3 bits
@@ -55,7 +58,7 @@ def import_photos(config: Config) -> Path:
     if is_replaced(artefact):
         say(f"import: settings or files are others than before, the dataset is made again ({folder})")
 
-    ids, small, unreadable = _read_all(photos)
+    ids, small, unreadable = _read_all(photos, config.dataset.max_pixels)
     if unreadable and config.extract.on_error != "skip":
         raise UserError(
             f"{len(unreadable)} of {len(photos)} photos cannot be read; nothing was written",
@@ -69,7 +72,7 @@ def import_photos(config: Config) -> Path:
 
     artefact.begin()
     for photo, id, name in progress(list(zip(photos, ids, split.splits, strict=True)), "writing photos", "photo"):
-        _place(photo.path, image_path(folder, name, id))
+        _place(photo.path, image_path(folder, name, id), config.dataset.max_pixels)
     _write_tables(folder, ids, labels, split, config.photos.seed)
     counts = {name: int((split.splits == name).sum()) for name in ("train", "index", "test")}
     os.sync()  # once for all photos
@@ -107,13 +110,14 @@ def _listing_digest(photos: list[Photo]) -> str:
     return hashlib.blake2b(lines.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def _read_all(photos: list[Photo]) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+def _read_all(photos: list[Photo], max_pixels: int) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
     """ids (n,) and small grey images (n, 32, 32) uint8 of the readable photos; and name -> reason for the others."""
     unreadable: dict[str, str] = {}
     ids: list[str] = []
     small: list[np.ndarray] = []
     with cancelled_on_error(ThreadPoolExecutor(os.cpu_count())) as threads:  # Pillow and hashlib release the interpreter lock
-        for photo, read in zip(photos, progress(threads.map(_read, photos), "reading photos", "photo", total=len(photos)), strict=True):
+        found = threads.map(partial(_read, max_pixels=max_pixels), photos)
+        for photo, read in zip(photos, progress(found, "reading photos", "photo", total=len(photos)), strict=True):
             if isinstance(read, str):
                 unreadable[photo.name] = read
                 say(f"import: {photo.path}: {read}")
@@ -123,12 +127,12 @@ def _read_all(photos: list[Photo]) -> tuple[np.ndarray, np.ndarray, dict[str, st
     return np.array(ids, dtype=object), np.array(small, np.uint8).reshape(-1, 32, 32), unreadable
 
 
-def _read(photo: Photo) -> tuple[str, np.ndarray] | str:
+def _read(photo: Photo, max_pixels: int) -> tuple[str, np.ndarray] | str:
     """Id and small grey image of a photo, or why it cannot be read."""
     try:
-        with open(photo.path, "rb") as file:
+        with open_regular(photo.path) as file:
             id = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        return id, small_grey(read_image(photo.path, HASH_SIDE))
+        return id, small_grey(read_image(photo.path, HASH_SIDE, max_pixels))
     except UserError as error:
         return error.what
     except OSError as error:
@@ -161,12 +165,12 @@ def _each_once(
     return [photos[n] for n in kept], ids[kept], {"near_duplicates": copies, "two_landmarks": two_landmarks}
 
 
-def _place(source: Path, target: Path) -> None:
+def _place(source: Path, target: Path, max_pixels: int) -> None:
     """A JPEG is linked, which costs no disk, or copied where the file system cannot; other formats become JPEG."""
     if target.exists():  # from an interrupted run; the name is derived from the content
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with open(source, "rb") as file:
+    with open_regular(source) as file:
         is_jpeg = file.read(2) == b"\xff\xd8"
     if is_jpeg:
         try:
@@ -177,7 +181,7 @@ def _place(source: Path, target: Path) -> None:
         if is_jpeg:
             shutil.copyfile(source, aside)
         else:
-            Image.fromarray(read_image(source, 1 << 30)).save(aside, "JPEG", quality=95)
+            Image.fromarray(read_image(source, 1 << 30, max_pixels)).save(aside, "JPEG", quality=95)
 
 
 def _write_tables(folder: Path, ids: np.ndarray, labels: np.ndarray, split: PhotoSplit, seed: int) -> None:
@@ -202,7 +206,9 @@ def _write_tables(folder: Path, ids: np.ndarray, labels: np.ndarray, split: Phot
     )
     write_csv(
         folder / "landmarks.csv",
-        pd.DataFrame({"landmark_id": range(len(names)), "name": names, "in_train": [name in split.trained for name in names]}),
+        pd.DataFrame(
+            {"landmark_id": range(len(names)), "name": list(map(writable, names)), "in_train": [name in split.trained for name in names]}
+        ),
     )
     known = [name in split.trained for name in labels[test]]
     groups = ["trained landmark" if trained else "held-out landmark" for trained in known]

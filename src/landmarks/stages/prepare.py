@@ -8,7 +8,7 @@ from typing import Any
 from landmarks.config import Config
 from landmarks.config.run_file import has_made_parts
 from landmarks.datasets.authors_folder import read_authors_folder
-from landmarks.datasets.benchmark import write_benchmark
+from landmarks.datasets.benchmark import in_words, write_benchmark
 from landmarks.progress import say
 from landmarks.store.artefact import Artefact
 from landmarks.store.dataset_folder import is_replaced, refuse_replacing
@@ -23,6 +23,8 @@ def prepare(config: Config) -> Path:
     """
     folder, source, distractors = config.tables_folder, config.dataset.folder, config.dataset.distractors
     benchmark = read_authors_folder(config.dataset, config.places, need_pictures=bool(config.models))
+    if benchmark.passed_over:
+        say(f"prepare: passed over {in_words(benchmark.passed_over)}")
     settings: dict[str, Any] = {"source": config.dataset.source, "pictures": str(source.resolve())}
     settings |= {"distractors": str(distractors.resolve())} if distractors else {}
     facts: dict[str, Any] = {}
@@ -40,6 +42,8 @@ def prepare(config: Config) -> Path:
         say(f"prepare: settings or files are others than before, the dataset is made again ({folder})")
     artefact.begin()
     write_benchmark(folder, source, benchmark, distractors)
+    if benchmark.passed_over:
+        facts["passed_over"] = benchmark.passed_over
     artefact.finish(without=SPLITS, editable=True, index=len(benchmark.index), queries=len(benchmark.test), **facts)
     say(f"prepare: {len(benchmark.test)} queries, {len(benchmark.index)} index images of {source} ({folder})")
     return folder

@@ -7,31 +7,29 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from landmarks.command import next_command
 from landmarks.config import Chain, Config, chain_names, step_name
-from landmarks.data.images import read_box, read_image, resize
-from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
 from landmarks.gallery.chart import bar_chart
 from landmarks.gallery.choice import choose_any, choose_queries
 from landmarks.gallery.page import Example, Shown, page, table
+from landmarks.gallery.thumbnails import SIDE, Thumbnails
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
+from landmarks.reading import require_regular
 from landmarks.scoring.judge import Judge
 from landmarks.scoring.protocol import protocol_named
 from landmarks.search.rankings import read_chain_manifests, read_ranking
 from landmarks.store.artefact import Artefact, fingerprint_of_file
 from landmarks.store.csv_files import read_csv_header
-from landmarks.store.files import atomic_write, write_text
+from landmarks.store.files import write_text
 from landmarks.store.json_files import read_object
 from landmarks.store.tables import positions
 from landmarks.summary import SECONDS
 
 TOP = 10  # images shown of each ranking
 QUERIES = 5  # queries shown in each section
-SIDE = 224  # pixels of a thumbnail's longest side: twice what is shown, for dense screens
 QUERY_COLUMNS = ["id", "relevant"]
 SHOWN_OF_SEVERAL = 1  # where a chain is run for each difficulty: Medium, which comparisons are of
 KINDS = ["group", "usage"]  # of queries, where the dataset has them
@@ -75,11 +73,13 @@ def report(config: Config) -> Path:
     else:
         scored = _read_scores(folder / "per_query.csv", names, judge)
         labels = dict(zip(names, ["knn", *(f"+ {step_name(step)}" for step in config.rerank)], strict=True))
-        blocks = _score_blocks(pd.read_csv(folder / "ablation.csv"), scored, labels, judge)
+        ablation = folder / "ablation.csv"
+        require_regular(ablation)
+        blocks = _score_blocks(pd.read_csv(ablation), scored, labels, judge)
         chosen = _choose(scored, list(shown), judge)
 
     artefact.begin()
-    pictures = _Thumbnails(config.tables_folder, artefact.folder)
+    pictures = Thumbnails(config.tables_folder, artefact.folder, config.dataset)
     wanted = [(section, id, about) for section, queries in chosen.items() for id, about in queries]
     examples: dict[str, list[Example]] = {section: [] for section in chosen}
     # Without a query's picture there is nothing to compare by eye.
@@ -189,7 +189,7 @@ def _choose(scored: pd.DataFrame, shown: list[str], judge: Judge) -> dict[str, l
     return {HEADINGS.get(section, section): [(scored["id"].iloc[n], about(n)) for n in rows] for section, rows in sections.items()}
 
 
-def _example(id: str, about: str, lists: dict[str, tuple[Ranking, Ranking]], judge: Judge | None, pictures: _Thumbnails) -> Example:
+def _example(id: str, about: str, lists: dict[str, tuple[Ranking, Ranking]], judge: Judge | None, pictures: Thumbnails) -> Example:
     """lists: what is written above it -> a ranking, and the last search on the way to it, whose scores are similarities."""
     verdict = _verdicts(id, judge)
     best = {}
@@ -213,38 +213,3 @@ def _row(ranking: Ranking, id: str) -> list[tuple[str, float]]:
         return []
     found = ranking.indices[row][ranking.indices[row] >= 0]
     return list(zip(ranking.index_ids[found], map(float, ranking.scores[row]), strict=False))
-
-
-class _Thumbnails:
-    """Small copies of dataset pictures beside the page, numbered in the order they are asked for: an id may hold anything."""
-
-    def __init__(self, dataset: Path, folder: Path):
-        self._pictures = {split: Pictures(dataset, split) for split in ("test", "index")}
-        self._folder = folder
-        self._names: dict[tuple[str, str], str | None] = {}
-
-    @property
-    def made(self) -> int:
-        return sum(name is not None for name in self._names.values())
-
-    def exists(self, split: str, id: str) -> bool:
-        return self._pictures[split].path(id).is_file()
-
-    def file_name(self, split: str, id: str) -> str | None:
-        """The file name of the thumbnail; None where the picture is missing or damaged."""
-        if (split, id) not in self._names:
-            name = f"{len(self._names):04d}.jpg"
-            self._names[split, id] = name if self._make(split, id, self._folder / name) else None
-        return self._names[split, id]
-
-    def _make(self, split: str, id: str, target: Path) -> bool:
-        path, boxes = self._pictures[split].path(id), self._pictures[split].boxes([id])
-        try:
-            image = read_image(path, SIDE) if boxes is None else read_box(path, boxes[0])[0]
-        except UserError:  # the page shows the id in the picture's place
-            return False
-        shrink = min(1.0, SIDE / max(image.shape[:2]))
-        image = resize(image, *(max(1, round(side * shrink)) for side in image.shape[:2]))
-        with atomic_write(target, durable=False) as aside:
-            Image.fromarray(np.ascontiguousarray(image)).save(aside, "JPEG", quality=80)
-        return True

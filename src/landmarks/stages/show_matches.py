@@ -39,7 +39,9 @@ def show_matches(config: Config, query: str, index: str) -> Path:
     match = match_pair(first, second, 0, 0, pair_seed(query, index), config.verification)
     inliers = match.rows[match.inside]
     counts = f"{len(inliers)} inliers of {len(match.rows)} matches"
-    photos = [read_image(Pictures(config.tables_folder, split).path(id), FULL_SIZE) for id, split in zip(ids, splits)]
+    dataset = config.dataset
+    paths = [Pictures(config.tables_folder, split, dataset.pictures_anywhere).path(id) for id, split in zip(ids, splits, strict=True)]
+    photos = [read_image(path, FULL_SIZE, dataset.max_pixels) for path in paths]
     points = first.keypoints[inliers[:, 0], :2], second.keypoints[inliers[:, 1], :2]
     captions = f"{query}: {len(first.keypoints)} features", f"{index}: {len(second.keypoints)} features; {counts}"
     picture = draw_matches(photos[0], photos[1], points[0], points[1], captions)

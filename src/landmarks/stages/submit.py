@@ -13,6 +13,7 @@ from landmarks.datasets.submission import read_submission, write_submission
 from landmarks.errors import UserError
 from landmarks.progress import confirmed, say
 from landmarks.quantities import format_bytes
+from landmarks.reading import open_regular
 from landmarks.remote.kaggle_client import Kaggle, Submission, competition, connect
 from landmarks.scoring.evaluation import Evaluation, choices, enter, model_name
 from landmarks.search.rankings import read_chain_manifests, read_chain_ranking
@@ -80,7 +81,7 @@ def upload(
 
 
 def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:16]
 
 

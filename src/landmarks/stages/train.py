@@ -10,7 +10,7 @@ import numpy as np
 from accelerate import Accelerator
 
 from landmarks.command import configured_by, next_command
-from landmarks.config import Config, ModelSettings, TrainSettings
+from landmarks.config import Config, DatasetSettings, ModelSettings, TrainSettings
 from landmarks.config.read_yaml import RUN_FILE
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet
@@ -72,7 +72,7 @@ def train(config: Config) -> list[Path]:
         elif checkpoint is not None:
             _take_over(training, checkpoint, config.run.overwrite, accelerator)
         else:
-            _train_one(training, config.tables_folder, config.dataset.train_table, config.run.overwrite, accelerator)
+            _train_one(training, config.tables_folder, config.dataset, config.run.overwrite, accelerator)
     return [training.artefact.folder for training in trainings]
 
 
@@ -118,17 +118,17 @@ def _take_over(training: _Training, checkpoint: Path, overwrite: bool, accelerat
     accelerator.wait_for_everyone()
 
 
-def _train_one(training: _Training, dataset: Path, table: str, overwrite: bool, accelerator: Accelerator) -> None:
+def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, overwrite: bool, accelerator: Accelerator) -> None:
     """The folder is begun only after every check: what fails before can be fixed without run.overwrite."""
     name, settings, artefact = training.name, training.settings, training.artefact
     first = accelerator.is_main_process
-    images = _read_images(dataset / table, settings.overfit) if training.learns else None
+    images = _read_images(folder / dataset.train_table, settings.overfit) if training.learns else None
     if images is not None:
         if settings.overfit and first:
             say(f"train {name}: on {len(images.ids)} images only (train.overfit), to see that its parts learn; the model has no other use")
         steps_and_part(len(images.ids), settings, accelerator.num_processes)
         if first:
-            require_images(dataset, "train", images.ids)
+            require_images(folder, "train", images.ids)
     learner = create_learner(name, training.model, settings, 1 if images is None else images.classes)
     if first:
         artefact.begin(precious=True, overwrite=overwrite)
@@ -139,7 +139,7 @@ def _train_one(training: _Training, dataset: Path, table: str, overwrite: bool, 
     if images is not None:
         if first:
             say(f"train {name}: {len(images.ids)} images of {images.classes} landmarks, {settings.epochs} epochs")
-        train_set = TrainSet(dataset, images.ids, images.labels, settings)
+        train_set = TrainSet(folder, images.ids, images.labels, settings, dataset.max_pixels)
         line = run_training(name, artefact.folder, learner, train_set, settings, accelerator)
         facts = {"images": len(images.ids), "classes": images.classes} | line
     if first:

@@ -15,6 +15,7 @@ from typing import Any
 from landmarks.command import next_command
 from landmarks.errors import UserError
 from landmarks.store.files import PART, sweep, write_json
+from landmarks.store.json_files import all_writable
 from landmarks.store.lock import LOCK, hold, release, tidy
 from landmarks.store.manifest import read_manifest_file
 from landmarks.store.seal import Seal, changed_files, digest_of_file, seal
@@ -56,7 +57,7 @@ class Artefact:
 
     def __init__(self, folder: Path, stage: str, settings: dict[str, Any], inputs: dict[str, str]):
         self.folder, self.stage = Path(folder), stage
-        self.recipe = json.loads(json.dumps({"stage": stage, "format": FORMAT, "settings": settings, "inputs": inputs}))
+        self.recipe = all_writable(json.loads(json.dumps({"stage": stage, "format": FORMAT, "settings": settings, "inputs": inputs})))
         self._started = time.perf_counter()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ import numpy as np
 
 from landmarks.command import next_command
 from landmarks.errors import UserError
+from landmarks.reading import require_regular
 from landmarks.store.disk import no_room
+from landmarks.store.json_files import all_writable
 from landmarks.store.npy import load_npy
 
 PART = ".part"  # ends the name of a file that is being written
@@ -92,6 +95,12 @@ def is_running(pid: int) -> bool:
     return True
 
 
+def copy_file(source: str | Path, target: str | Path) -> str:
+    """Copy one file with its times; returns the target. Raises as `open_regular` does."""
+    require_regular(source)
+    return str(shutil.copy2(source, target))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text."""
     with atomic_write(path) as aside:
@@ -99,8 +108,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON, with a final newline."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write indented JSON, with a final newline; names that are not UTF-8 are escaped (json_files.py)."""
+    write_text(path, json.dumps(all_writable(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

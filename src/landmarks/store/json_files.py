@@ -8,8 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from landmarks.errors import UserError, shown
+from landmarks.reading import read_text
 
 Shape = Mapping[str, type | tuple[type, ...]]  # key -> the types that its value may have
+
+
+def writable(text: str) -> str:
+    r"""A name as UTF-8 can hold it: its bytes that are no UTF-8 are written as \xe9, which cannot be read back to the same name."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def all_writable(value: Any) -> Any:
+    """The same value of JSON with every text, keys too, as `writable`."""
+    if isinstance(value, dict):
+        return {all_writable(key): all_writable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [all_writable(one) for one in value]
+    return writable(value) if isinstance(value, str) else value
 
 
 def parse_json(text: str) -> Any:
@@ -42,7 +61,7 @@ def parse_object(text: str, required: Shape, optional: Shape | None = None) -> d
 def read_object(path: Path, what: str, required: Shape, *, next: str) -> dict[str, Any]:
     """The object in a file, as `parse_object`. Raises UserError that says it is not `what`, FileNotFoundError where it is missing."""
     try:
-        return parse_object(path.read_text(encoding="utf-8"), required)
+        return parse_object(read_text(path), required)
     except ValueError as error:
         raise UserError(f"not {what}: {shown(error)}", where=path, next=next) from None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from landmarks.errors import UserError, shown
+from landmarks.reading import refuse_irregular
 from landmarks.store.cells import number, words
 from landmarks.store.csv_files import read_csv
 from landmarks.store.files import atomic_write, sweep
@@ -88,6 +89,8 @@ def read_numbers(cell: str) -> dict[str, float]:
 def _locked(path: Path) -> Iterator[None]:
     """Hold the ledger's lock; the system releases it when the process ends, even if it is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(f".{path.name}.lock"), "w") as lock:
+    place = path.with_name(f".{path.name}.lock")
+    refuse_irregular(place)
+    with open(place, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

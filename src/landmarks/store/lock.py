@@ -14,6 +14,7 @@ from pathlib import Path
 
 from landmarks.command import command_line
 from landmarks.errors import UserError
+from landmarks.reading import read_text, refuse_irregular
 from landmarks.store.json_files import parse_json
 
 LOCK = ".lock"
@@ -40,6 +41,7 @@ def hold(folder: Path, *, shared: bool = False) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path, began = folder / LOCK, time.monotonic()
     while True:
+        refuse_irregular(path)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.lockf(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -108,7 +110,7 @@ def _is_same(file: int, path: Path) -> bool:
 
 def _taken(path: Path) -> UserError:
     try:
-        owner = parse_json(path.read_text(encoding="utf-8"))
+        owner = parse_json(read_text(path))
         who = f"process {owner['pid']} on {owner['host']} ({owner['command']}), since {owner['since']}"
     except (OSError, ValueError, KeyError, TypeError):  # it is just being written
         who = "another process"

@@ -7,6 +7,7 @@ from typing import Any
 
 from landmarks.command import next_command
 from landmarks.errors import UserError, shown
+from landmarks.reading import read_text
 from landmarks.store.json_files import Shape, parse_object
 
 _RECIPE: Shape = {"stage": str, "settings": dict, "inputs": dict}
@@ -34,7 +35,7 @@ def read_manifest_file(path: Path, *, complete: bool) -> dict[str, Any] | None:
     complete  a manifest; False: a recipe, which is a part of it
     """
     try:
-        found = parse_object(path.read_text(encoding="utf-8"), _MANIFEST if complete else _RECIPE, _FACTS if complete else {})
+        found = parse_object(read_text(path), _MANIFEST if complete else _RECIPE, _FACTS if complete else {})
         _refuse_odd(found)
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from landmarks.errors import shown
+from landmarks.reading import open_regular
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 # What NumPy's parser of a header, a Python literal of at most 10,000 characters, may raise.
@@ -22,7 +23,7 @@ def load_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
 
     Raises FileNotFoundError, and ValueError for a file that is cut off, holds pickled objects or is no .npy file at all.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         shape, dtype = _header(file)
         announced, there = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
     if announced > there:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from landmarks.progress import progress
+from landmarks.reading import open_regular
 from landmarks.store.files import PART, sync
 
 Seal = dict[str, list]  # name below the folder -> [bytes, time of the last change in nanoseconds, digest or None: need only be there]
@@ -19,7 +20,7 @@ _unchanged: set[tuple] = set()  # (file, bytes, time, digest) that this process 
 
 def digest_of_file(path: Path) -> str:
     """32 hexadecimal digits of BLAKE2b of a file's bytes. Raises OSError."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from landmarks.store.cells import INTEGER, integer, words
 from landmarks.store.csv_files import read_csv, read_csv_header, write_csv
 
 SPLITS = ("train", "index", "test")
+_UNUSABLE = r'[\x00-\x20,"/\\]'  # in an id
 USAGES = ("Public", "Private", "Ignored")
 
 
@@ -79,6 +81,7 @@ def read_train(path: Path) -> TrainTable:
         table = read_csv(path, ["landmark_id", "images"])
         images = [words(text) for text in table["images"].to_pylist()]
         ids = np.array([id for row in images for id in row], dtype=object)
+        _refuse_unusable_words(ids, images, path)
         landmark_ids = np.repeat(_as_integers(table["landmark_id"], path), [len(row) for row in images])
     else:
         table = read_csv(path, ["id", "landmark_id"])
@@ -130,13 +133,27 @@ def _as_integers(column: pa.ChunkedArray, path: Path) -> np.ndarray:
 
 def _refuse_unusable(ids: pa.ChunkedArray, path: Path) -> None:
     """Raise UserError for an id with a separator: ids are separated by spaces, cells by commas, and an id is a file name."""
-    bad = pa.compute.index(pa.compute.match_substring_regex(ids, r'[\x00-\x20,"/\\]'), True).as_py()
+    bad = pa.compute.index(pa.compute.match_substring_regex(ids, _UNUSABLE), True).as_py()
     if bad >= 0:
         raise UserError(
             f"the id '{shown(ids[bad].as_py())}' holds a space, comma, quote, slash or control character",
             where=f"{path}, row {bad + 2}",
             next="rename it",
         )
+
+
+def _refuse_unusable_words(ids: np.ndarray, rows: list[list[str]], path: Path) -> None:
+    bad = pa.compute.index(pa.compute.match_substring_regex(pa.array(ids, pa.string()), _UNUSABLE), True).as_py()
+    if bad >= 0:
+        row = int(np.searchsorted(np.cumsum([len(row) for row in rows]), bad, side="right"))
+        raise UserError(
+            f"the id '{shown(ids[bad])}' holds a comma, quote or slash", where=f"{path}, row {row + 2}", next="correct or remove it"
+        )
+
+
+def is_usable(id: str) -> bool:
+    """Whether an id can be in a table: it is a file's name, and lists of ids are separated by spaces, cells by commas."""
+    return bool(id) and re.search(_UNUSABLE, id) is None and not any("\ud800" <= letter <= "\udfff" for letter in id)
 
 
 def refuse_repeated(ids: np.ndarray, path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from landmarks.errors import UserError, shown
+from landmarks.reading import read_bytes, refuse_irregular
 from landmarks.store.files import write_text
 from landmarks.store.json_files import parse_object
 
@@ -14,6 +15,7 @@ JOURNAL = "metrics.jsonl"
 
 
 def append_line(folder: Path, line: dict[str, Any]) -> None:
+    refuse_irregular(folder / JOURNAL)
     with open(folder / JOURNAL, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
@@ -26,7 +28,7 @@ def read_lines(folder: Path) -> list[dict[str, Any]]:
     path, lines = folder / JOURNAL, []
     if not path.exists():
         return []
-    *whole, _ = path.read_bytes().split(b"\n")  # behind the last line feed is nothing, or a line that was cut off
+    *whole, _ = read_bytes(path).split(b"\n")  # behind the last line feed is nothing, or a line that was cut off
     for number, text in enumerate(whole, start=1):
         try:
             lines.append(parse_object(text.decode("utf-8"), {"step": int}))

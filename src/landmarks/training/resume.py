@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import nn
 
 from landmarks.errors import UserError, shown
+from landmarks.reading import require_regular
 from landmarks.store.artefact import RECIPE
 from landmarks.store.cells import integer
 from landmarks.store.files import atomic_write
@@ -41,6 +42,7 @@ def read_resume(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimiz
     path = folder / RESUME
     if not path.exists():
         return 0
+    require_regular(path)
     try:
         with safe_open(path, framework="pt") as file:
             header, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
