@@ -166,3 +166,19 @@ def test_arrays_of_any_byte_order_give_the_same_ranking(world, dtype):
 
 def test_every_step_can_be_named():
     assert {"sort", "fuse", "verify"} <= set(step_names())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"index": np.ones((9, 16))}, "the index descriptors are all alike"),
+        ({"train": np.ones((48, 16))}, "the train descriptors are all alike"),
+        ({"train": np.ones((48, 16)), "whiten": 3}, "whitening is learned on train, whose descriptors are all alike"),
+        ({"index": np.ones((0, 16))}, "index has no rows"),
+        ({"test": np.ones((0, 16))}, "test has no rows"),
+    ],
+)
+def test_what_gives_no_result_is_refused(world, change, message):
+    arrays, labels = world
+    with pytest.raises(lm.UserError, match=message):
+        lm.rerank_arrays(**(arrays | {"labels": labels["train"], "chain": "sort"} | change))

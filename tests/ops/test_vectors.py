@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landmarks.ops.vectors import CACHE_ROWS, ensemble, join_rows, l2_normalise, learn_whitening, unusable_rows
+from landmarks.ops.vectors import CACHE_ROWS, are_alike, ensemble, join_rows, l2_normalise, learn_whitening, unusable_rows
 
 
 def correlated(rng, rows, columns):
@@ -102,3 +102,21 @@ def test_one_model_s_weight_changes_nothing_and_mismatches_are_refused():
         ensemble([one, one[:2]], [1, 1])
     with pytest.raises(ValueError, match="weights"):
         ensemble([one], [1, 1])
+
+
+def test_rows_are_alike_where_float16_sees_no_difference():
+    rng = np.random.default_rng(0)
+    row = l2_normalise(rng.standard_normal((1, 512)))
+    rows = np.tile(row, (10_000, 1))
+    assert are_alike(rows) and are_alike(rows.astype(np.float16)) and are_alike(l2_normalise(rows + 1e-5 * rng.standard_normal(rows.shape)))
+    assert are_alike(rows.astype(np.float16).astype(np.float32))
+    assert not are_alike(rows[:1]) and not are_alike(rows[:0])
+    assert not are_alike(l2_normalise(rows + 1e-3 * rng.standard_normal(rows.shape)))
+    rows[7] = -row
+    assert not are_alike(rows), "one of ten thousand is another"
+    assert not are_alike(l2_normalise(rng.standard_normal((2, 4))))
+
+
+def test_whitening_of_rows_that_are_alike_is_refused():
+    with pytest.raises(ValueError, match="all alike"):
+        learn_whitening(np.zeros((5, 3), np.float32), 2)

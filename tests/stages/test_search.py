@@ -91,3 +91,33 @@ def test_a_fault_in_the_last_split_that_is_read_leaves_nothing_half_made(run, ar
     with pytest.raises(UserError, match="descriptor of 'r007' is zero"):
         run("rerank=sort")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("split", ["index", "test"])
+def test_an_empty_table_is_named(run, arrays, split):
+    (arrays / f"{split}.csv").write_text("id\n")
+    np.save(arrays / f"{split}.npy", np.zeros((0, 16), np.float32))
+    with pytest.raises(UserError, match=f"{split}.csv lists no (images|queries), so that there is nothing to search") as raised:
+        run()
+    assert raised.value.where == arrays / f"{split}.csv"
+
+
+@pytest.mark.parametrize("noise", [0, 1e-6])
+def test_descriptors_that_are_all_alike_are_no_result(run, arrays, noise):
+    """A collapsed model: every list would be in the order of the table, and have a score."""
+    whole = {split: np.load(arrays / f"{split}.npy") for split in ("index", "train")}
+
+    def collapse(split):
+        rows = np.tile(whole[split][:1].astype(np.float32), (len(whole[split]), 1))
+        np.save(arrays / f"{split}.npy", rows + noise * np.random.default_rng(0).standard_normal(rows.shape).astype(np.float32))
+
+    collapse("index")
+    with pytest.raises(UserError, match="the index descriptors are all alike"):
+        run()
+    np.save(arrays / "index.npy", whole["index"])
+    collapse("train")
+    with pytest.raises(UserError, match="whitening is learned on train, whose descriptors are all alike"):
+        run("whiten.dimensions=4")
+    with pytest.raises(UserError, match="the train descriptors are all alike"):
+        run("rerank=sort")
+    run()

@@ -16,6 +16,7 @@ from landmarks.ops.half import to_float16
 from landmarks.ops.vectors import l2_normalise, learn_whitening
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
+from landmarks.search.descriptor_source import refuse_alike
 from landmarks.search.spaces import search_on_gpu
 from landmarks.store.descriptors import check_descriptors
 from landmarks.store.tables import SPLITS
@@ -62,6 +63,9 @@ def rerank_arrays(
     steps = read_chain(chain if isinstance(chain, str) else list(chain))
     arrays = {"test": test, "index": index, "train": np.asarray(index)[:0] if train is None else train}
     vectors = {split: _checked(split, array) for split, array in arrays.items()}
+    for split in ("test", "index"):
+        if len(vectors[split]) == 0:
+            raise UserError(f"{split} has no rows: there is nothing to search", where=split, next="one row an image")
     landmark_ids = _labels([] if labels is None else labels)
     if len(landmark_ids) != len(vectors["train"]):
         raise UserError(
@@ -76,8 +80,11 @@ def rerank_arrays(
     before = {split: l2_normalise(rows) for split, rows in vectors.items()}
     searched = before
     if whiten:
+        refuse_alike(before["train"], "whitening is learned on train, whose", Path("train"))
         whitening = learn_whitening(before["train"], whiten)
         searched = {split: whitening(rows) for split, rows in before.items()}
+    for split in ("index", "train"):
+        refuse_alike(searched[split], f"the {split}", Path(split))
     space = Space.from_splits({split: to_float16(rows) for split, rows in searched.items()})
     context = Context(space, landmark_ids, before.__getitem__, search_on_gpu(device)[0])
     names = (_names(test_ids, len(space.test)), _names(index_ids, len(space.index)))

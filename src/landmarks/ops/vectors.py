@@ -12,6 +12,7 @@ from landmarks.ops.half import float32_value, kernel_rows, native, to_float16, t
 
 BLOCK = 65536  # rows converted to float32 at a time, so that no second copy of a float16 matrix is in memory
 CACHE_ROWS = 4096  # rows at a time where intermediate results should stay in the processor's cache
+_UNSEEN = 2.0**-22  # a mean squared distance from the mean, of unit vectors: the rounding of float16 alone makes a third of it
 # bytes of a float -> (type of its bits, the bits of infinity)
 _BITS: dict[int, tuple[type[np.unsignedinteger], int]] = {
     2: (np.uint16, 0x7C00),
@@ -40,6 +41,19 @@ def unusable_rows(matrix: np.ndarray) -> np.ndarray:
         else:
             bad[start : start + CACHE_ROWS] = ~np.isfinite(block).all(axis=1) | ~block.any(axis=1)
     return bad
+
+
+def are_alike(matrix: np.ndarray) -> bool:
+    """Whether rows (n, d) of length one, two or more, differ by no more than float16 can hold: a search of them finds nothing."""
+    if len(matrix) < 2:
+        return False
+    total, squares = np.zeros(matrix.shape[1]), 0.0
+    for start in range(0, len(matrix), CACHE_ROWS):
+        block = matrix[start : start + CACHE_ROWS].astype(np.float64)
+        total += block.sum(axis=0)
+        squares += float((block * block).sum())
+    mean = total / len(matrix)
+    return squares / len(matrix) - float(mean @ mean) < _UNSEEN
 
 
 def _write_rows(matrix: np.ndarray, length: float, out: np.ndarray, column: int) -> None:
@@ -135,5 +149,7 @@ def learn_whitening(matrix: np.ndarray, dimensions: int) -> Whitening:
     values, axes = np.linalg.eigh(covariance / rows)
     values, axes = values[::-1][:kept], axes[:, ::-1][:, :kept]
     # An axis along which the training images do not vary (copies, unused dimensions) is noise, and must not be amplified.
+    if values[0] <= 0:
+        raise ValueError("the descriptors that whitening is learned on are all alike")
     varying = values > 1e-7 * values[0]
     return Whitening(mean.astype(np.float32), (axes[:, varying] / np.sqrt(values[varying])).astype(np.float32))

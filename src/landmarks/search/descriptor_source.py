@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from landmarks.config import Config
 from landmarks.errors import UserError
-from landmarks.ops.vectors import Whitening, ensemble, learn_whitening
+from landmarks.ops.vectors import Whitening, are_alike, ensemble, learn_whitening
 from landmarks.search.origins import Origins
 from landmarks.store.descriptors import Descriptors, check_descriptors, read_descriptors, read_user_descriptors
 from landmarks.store.files import read_array
@@ -46,7 +47,10 @@ class DescriptorSource:
                 where=self._arrays,
                 next="extract all splits with the same model",
             )
-        return Descriptors(raw.ids, self.as_searched(raw.matrix))
+        searched = Descriptors(raw.ids, self.as_searched(raw.matrix))
+        if split != "test":
+            refuse_alike(searched.matrix, f"the {split}", self._tables.folder)
+        return searched
 
     def as_searched(self, matrix: np.ndarray) -> np.ndarray:
         """Ensembled descriptors (n, d) as they are searched: whitened where the run whitens, (n, dimensions) float32."""
@@ -89,6 +93,7 @@ class DescriptorSource:
                 where=self._tables.folder,
                 next="whiten.dimensions=0, whiten.learned_on=index, or whiten.learned_on=RUN FOLDER whose train descriptors are taken",
             )
+        refuse_alike(learned, f"whitening is learned on {learned_on}, whose", self._tables.folder)
         return learn_whitening(learned, self._whiten.dimensions)
 
     def _read_other_train(self) -> np.ndarray:
@@ -114,3 +119,13 @@ class DescriptorSource:
         for part in parts:
             ids = part.for_ids(ids).ids
         return Descriptors(ids, ensemble([part.for_ids(ids).matrix for part in parts], list(self._weights.values()) or [1.0]))
+
+
+def refuse_alike(matrix: np.ndarray, whose: str, where: Path) -> None:
+    """Raise UserError for vectors (n, d) of length one that are all the same: every list would be in the order of the table."""
+    if are_alike(matrix):
+        raise UserError(
+            f"{whose} descriptors are all alike: a model that has learned nothing, or an array of one row many times",
+            where=where,
+            next="look at the losses of the training (metrics.jsonl), or write the descriptors again",
+        )

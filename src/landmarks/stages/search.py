@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command, tables_command
 from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.ops.vectors import BLOCK
@@ -31,7 +32,14 @@ def search(config: Config) -> Path:
 
     The vectors of train are made only where a step of the chain, or recognition, may need them.
     """
-    source = DescriptorSource(config, read_tables(config.tables_folder, config.dataset.train_table))
+    tables = read_tables(config.tables_folder, config.dataset.train_table)
+    for split in ("test", "index"):
+        if len(tables.ids(split)) == 0:
+            what = "queries, so that there is nothing to search for" if split == "test" else "images, so that there is nothing to search"
+            raise UserError(
+                f"{split}.csv lists no {what}", where=tables.path(split), next=tables_command() or "list the images of the split"
+            )
+    source = DescriptorSource(config, tables)
     splits = ("test", "index", "train") if config.rerank or protocol_named(config.protocol).reads_train else ("test", "index")
     artefacts = {split: space_artefact(config, source.origins, split) for split in splits}
     knn = knn_artefact(config, {split: artefact.fingerprint for split, artefact in artefacts.items()})
@@ -40,6 +48,9 @@ def search(config: Config) -> Path:
         say("search: up to date")
         return knn.folder
     vectors = {split: source.vectors(split) for split in missing}  # all are read before the first is written
+    for split in missing:
+        if split != "train" and len(vectors[split].ids) == 0:
+            raise UserError(f"none of the {split} images could be described", where=tables.path(split), next=next_command("extract"))
     _refuse_other_dimensions({split: one.matrix.shape[1] for split, one in vectors.items()})
     for split, one in vectors.items():
         _write_vectors(artefacts[split], one, source if split == "index" else None)
