@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from landmarks.errors import UserError
 from landmarks.store.pairs import PAIR, PairTable
 
 QUERY_IDS, INDEX_IDS = (np.array([f"{letter}{n}" for n in range(count)], object) for letter, count in (("q", 30), ("i", 70)))
@@ -89,3 +90,34 @@ def test_the_corners_of_the_table_are_told_apart(tmp_path, pair):
     queries, index = np.divmod(np.arange(30 * 70), 70)
     found = table.rows(queries, index) >= 0
     assert found.sum() == 1 and found[pair[0] * 70 + pair[1]]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        block_of([(30, 0)]),
+        block_of([(0, 70), (1, 1)]),
+        block_of([(-1, 3)]),
+        np.zeros((3, 4), np.float32),
+        np.zeros(3, [("query", "<i4"), ("index", "<i4")]),
+        block_of([(1, 1)]).reshape(1, 1),
+    ],
+    ids=range(6),
+)
+def test_a_block_of_other_pairs_is_refused(tmp_path, block):
+    """A row number that the split does not have would be looked up as the pair of another query."""
+    table = open_table(tmp_path)
+    table.append(block_of([(1, 1), (2, 5)]))
+    np.save(table.folder / "00001.npy", block)
+    with pytest.raises(UserError, match="pairs of images that the splits do not have|not of verified pairs") as raised:
+        open_table(tmp_path)
+    assert raised.value.where == table.folder / "00001.npy"
+
+
+def test_a_block_of_another_byte_order_holds_the_same_pairs(tmp_path):
+    table = open_table(tmp_path)
+    table.append(block_of([(1, 1), (2, 5)]))
+    np.save(table.folder / "00000.npy", np.load(table.folder / "00000.npy").astype(PAIR.newbyteorder(">")))
+    again = open_table(tmp_path)
+    assert again.rows(np.array([2, 1, 1]), np.array([5, 1, 2])).tolist() == [1, 0, -1]
+    assert again.inliers.tolist() == table.inliers.tolist()

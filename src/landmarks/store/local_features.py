@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,9 @@ from landmarks.errors import UserError
 from landmarks.ops.local_features import LocalFeatures
 from landmarks.store.artefact import read_manifest
 from landmarks.store.csv_files import write_csv
-from landmarks.store.files import read_array, write_array, write_json
+from landmarks.store.files import write_array, write_json
 from landmarks.store.json_files import read_texts
-from landmarks.store.npy import load_npy
+from landmarks.store.local_parts import PartArrays, beside, open_part, read_offsets
 from landmarks.store.tables import read_ids
 
 _ARRAYS = ("descriptors", "keypoints", "factors", "offsets")  # offsets are written last: they mark the part as complete
@@ -59,32 +58,24 @@ def write_part(path: Path, ids: np.ndarray, features: LocalFeatures, skipped: di
     path  from `part_path`
     """
     if skipped:
-        write_json(_beside(path, "skipped.json"), skipped)
+        write_json(beside(path, "skipped.json"), skipped)
     else:
-        _beside(path, "skipped.json").unlink(missing_ok=True)
-    write_csv(_beside(path, "ids.csv"), pd.DataFrame({"id": ids}))
+        beside(path, "skipped.json").unlink(missing_ok=True)
+    write_csv(beside(path, "ids.csv"), pd.DataFrame({"id": ids}))
     for name in _ARRAYS:
         array = getattr(features, name)
         if array is not None:
-            write_array(_beside(path, f"{name}.npy"), array)
+            write_array(beside(path, f"{name}.npy"), array)
 
 
 def has_skipped(path: Path) -> bool:
     """Whether images of the part were left out."""
-    return _beside(path, "skipped.json").exists()
+    return beside(path, "skipped.json").exists()
 
 
 def max_bytes_per_image(max_features: int, dimensions: int, storage: str) -> int:
     """The most bytes that an image's features take on disk; storage: "float16" or "int8"."""
     return max_features * (dimensions * np.dtype(storage).itemsize + 4 * 4 + (4 if storage == "int8" else 0)) + 32
-
-
-class _Arrays(NamedTuple):
-    """The mapped arrays of a part; factors only beside int8 descriptors."""
-
-    descriptors: np.ndarray
-    keypoints: np.ndarray
-    factors: np.ndarray | None
 
 
 class LocalStore:
@@ -98,7 +89,7 @@ class LocalStore:
     def __init__(self, folder: Path):
         self.folder = Path(folder)
         self._parts = sorted(self.folder.glob("*.offsets.npy"))
-        self._opened: dict[int, _Arrays] = {}
+        self._opened: dict[int, PartArrays] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -108,21 +99,21 @@ class LocalStore:
     @cached_property
     def ids(self) -> np.ndarray:
         """(n,) strings: the described images, including those without any feature."""
-        return np.concatenate([np.empty(0, object), *(read_ids(_beside(path, "ids.csv")) for path in self._parts)])
+        return np.concatenate([np.empty(0, object), *(read_ids(beside(path, "ids.csv")) for path in self._parts)])
 
     @cached_property
     def _places(self) -> np.ndarray:
         """(n, 3) int64 for each of `self.ids`: its part, first row, and the row after the last."""
         places = [np.empty((0, 3), np.int64)]
         for number, path in enumerate(self._parts):
-            offsets = read_array(path)
+            offsets = read_offsets(path, len(read_ids(beside(path, "ids.csv"))))
             places.append(np.column_stack([np.full(len(offsets) - 1, number), offsets[:-1], offsets[1:]]))
         return np.concatenate(places)
 
     @cached_property
     def skipped(self) -> dict[str, str]:
         """Images that could not be read -> the reason."""
-        lists = (_beside(path, "skipped.json") for path in self._parts if has_skipped(path))
+        lists = (beside(path, "skipped.json") for path in self._parts if has_skipped(path))
         again = f"delete {self.folder}, then {next_command('extract')}"
         return {id: reason for path in lists for id, reason in read_texts(path, "a list of skipped images", next=again).items()}
 
@@ -175,21 +166,16 @@ class LocalStore:
     def _dtype(self) -> np.dtype:
         return self._open(0).descriptors.dtype if self._parts else np.dtype(np.float16)
 
-    def _open(self, part: int) -> _Arrays:
+    def _open(self, part: int) -> PartArrays:
         if part not in self._opened:
-            path = self._parts[part]
-            descriptors, keypoints = (_mapped(_beside(path, f"{name}.npy")) for name in ("descriptors", "keypoints"))
-            factors = _mapped(_beside(path, "factors.npy")) if descriptors.dtype == np.int8 else None
-            self._opened[part] = _Arrays(descriptors, keypoints, factors)
+            path, places = self._parts[part], self._places[self._places[:, 0] == part]
+            arrays = open_part(path, int(places[-1, 2]) if len(places) else 0)
+            first = self._open(0) if part else arrays
+            if (arrays.descriptors.shape[1], arrays.descriptors.dtype) != (first.descriptors.shape[1], first.descriptors.dtype):
+                raise UserError(
+                    "the descriptors are not of the kind of those in the first part",
+                    where=beside(path, "descriptors.npy"),
+                    next=f"delete {self.folder}, then {next_command('extract-local')}",
+                )
+            self._opened[part] = arrays
         return self._opened[part]
-
-
-def _mapped(path: Path) -> np.ndarray:
-    try:
-        return load_npy(path, mapped=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"not a whole .npy file: {error}", where=path, next="delete its folder and extract again") from None
-
-
-def _beside(path: Path, name: str) -> Path:
-    return path.with_name(path.name.removesuffix("offsets.npy") + name)

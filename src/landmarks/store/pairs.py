@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.command import next_command
+from landmarks.errors import UserError, shown
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array
@@ -46,13 +48,13 @@ class PairTable:
         self._artefact = Artefact(parent / f"{name}-{recipe[:8]}", "verify", settings, inputs)
         self._ids = {"query_ids": query_ids, "index_ids": index_ids}
         self._artefact.is_complete()  # refuses blocks that have changed since
-        paths = sorted(self.folder.glob("[0-9]*.npy"))
+        paths = sorted(path for path in self.folder.glob("[0-9]*.npy") if path.stem.isdecimal())
         self._next_block = 1 + int(paths[-1].stem) if paths else 0
         self._columns = {name: np.empty(0, np.uint16) for name in ("matches", "inliers")}
         self._keys, self._order = np.empty(0, np.int64), np.empty(0, np.int64)
         self._new: list[np.ndarray] = []
         for path in paths:
-            self._note(read_array(path))
+            self._note(self._checked(read_array(path), path))
         self._begun = False
 
     @property
@@ -117,6 +119,19 @@ class PairTable:
 
     def _key(self, query: np.ndarray, index: np.ndarray) -> np.ndarray:
         return np.asarray(query, np.int64) * len(self._ids["index_ids"]) + index
+
+    def _checked(self, block: np.ndarray, path: Path) -> np.ndarray:
+        """The block itself. Raises UserError for one that holds no pairs of these splits: a number too large would be another pair."""
+        if block.ndim != 1 or block.dtype.newbyteorder("<") != PAIR:
+            what = f"a block {block.shape} of {shown(block.dtype, 60)}, not of verified pairs"
+        elif any(len(block) and not 0 <= block[side].min() <= block[side].max() < len(ids) for side, ids in self._sides()):
+            what = "pairs of images that the splits do not have"
+        else:
+            return block
+        raise UserError(what, where=path, next=f"delete {self.folder}, then {next_command('rerank')}")
+
+    def _sides(self) -> list[tuple[str, np.ndarray]]:
+        return [("query", self._ids["query_ids"]), ("index", self._ids["index_ids"])]
 
     def _note(self, block: np.ndarray) -> None:
         """Keep in memory the fields that are looked up, a third of a record."""
