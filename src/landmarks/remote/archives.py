@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
-import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from landmarks.errors import UserError
 from landmarks.reading import open_regular
+from landmarks.remote.entries import Entry, checked, refusal
 from landmarks.store.disk import require_space
 
 PIECE = 1 << 20
-MAX_GROWTH = 100  # unpacked size / archive size: about 1 for photos, 4 for tables of ids, 1000 for a zip bomb
-
-_NO_PLAIN_PATH = re.compile(r"[\x00-\x1f\\]|(^|/)\.{0,2}(/|$)")  # absolute, "..", ".", an empty part, a backslash
+# What the readers of zip and tar raise where bytes are wrong, as found by trying.
+_STUMBLES = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,
+    IndexError,
+    OverflowError,
+)
 Watch = Callable[[int], Callable[[int], object]]
 Keep = Callable[[str], bool]
 
@@ -29,19 +42,11 @@ class DamagedArchive(Exception):
     """The archive cannot be read, or holds other bytes than it declares: it is to be fetched again."""
 
 
-class Entry(NamedTuple):
-    """A file in an archive: its path, the number of bytes it is declared to hold, and its number in the archive's list."""
-
-    name: str
-    size: int
-    number: int
-
-
 class Contents(NamedTuple):
     """The files of an archive, all checked, and how one is read."""
 
     entries: list[Entry]
-    read: Callable[[Entry], IO[bytes]]
+    read: Callable[[Entry], Unpacking]
 
 
 @contextmanager
@@ -51,19 +56,50 @@ def opened(path: Path) -> Iterator[Contents]:
     Raises UserError for a path that leaves the folder, a link or special file, a repeated name, an encrypted file, or more than
     MAX_GROWTH times the archive's size; DamagedArchive where the archive cannot be read.
     """
-    try:
-        with open_regular(path) as file:
+    with open_regular(path) as file:
+        with parsing(path):
             if path.suffix == ".zip":
                 packed = zipfile.ZipFile(file)
                 infos = packed.infolist()
-                yield Contents(_checked(path, _zip_entries(path, infos)), lambda entry: packed.open(infos[entry.number]))
+                entries, open_entry = checked(path, _zip_entries(path, infos)), partial(_open_zipped, packed, infos)
             else:
                 archive = tarfile.open(fileobj=file, mode="r:")  # not compressed: its content cannot be larger than itself
-                yield Contents(_checked(path, _tar_entries(path, archive)), lambda entry: _open_member(archive, entry))
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise DamagedArchive(str(error)) from None
+                entries, open_entry = checked(path, _tar_entries(path, archive)), partial(_open_member, archive)
+        yield Contents(entries, lambda entry: Unpacking(path, open_entry, entry))
+
+
+@contextmanager
+def parsing(path: Path) -> Iterator[None]:
+    """Within the block, what the readers of archives stumble on is a DamagedArchive; writing a file does not belong in it."""
+    try:
+        yield
     except NotImplementedError as error:
         raise UserError(f"packed by a method that is not supported here: {error}", where=path, next="unpack it by hand") from None
+    except _STUMBLES as error:
+        raise DamagedArchive(str(error) or type(error).__name__) from None
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # of bzip2, and of a place before the file's beginning
+            raise
+        raise DamagedArchive(str(error)) from None
+
+
+class Unpacking:
+    """A file in an archive, open for reading."""
+
+    def __init__(self, path: Path, open_entry: Callable[[Entry], IO[bytes]], entry: Entry):
+        self._path = path
+        with parsing(path):
+            self._source = open_entry(entry)
+
+    def read(self, count: int) -> bytes:
+        with parsing(self._path):
+            return self._source.read(count)
+
+    def __enter__(self) -> Unpacking:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._source.close()
 
 
 def unpack(path: Path, folder: Path, aside: Path, watch: Watch, keep: Keep = lambda name: True) -> tuple[int, int]:
@@ -89,6 +125,8 @@ def unpack(path: Path, folder: Path, aside: Path, watch: Watch, keep: Keep = lam
             place = folders.place(entry.name)
             if os.path.lexists(place) and _is_same(read(entry), entry.size, place, moved):
                 continue
+            if os.path.isdir(place) and not os.path.islink(place):
+                raise UserError("a folder is in the way", where=place, next="move it away, then run this again")
             _write(read(entry), entry.size, aside, moved)
             os.replace(aside, place)
         for entry in entries:
@@ -117,9 +155,9 @@ def _zip_entries(path: Path, infos: list[zipfile.ZipInfo]) -> Iterator[Entry]:
         if info.is_dir():
             continue
         if kind not in (0, stat.S_IFREG):
-            raise _refusal(path, info.filename, "is a link or a special file")
+            raise refusal(path, info.filename, "is a link or a special file")
         if info.flag_bits & 0x1:
-            raise _refusal(path, info.filename, "is encrypted")
+            raise refusal(path, info.filename, "is encrypted")
         yield Entry(info.orig_filename.removeprefix("./"), info.file_size, number)
 
 
@@ -128,8 +166,12 @@ def _tar_entries(path: Path, archive: tarfile.TarFile) -> Iterator[Entry]:
         if info.isdir():
             continue
         if not info.isreg() or info.issparse():
-            raise _refusal(path, info.name, "is a link or a special file")
+            raise refusal(path, info.name, "is a link or a special file")
         yield Entry(info.name.removeprefix("./"), info.size, number)
+
+
+def _open_zipped(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], entry: Entry) -> IO[bytes]:
+    return archive.open(infos[entry.number])
 
 
 def _open_member(archive: tarfile.TarFile, entry: Entry) -> IO[bytes]:
@@ -137,30 +179,6 @@ def _open_member(archive: tarfile.TarFile, entry: Entry) -> IO[bytes]:
     if file is None:
         raise DamagedArchive(f"{entry.name} is not a file")
     return file
-
-
-def _checked(path: Path, found: Iterable[Entry]) -> list[Entry]:
-    entries: list[Entry] = []
-    names: set[str] = set()
-    for entry in found:
-        if _NO_PLAIN_PATH.search(entry.name):
-            raise _refusal(path, entry.name, "leads out of the folder or is no plain path")
-        if entry.name in names:
-            raise _refusal(path, entry.name, "is in it twice")
-        names.add(entry.name)
-        entries.append(entry)
-    total, size = sum(entry.size for entry in entries), path.stat().st_size
-    if total > MAX_GROWTH * size:
-        raise UserError(
-            f"{size} bytes that would unpack to {total}: refused", where=path, next="delete it; do not trust where it comes from"
-        )
-    return entries
-
-
-def _refusal(path: Path, name: str, why: str) -> UserError:
-    return UserError(
-        f"{name[:200]!a} in the archive {why}: nothing was unpacked", where=path, next="delete it; do not trust where it comes from"
-    )
 
 
 class _Folders:
@@ -179,6 +197,8 @@ class _Folders:
             above = above.parent
         for folder in reversed(new):
             refuse_link(folder)
+            if folder.is_file():
+                raise UserError("a file is in the way", where=folder, next="move it away, then run this again")
             folder.mkdir(exist_ok=True)
             self.known.add(folder)
         return place
@@ -190,7 +210,7 @@ def refuse_link(folder: Path) -> None:
         raise UserError("a link is in the way", where=folder, next="put a folder there; dataset.folder itself may be a link")
 
 
-def _write(source: IO[bytes], size: int, aside: Path, moved: Callable[[int], object]) -> None:
+def _write(source: Unpacking, size: int, aside: Path, moved: Callable[[int], object]) -> None:
     aside.unlink(missing_ok=True)
     with source, open(aside, "xb") as copy:
         while piece := source.read(PIECE):
@@ -203,7 +223,7 @@ def _write(source: IO[bytes], size: int, aside: Path, moved: Callable[[int], obj
         raise DamagedArchive("a file holds less than it declares")
 
 
-def _is_same(source: IO[bytes], size: int, place: Path, moved: Callable[[int], object]) -> bool:
+def _is_same(source: Unpacking, size: int, place: Path, moved: Callable[[int], object]) -> bool:
     with source:
         found = os.lstat(place)
         if not stat.S_ISREG(found.st_mode) or found.st_size != size:

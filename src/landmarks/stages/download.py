@@ -21,6 +21,7 @@ from landmarks.quantities import format_bytes
 from landmarks.reading import refuse_irregular
 from landmarks.remote.deliver import clear, deliver
 from landmarks.remote.done import Done, found_by_hand
+from landmarks.remote.entries import OWN_FOLDER
 from landmarks.remote.gldv2 import gldv2_items
 from landmarks.remote.items import Item
 from landmarks.remote.kaggle_client import Kaggle, connect
@@ -30,7 +31,6 @@ from landmarks.remote.transfer import TransferControl
 from landmarks.store.csv_files import write_csv
 from landmarks.store.tables import read_train
 
-WORK = ".download"  # in the dataset folder: unfinished archives, and notes of finished items
 ASK_ABOVE = 10_000_000_000  # bytes to fetch: nobody means to fetch so much by a command mistyped
 
 
@@ -48,7 +48,7 @@ def download(config: Config, *, dry_run: bool = False, yes: bool = False, typed:
         )
     if config.dataset.source != "folder":
         raise UserError("only dataset.source=folder is downloaded to", where="dataset.source", next="dataset.source=folder")
-    folder, work = config.dataset.folder, config.dataset.folder / WORK
+    folder, work = config.dataset.folder, config.dataset.folder / OWN_FOLDER
     done = Done(config.dataset, work)
     if dry_run:
         plan, faults = _plan(config.dataset, config.download, done, TransferControl())
@@ -65,7 +65,7 @@ def download(config: Config, *, dry_run: bool = False, yes: bool = False, typed:
 
 def _download(dataset: DatasetSettings, settings: DownloadSettings, done: Done, consent: str | None) -> None:
     """consent: the command that fetches any amount without asking; None where this is it."""
-    folder, work, control = dataset.folder, dataset.folder / WORK, TransferControl()
+    folder, work, control = dataset.folder, dataset.folder / OWN_FOLDER, TransferControl()
     plan, faults = _plan(dataset, settings, done, control)
     for line in plan.lines():
         say(line)
@@ -129,7 +129,7 @@ def _plan(dataset: DatasetSettings, settings: DownloadSettings, done: Done, cont
         except UserError as error:
             faults.append(error)
     items = _items(settings, dataset.train_table, kaggle)
-    plan, more = make_plan(items, there, dataset.folder, dataset.folder / WORK, settings.parallel)
+    plan, more = make_plan(items, there, dataset.folder, dataset.folder / OWN_FOLDER, settings.parallel)
     return plan, faults + more
 
 
