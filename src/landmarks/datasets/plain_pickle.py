@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 from landmarks.reading import read_bytes
 
 # The functions by which NumPy's arrays and scalars are unpickled, as NumPy itself names them when it pickles.
@@ -21,6 +22,8 @@ _NUMPY = {
 # Under the module names of NumPy 1 ("core") and 2 ("_core").
 _ALLOWED = {(f"numpy.{core}.{module}", name): made for core in ("core", "_core") for (module, name), made in _NUMPY.items()}
 _ALLOWED |= {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
+_TUPLES = (b"t", b"\x85", b"\x86", b"\x87")  # the operations that make one
+_MANY_TUPLES = 100_000  # an array takes four
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -56,19 +59,27 @@ def read_plain_pickle(path: Path) -> Any:
     except FileNotFoundError:
         raise UserError("missing file", where=path, next="check dataset.folder") from None
     try:
+        _refuse_towers(data)
         value = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
         _refuse_objects(value)
         return value
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"refused: the pickle holds more than lists, strings, numbers and arrays: {error}",
+            f"refused: the pickle holds more than lists, strings, numbers and arrays: {shown(error)}",
             where=path,
             next="download the file again from its authors; do not open this one with another tool",
         ) from None
     except Exception as error:  # a damaged pickle raises whatever its instructions stumble on
         raise UserError(
-            f"damaged, or not a pickle: {type(error).__name__}: {error}", where=path, next="download the file again from its authors"
+            f"damaged, or not a pickle: {type(error).__name__}: {shown(error)}", where=path, next="download the file again from its authors"
         ) from None
+
+
+def _refuse_towers(data: bytes) -> None:
+    """Raise UnpicklingError for so many tuples that, one in the other, they would exhaust the interpreter's stack as a key."""
+    if sum(map(data.count, _TUPLES)) > _MANY_TUPLES:  # of all bytes, those of texts and numbers too
+        if sum(operation.code.encode("latin1") in _TUPLES for operation, _, _ in pickletools.genops(data)) > _MANY_TUPLES:
+            raise pickle.UnpicklingError(f"more than {_MANY_TUPLES:,} tuples")
 
 
 def _refuse_objects(value: Any) -> None:

@@ -102,8 +102,12 @@ def _checked(value: Any, path: Path) -> tuple[list[str], list[str], list[dict]]:
     keys = {"imlist", "qimlist", "gnd"}
     if not isinstance(value, dict) or not keys <= value.keys():
         raise UserError("not a ground truth: it should hold imlist, qimlist and gnd", where=path, next=LAYOUT)
-    index_ids, query_ids = ([str(id) for id in value[key]] for key in ("imlist", "qimlist"))
-    queries = list(value["gnd"])
+    index_ids, query_ids = (_names(value[key], key, path) for key in ("imlist", "qimlist"))
+    queries = value["gnd"]
+    if not isinstance(queries, list | tuple):
+        raise UserError("not a ground truth: gnd should be a list", where=path, next=LAYOUT)
+    if not index_ids or not query_ids:
+        raise UserError("a ground truth without images or without queries", where=path, next="download the file again")
     if len(queries) != len(query_ids):
         raise UserError(f"{len(query_ids)} queries in qimlist, {len(queries)} in gnd", where=path, next="download the file again")
     for number, query in enumerate(queries):
@@ -114,11 +118,26 @@ def _checked(value: Any, path: Path) -> tuple[list[str], list[str], list[dict]]:
                 where=f"{path}, gnd[{number}]",
                 next=LAYOUT,
             )
-    return index_ids, query_ids, queries
+    return index_ids, query_ids, list(queries)
+
+
+def _names(value: Any, key: str, path: Path) -> list[str]:
+    names = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"not a ground truth: {key} should be a list of names", where=path, next=LAYOUT)
+    return [str(name) for name in names]
+
+
+def _array(value: Any) -> np.ndarray:
+    """(n,) of anything; of text where the value is no array of numbers."""
+    try:
+        return np.asarray(value).reshape(-1)
+    except (ValueError, TypeError, OverflowError, RecursionError):  # from NumPy, of lists of different lengths or nested without end
+        return np.array(["no array"])
 
 
 def _numbers(query: dict, kind: str, images: int, path: Path, row: int) -> np.ndarray:
-    numbers = np.asarray(query[kind]).reshape(-1)
+    numbers = _array(query[kind])
     if len(numbers) == 0:  # an empty list is an array of floats
         return np.empty(0, np.int64)
     if not np.issubdtype(numbers.dtype, np.integer) or numbers.min() < 0 or numbers.max() >= images:
@@ -131,11 +150,12 @@ def _numbers(query: dict, kind: str, images: int, path: Path, row: int) -> np.nd
 
 
 def _box(query: dict, path: Path, row: int) -> list[float]:
-    box = np.asarray(query["bbx"], dtype=float).reshape(-1)
-    if box.shape != (4,) or not np.isfinite(box).all() or box[2] <= box[0] or box[3] <= box[1]:
-        raise UserError(
-            f"the box {box.tolist()} is not left, top, right, bottom", where=f"{path}, gnd[{row}]['bbx']", next="download the file again"
-        )
+    box = _array(query["bbx"])
+    sound = box.shape == (4,) and (np.issubdtype(box.dtype, np.floating) or np.issubdtype(box.dtype, np.integer))
+    box = box.astype(float) if sound else box
+    if not sound or not np.isfinite(box).all() or box[2] <= box[0] or box[3] <= box[1]:
+        what = f"the box {shown(box.tolist(), 100)} is not left, top, right, bottom"
+        raise UserError(what, where=f"{path}, gnd[{row}]['bbx']", next="download the file again")
     return box.tolist()
 
 
@@ -144,7 +164,7 @@ def _refuse_missing(folder: Path, path: Path, ids: list[str]) -> None:
     missing = [id for id in ids if id not in there]
     if missing:
         raise UserError(
-            f"{len(missing)} of the {len(ids)} images that {path.name} names are not in jpg/, first '{missing[0]}.jpg'",
+            f"{len(missing)} of the {len(ids)} images that {path.name} names are not in jpg/, first '{shown(missing[0])}.jpg'",
             where=folder / "jpg",
             next="complete the pictures, or use the ground truth of this very dataset",
         )
