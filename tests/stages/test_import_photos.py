@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from landmarks.config import load_config
 from landmarks.datasets.images import image_path, require_images
 from landmarks.errors import UserError
 from landmarks.stages.import_photos import import_photos
+from landmarks.store.csv_files import read_csv
 from landmarks.store.tables import read_tables
 
 
@@ -185,3 +187,14 @@ def test_another_layout_is_refused_with_the_one_expected(tmp_path, names, messag
 def test_the_dataset_never_lands_among_the_photos(photos):
     with pytest.raises(UserError, match="written into the photos"):
         import_photos(config_for(photos, f"run.folder={photos / 'run'}"))
+
+
+@pytest.mark.parametrize("name", ["Rue\rBasse", "Rue\nBasse", 'Rue "Basse", 3', "\r", "Żółta\xa0\u2028"])
+def test_a_landmark_of_any_name_is_one_row_of_the_table(photos, name):
+    (photos / "place 3").rename(photos / name)
+    folder = import_photos(config_for(photos))
+    landmarks = sorted(["place 0", "place 1", "place 2", "place 4", name])
+    assert sorted(table(folder, "landmarks.csv")["name"]) == landmarks
+    with open(folder / "landmarks.csv", newline="", encoding="utf-8") as file:
+        assert sorted(row["name"] for row in csv.DictReader(file)) == landmarks
+    assert sorted(read_csv(folder / "landmarks.csv", ["name"])["name"].to_pylist()) == landmarks

@@ -14,6 +14,7 @@ from landmarks.errors import UserError, shown
 from landmarks.progress import progress
 from landmarks.store.cells import number
 from landmarks.store.csv_files import read_csv, read_csv_header
+from landmarks.store.tables import refuse_repeated
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # in any case; GLDv2's own layout has .jpg only
 CROP = ["left", "top", "right", "bottom"]
@@ -50,6 +51,8 @@ class Pictures:
                 require_inside(listed["path"], table)
             rows = listed.to_pandas()
             self._listed, self._paths = pd.Index(rows["id"], dtype=object), np.append(rows["path"].to_numpy(dtype=object), "")
+            if not self._listed.is_unique:
+                refuse_repeated(rows["id"].to_numpy(dtype=object), table)
         if {"path", *CROP} <= set(columns):
             self._boxes = _boxes(table)
 

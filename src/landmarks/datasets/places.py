@@ -14,7 +14,7 @@ from landmarks.datasets.benchmark import Benchmark, as_id, in_words, picture_nam
 from landmarks.errors import UserError, shown
 from landmarks.store.cells import number
 from landmarks.store.csv_files import read_csv, read_csv_header
-from landmarks.store.tables import positions
+from landmarks.store.tables import positions, refuse_repeated
 
 LAYOUT = "with database/ and queries/ in it, pictures named @easting@northing@...@.jpg (such as pitts30k/images/test)"
 POSITION = ["easting", "northing"]
@@ -63,7 +63,9 @@ def read_places(table: Path, ids: np.ndarray) -> Places:
     """
     more = [name for name in ("heading", "sequence", "frame", "centre") if name in read_csv_header(table)]
     frame = read_csv(table, ["id", *POSITION, *more]).to_pandas()
-    rows = positions(ids, frame["id"].to_numpy(dtype=object))
+    listed = frame["id"].to_numpy(dtype=object)
+    refuse_repeated(listed, table)
+    rows = positions(ids, listed)
     if (rows < 0).any():
         raise UserError(f"no row for '{ids[rows.argmin()]}'", where=table, next="use the tables that the ranking was made from")
     frame = frame.iloc[rows]

@@ -17,7 +17,7 @@ from landmarks.errors import UserError, shown
 from landmarks.metrics.revisited import DIFFICULTIES
 from landmarks.store.cells import words
 from landmarks.store.csv_files import read_csv
-from landmarks.store.tables import positions
+from landmarks.store.tables import positions, refuse_repeated
 
 TRUTH = "revisited_solution.csv"
 KINDS = ("easy", "hard", "junk")
@@ -71,7 +71,9 @@ def read_revisited_truth(folder: Path, query_ids: np.ndarray, index_ids: np.ndar
     """
     path = folder / TRUTH
     table = read_csv(path, ["id", *KINDS]).to_pandas()
-    rows = positions(query_ids, table["id"].to_numpy(dtype=object))
+    listed = table["id"].to_numpy(dtype=object)
+    refuse_repeated(listed, path)
+    rows = positions(query_ids, listed)
     if (rows < 0).any():
         raise UserError(f"no row for query '{query_ids[rows.argmin()]}'", where=path, next="use the ground truth of this very dataset")
     images = {}
