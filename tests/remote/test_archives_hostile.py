@@ -102,7 +102,7 @@ def test_what_is_in_the_way_is_named(tmp_path):
 
 
 PART = st.text(st.sampled_from("ab.\\/ :é\x01"), min_size=1, max_size=4)
-NAMES = st.lists(PART, min_size=1, max_size=4).map("/".join)
+NAMES = st.lists(PART, min_size=1, max_size=4).map("/".join).filter(lambda name: not name.endswith("/"))  # those are folders
 
 
 @settings(deadline=None, max_examples=150)
@@ -116,7 +116,7 @@ def test_any_names_are_unpacked_as_they_are_or_refused(tmp_path_factory, suffix,
         assert not (folder / "out").exists()
     else:
         there = {str(path.relative_to(folder / "out")): path.read_bytes() for path in (folder / "out").rglob("*") if path.is_file()}
-        wanted = {name.removeprefix("./"): content for name, content in files if not name.endswith("/")}
+        wanted = {name.removeprefix("./"): content for name, content in files}
         assert there == wanted and (count, size) == (len(there), sum(map(len, there.values())))
     assert {path.name for path in folder.iterdir()} <= {f"a{suffix}", "out"}
 

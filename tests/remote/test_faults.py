@@ -74,3 +74,14 @@ def test_every_fault_has_its_next_step_and_tells_no_secret(error, what, next):
 def test_patience_is_for_faults_of_the_network_only():
     with pytest.raises(ValueError, match="ours"):
         with_retries(lambda: (_ for _ in ()).throw(ValueError("ours")), SUBJECT, pytest.fail)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "9" * 5000, "1_0", "٣", "-5", "Mon, 01 Jan 99999 00:00:00 GMT"])
+def test_a_server_s_odd_time_to_wait_is_a_time(text):
+    seconds = seconds_to_wait(answer(429, {"Retry-After": text}), 1)
+    assert 0 <= seconds <= 900
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"code": "' + "9" * 5000 + '"}', '{"code": true}', "[]", '{"code": null}'])
+def test_a_server_s_odd_answer_has_no_status(body):
+    assert status_of(answer(200, body=body.encode())) is None

@@ -180,7 +180,7 @@ def _row_numbers(values: Any, least: int, images: int, where: str) -> np.ndarray
 
 def _checked(split: str, array: np.ndarray) -> np.ndarray:
     matrix = np.asarray(array)
-    return check_descriptors(np.arange(len(matrix)).astype(str), matrix, Path(split)) if matrix.size else matrix
+    return check_descriptors(None, matrix, Path(split)) if matrix.size or matrix.ndim != 2 else matrix
 
 
 def _names(ids: Sequence[str] | None, count: int) -> np.ndarray:

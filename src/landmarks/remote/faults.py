@@ -17,6 +17,8 @@ import urllib3
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.remote.credentials import PAGE
+from landmarks.store.cells import integer, number
+from landmarks.store.json_files import parse_json
 
 Result = TypeVar("Result")
 MAX_TRIES = 6  # in a row without a byte of progress
@@ -49,9 +51,10 @@ def status_of(error: Exception) -> int | None:
     if response.status_code >= 400:
         return response.status_code
     try:
-        return int(response.json()["code"])
+        code = parse_json(response.text)["code"]
     except (ValueError, KeyError, TypeError):
         return None
+    return code if isinstance(code, int) and not isinstance(code, bool) else integer(str(code))
 
 
 def is_offline(error: Exception) -> bool:
@@ -146,11 +149,10 @@ def _other(subject: Subject) -> tuple[str, str]:
 def _retry_after(response: requests.Response | None) -> float | None:
     """Seconds that the server asks to wait: a number or a date (RFC 9110, section 10.2.3)."""
     text = "" if response is None else response.headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
+    seconds = number(text)
+    if seconds is not None:
+        return max(0.0, seconds)
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

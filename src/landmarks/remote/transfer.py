@@ -14,6 +14,7 @@ import urllib3
 
 from landmarks.reading import open_regular, read_text
 from landmarks.remote.faults import Subject, explain, say_waiting, seconds_to_wait
+from landmarks.store.cells import integer
 from landmarks.store.files import write_json
 from landmarks.store.json_files import parse_object
 
@@ -151,9 +152,15 @@ def _send(request: requests.PreparedRequest, headers: dict[str, str]) -> request
 def _whole_size(response: requests.Response) -> int | None:
     if response.status_code == 206:
         whole = response.headers.get("Content-Range", "").rpartition("/")[2]
-        return int(whole) if whole.isdigit() else None
+        return _count(whole)
     length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
+    return _count(length)
+
+
+def _count(text: str) -> int | None:
+    """A number of bytes in a header, if it is one."""
+    value = integer(text)
+    return value if value is not None and value >= 0 else None
 
 
 def _validator(response: requests.Response) -> str | None:

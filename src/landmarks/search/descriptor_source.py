@@ -99,7 +99,7 @@ class DescriptorSource:
     def _read_other_train(self) -> np.ndarray:
         if not self._weights:
             array = read_array(self.origins.other_train[0])
-            return ensemble([check_descriptors(np.arange(len(array)), array, self.origins.other_train[0])], [1.0])
+            return ensemble([check_descriptors(None, array, self.origins.other_train[0])], [1.0])
         parts = [read_descriptors(folder) for folder in self.origins.other_train]
         return self._ensembled(parts[0].ids, parts).matrix
 

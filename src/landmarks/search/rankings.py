@@ -11,12 +11,12 @@ import pandas as pd
 
 from landmarks.command import next_command
 from landmarks.config import Chain, Config, chain_names, matched_splits, verifies
-from landmarks.errors import UserError
+from landmarks.errors import UserError, shown
 from landmarks.ranking import Ranking
 from landmarks.search.current import changed_inputs, knn_settings, require_current_search, skipped_images
 from landmarks.search.origins import digest, require_current_features
 from landmarks.search.spaces import write_space
-from landmarks.store.artefact import MANIFEST, Artefact, read_manifest
+from landmarks.store.artefact import MANIFEST, Artefact, maker, read_manifest
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array
 from landmarks.store.local_features import local_folder, local_model
@@ -37,12 +37,13 @@ def write_ranking(folder: Path, ranking: Ranking) -> None:
 
 def read_ranking(folder: Path) -> Ranking:
     """The ranking without its space."""
-    return Ranking(
-        read_ids(folder / "query_ids.csv"),
-        read_ids(folder / "index_ids.csv"),
-        np.ascontiguousarray(read_array(folder / "indices.npy")),
-        read_array(folder / "scores.npy"),
-    )
+    query_ids, index_ids = (read_ids(folder / f"{name}_ids.csv") for name in ("query", "index"))
+    indices, scores = (np.ascontiguousarray(read_array(folder / f"{name}.npy")) for name in ("indices", "scores"))
+    try:
+        return Ranking(query_ids, index_ids, indices, scores)
+    except ValueError as error:  # of Ranking's own checks
+        again = f"delete {folder}, then {next_command(maker(folder))}"
+        raise UserError(f"not a ranking: {shown(error)}", where=folder, next=again) from None
 
 
 def ranking_settings(config: Config, chain: Chain) -> dict[str, Any]:

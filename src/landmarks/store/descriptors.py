@@ -79,15 +79,15 @@ def read_user_descriptors(folder: Path, split: str, ids: np.ndarray) -> Descript
     return Descriptors(ids, check_descriptors(ids, read_array(path), path))
 
 
-def check_descriptors(ids: np.ndarray, matrix: np.ndarray, where: Path) -> np.ndarray:
-    """The matrix itself. Raises UserError unless it has one row an id, of finite numbers that are not all zero."""
+def check_descriptors(ids: np.ndarray | None, matrix: np.ndarray, where: Path) -> np.ndarray:
+    """The matrix itself. Raises UserError unless it has one row an id, of finite numbers that are not all zero; ids: None = any rows."""
     if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
         raise UserError(
             f"descriptors must be (images, dimensions) of floating point, not {matrix.shape} of {matrix.dtype}",
             where=where,
             next="write them again with numpy.save",
         )
-    if len(matrix) != len(ids):
+    if ids is not None and len(matrix) != len(ids):
         raise UserError(
             f"{len(matrix)} descriptors for {len(ids)} ids", where=where, next="write one row for each row of the table, in its order"
         )
@@ -95,7 +95,7 @@ def check_descriptors(ids: np.ndarray, matrix: np.ndarray, where: Path) -> np.nd
     if bad.any():
         row = int(bad.argmax())
         raise UserError(
-            f"descriptor of '{shown(ids[row])}' is zero or holds NaN or infinity",
+            f"descriptor of '{shown(row if ids is None else ids[row])}' is zero or holds NaN or infinity",
             where=f"{where}, row {row}",
             next="extract it again, or remove the image from its table",
         )
