@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ from landmarks.config.dataset import MAX_PIXELS
 from landmarks.data.jpeg import read_jpeg, reduction_for
 from landmarks.data.png import SIGNATURE, require_checksums
 from landmarks.data.raster import LARGE, Damaged, decode, open_picture, orientation_of
-from landmarks.data.webp import read_large_webp, read_webp_header
+from landmarks.data.webp import read_large_webp, read_webp_header, refuse_zeros
 from landmarks.errors import UserError
 from landmarks.reading import open_regular
 
@@ -51,8 +52,8 @@ def read_reduced(path: Path, min_side: int, max_pixels: int = MAX_PIXELS) -> tup
             pixels, orientation, reduction = _decode(file, path, min_side, max_pixels)
         except Damaged as error:
             raise UserError(f"damaged or not a picture: {error}", where=path, next="replace the file") from None
-        except Image.DecompressionBombError:
-            raise _too_large("", path, "replace the file with a smaller copy") from None
+        except Image.DecompressionBombError as error:  # Pillow's own limit, which is higher
+            raise _too_large(int(re.findall(r"\d+", str(error))[0]), "", path) from None
         except MemoryError:
             raise UserError("not enough memory for the picture", where=path, next="a smaller copy, or fewer processes at once") from None
         except OSError as error:
@@ -137,6 +138,7 @@ def _decode_webp(file: BinaryIO, first: bytes, path: Path, max_pixels: int) -> t
     data = first + file.read(min(header.length, _METADATA + 8 * max_pixels) - len(first))
     if len(data) < header.length:
         raise Damaged("truncated")
+    refuse_zeros(data, header.width, header.height)
     if header.width * header.height >= LARGE and not header.animated:
         return *read_large_webp(data), 1
     _allow_in_pillow(max_pixels)
@@ -158,13 +160,16 @@ def _allow_in_pillow(max_pixels: int) -> None:
 
 
 def _refuse_large(size: tuple[int, int], path: Path, max_pixels: int) -> None:
-    pixels = size[0] * size[1]
-    if pixels > max_pixels:
-        raise _too_large(f", {size[0]:,} x {size[1]:,},", path, f"a smaller copy, or dataset.max_pixels={pixels}")
+    if size[0] * size[1] > max_pixels:
+        raise _too_large(size[0] * size[1], f", {size[0]:,} x {size[1]:,},", path)
 
 
-def _too_large(size: str, path: Path, next: str) -> UserError:
-    return UserError(f"the picture has more pixels{size} than any photo: refused, it would fill the memory", where=path, next=next)
+def _too_large(pixels: int, size: str, path: Path) -> UserError:
+    return UserError(
+        f"the picture has more pixels{size} than dataset.max_pixels allows: refused, it would fill the memory",
+        where=path,
+        next=f"replace the file with a smaller copy, or dataset.max_pixels={pixels}",
+    )
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

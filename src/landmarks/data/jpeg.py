@@ -16,7 +16,8 @@ MAX_SCANS = 500  # a hostile file of a few kilobytes can hold thousands, each of
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # the beginning of a segment, behind the data of a scan
 _PROGRESSIVE = 0xC2
 _PROCESSES = (0xC0, 0xC1, _PROGRESSIVE)
-_APP0, _APP14, _APP15, _COMMENT, _SCAN, _END = 0xE0, 0xEE, 0xEF, 0xFE, 0xDA, 0xD9
+_APP0, _APP14, _APP15, _COMMENT, _HUFFMAN, _SCAN, _END = 0xE0, 0xEE, 0xEF, 0xFE, 0xC4, 0xDA, 0xD9
+_HOLE = bytes(48)  # more than a block of coefficients of one code
 
 
 class _Segment(NamedTuple):
@@ -36,9 +37,9 @@ def read_jpeg(data: bytes, size: tuple[int, int], channels: int, reduction: int)
     reduction  1, 2, 4 or 8: pixels of the file, in each direction, that become one
 
     Raises Damaged for what libjpeg warns of (ITU-T T.81: data that end early, bytes that belong to no code, bad codes, restart markers out
-    of order), and for scans that are missing or too many.
+    of order), for scans that are missing or too many, and for holes of zeros.
     """
-    if not _require_all_scans(data):
+    if not _require_whole(data):
         return None
     least = {} if reduction == 1 else {"min_width": -(-size[0] // reduction), "min_height": -(-size[1] // reduction)}
     colours = "CMYK" if channels == 4 else "RGB"
@@ -69,16 +70,19 @@ def reduction_for(size: tuple[int, int], min_side: int) -> int:
     return max(step for step in (1, 2, 4, 8) if step <= possible)
 
 
-def _require_all_scans(data: bytes) -> bool:
-    """Raise Damaged where components or bits are in no scan, which libjpeg takes for a blurred or grey picture.
+def _require_whole(data: bytes) -> bool:
+    """Raise Damaged where components or bits are in no scan, which libjpeg takes for a blurred or grey picture, and for holes of zeros.
 
     Returns False for the processes that simplejpeg does not know (lossless, hierarchical, arithmetic).
     """
     lacking: dict[int, list[int | None]] = {}  # component -> for each coefficient the bits that are still missing, None: all
+    symbols: dict[int, int] = {}  # Huffman table -> what a code of zeros stands for
     process, scans = None, 0
     for segment in _segments(data):
         body = segment.body(data)
-        if 0xC0 <= segment.marker <= 0xCF and segment.marker not in (0xC4, 0xC8, 0xCC) and len(body) >= 6:
+        if segment.marker == _HUFFMAN:
+            symbols |= _first_symbols(body)
+        elif 0xC0 <= segment.marker <= 0xCF and segment.marker not in (0xC8, 0xCC) and len(body) >= 6:
             process = segment.marker
             if process not in _PROCESSES:
                 return False
@@ -93,11 +97,32 @@ def _require_all_scans(data: bytes) -> bool:
                     lacking[component][first : last + 1] = [bits] * (last + 1 - first)
                 elif component in lacking:
                     lacking[component] = [0]
-            if all(bits == 0 for component in lacking.values() for bits in component):
-                break  # a second picture may follow
+            if last and any(symbols.get(0x10 | tables & 15, 0) & 15 for tables in body[2 : 2 + 2 * body[0] : 2]):
+                _refuse_zeros(data, segment.end)
+            if process != _PROGRESSIVE and not any(None in component for component in lacking.values()):
+                break  # the usual case: one scan, behind which the rest of the file need not be looked at
     if scans and not all(bits == 0 for component in lacking.values() for bits in component):
         raise Damaged("truncated: its last scans are missing")
     return True
+
+
+def _first_symbols(body: bytes) -> dict[int, int]:
+    """Huffman table -> its first symbol, whose code is all zeros, of the tables in a segment (T.81, B.2.4.2)."""
+    found, start = {}, 0
+    while start + 17 < len(body):
+        found[body[start]] = body[start + 17]
+        start += 17 + sum(body[start + 1 : start + 17])
+    return found
+
+
+def _refuse_zeros(data: bytes, start: int) -> None:
+    """Raise Damaged for a hole in the data of the scan at `start`, whose zeros stand for coefficients that are not zero.
+
+    No picture has a block of 63 equal ones. Where zeros stand for even areas, a hole cannot be told from one.
+    """
+    hole = data.find(_HOLE, start)
+    if hole >= 0 and _MARKER.search(data, start, hole) is None:
+        raise Damaged("a part of its data is zeros")
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
@@ -122,7 +147,7 @@ def _is_known(data: bytes) -> bool:
     """Whether simplejpeg decodes pictures with this subsampling."""
     try:
         simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError:
+    except (ValueError, KeyError):  # KeyError: it has no word for the subsampling
         return False
     return True
 

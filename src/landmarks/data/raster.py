@@ -59,6 +59,7 @@ def decode(picture: Image.Image) -> tuple[np.ndarray, int]:
     width, height = picture.size  # of a TIFF, only now: Pillow turns it upright
     if memory is None or picture.im is not given:
         memory = np.empty(3 * width * height, np.uint8)
+    del given
     narrow(memory, height, width, lambda top, bottom: as_rgb(picture.crop((0, top, width, bottom))))
     orientation = orientation_of(picture)
     picture.close()

@@ -12,6 +12,7 @@ from PIL import ExifTags, Image
 from landmarks.data.raster import Damaged, as_rgb, narrow
 
 _ANIMATION = 2  # in the flags of VP8X
+_SHORT = 64  # bytes of a run of zeros that says nothing
 
 
 class WebpHeader(NamedTuple):
@@ -39,6 +40,19 @@ def read_webp_header(data: bytes) -> WebpHeader:
         bits = int.from_bytes(body[1:5], "little")
         return WebpHeader(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), length, False)
     raise Damaged("no picture in the WebP file")
+
+
+def refuse_zeros(data: bytes, width: int, height: int) -> None:
+    """Raise Damaged where the coded pixels hold a run of zeros, as a partial download or a lost block of a disk leaves it.
+
+    WebP has no checksum, and its decoder takes anything. Lossy files hold runs of zeros too, but short ones: in 228 photos at 20
+    settings at most one byte for 900 pixels, in pictures of one colour at most 5.5 % of the file. Lossless ones hold long runs, but
+    end in 3 zeros at most.
+    """
+    longest = max(_SHORT, min(len(data) // 12, width * height // 500))
+    for name, body in _chunks(data):
+        if (name == b"VP8 " and bytes(longest + 1) in body) or (name == b"VP8L" and body.endswith(bytes(_SHORT))):
+            raise Damaged("truncated, or with a hole: a part of its data is zeros")
 
 
 def read_large_webp(data: bytes) -> tuple[np.ndarray, int]:
