@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 MAX_WIDTH = 65_536  # of vectors and layers
-_MAX_NUMBER = 10_000_000  # of anything that is counted or measured; memory and disk end long before
+_MAX_COUNT = 10_000_000  # of anything that is counted; memory and disk end long before
+_MAX_FLOAT = 1e38  # float32 ends there
 _FREE = ("seed", "landmark_ids", "non_landmark_ids", "max_pixels")
 
 
@@ -41,7 +42,7 @@ class Settings(BaseModel):
     @field_validator("*")
     @classmethod
     def _is_of_this_world(cls, value: Any, info: ValidationInfo) -> Any:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and abs(value) > _MAX_NUMBER and info.field_name not in _FREE:
-            raise ValueError(f"should be at most {_MAX_NUMBER:,}")
+        limit = _MAX_FLOAT if isinstance(value, float) else _MAX_COUNT
+        if isinstance(value, int | float) and abs(value) > limit and info.field_name not in _FREE:
+            raise ValueError(f"should be at most {limit:,.0f}" if limit == _MAX_COUNT else f"should be at most {limit:g}")
         return value

@@ -12,7 +12,7 @@ from landmarks.config.base import Settings
 class PlacesSettings(Settings):
     """What counts as the same place, and which part of MSLS is asked for."""
 
-    metres: float = Field(25.0, gt=0, description="a picture of the query's place was taken at most this far away")
+    metres: float = Field(25.0, gt=0, le=100_000_000, description="a picture of the query's place was taken at most this far away")
     degrees: float | None = Field(None, gt=0, le=180, description="and at most this far turned from it; unset: turned in any way")
     skip_without_positives: bool = Field(False, description="queries whose place the index does not have are left out, as MSLS does it")
     cities: tuple[str, ...] = Field(

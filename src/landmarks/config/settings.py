@@ -48,7 +48,7 @@ class ModelSettings(Settings):
     )
     train: bool = Field(True, description="false: used with its starting weights, untouched by the training set")
     recipe: dict[str, Any] = Field({}, description="settings of `train` in which this model's training differs, as {loss: cosface}")
-    weight: float = Field(1.0, gt=0, description="weight in the ensemble (acts squared in the similarity)")
+    weight: float = Field(1.0, gt=0, le=1e6, description="weight in the ensemble (acts squared in the similarity)")
 
 
 class TrainSettings(Settings):

@@ -47,10 +47,7 @@ class DescriptorSource:
                 where=self._arrays,
                 next="extract all splits with the same model",
             )
-        searched = Descriptors(raw.ids, self.as_searched(raw.matrix))
-        if split != "test":
-            refuse_alike(searched.matrix, f"the {split}", self._tables.folder)
-        return searched
+        return Descriptors(raw.ids, self.as_searched(raw.matrix))
 
     def as_searched(self, matrix: np.ndarray) -> np.ndarray:
         """Ensembled descriptors (n, d) as they are searched: whitened where the run whitens, (n, dimensions) float32."""

@@ -16,7 +16,7 @@ from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
 from landmarks.scoring.protocol import protocol_named
 from landmarks.search.current import knn_artefact, space_artefact
-from landmarks.search.descriptor_source import DescriptorSource
+from landmarks.search.descriptor_source import DescriptorSource, refuse_alike
 from landmarks.search.rankings import write_ranking
 from landmarks.search.spaces import search as search_vectors
 from landmarks.search.spaces import search_on_gpu, write_vector_blocks
@@ -52,6 +52,9 @@ def search(config: Config) -> Path:
         if split != "train" and len(vectors[split].ids) == 0:
             raise UserError(f"none of the {split} images could be described", where=tables.path(split), next=next_command("extract"))
     _refuse_other_dimensions({split: one.matrix.shape[1] for split, one in vectors.items()})
+    for split in missing:
+        if split != "test":
+            refuse_alike(vectors[split].matrix, f"the {split}", tables.path(split))
     for split, one in vectors.items():
         _write_vectors(artefacts[split], one, source if split == "index" else None)
     if not knn.is_complete():
