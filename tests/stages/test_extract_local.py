@@ -18,7 +18,7 @@ from landmarks.search.rankings import read_ranking, write_ranking
 from landmarks.stages.bundle import bundle
 from landmarks.stages.extract import extract
 from landmarks.stages.extract_local import extract_local
-from landmarks.store.artefact import Artefact, read_manifest
+from landmarks.store.artefact import Artefact, adopt, read_manifest
 from landmarks.store.descriptors import read_descriptors
 from landmarks.store.local_features import LocalStore, local_model
 
@@ -260,7 +260,9 @@ def test_without_a_local_branch_there_is_nothing_to_make(overrides, tmp_path):
     with pytest.raises(UserError, match="no model has a local branch"):
         returned_of(overrides, "models={tiny: {backbone: test_resnet}}")
     plain = load_config(None, ["models.tiny={backbone: test_resnet, dimensions: 16, pretrained: false}"]).models["tiny"]
-    save_model(tmp_path / "run" / "models" / "tiny", build_model(plain), plain)
+    trained = tmp_path / "run" / "models" / "tiny"
+    save_model(trained, build_model(plain), plain)
+    adopt(trained)
     with pytest.raises(UserError, match="trained without a local branch"):
         returned_of(overrides)
 
