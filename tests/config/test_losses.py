@@ -5,7 +5,7 @@ import pytest
 
 from landmarks.config import load_config
 from landmarks.config.names import module_names
-from landmarks.config.settings import _LOSSES
+from landmarks.config.train import _LOSSES
 from landmarks.errors import UserError
 
 

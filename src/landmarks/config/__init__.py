@@ -28,10 +28,10 @@ from landmarks.config.settings import (
     ModelSettings,
     RunSettings,
     SearchSettings,
-    TrainSettings,
     WhitenSettings,
 )
 from landmarks.config.step import Step, step_class, step_names
+from landmarks.config.train import TrainSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
 
 __all__ = [

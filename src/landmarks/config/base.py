@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -31,6 +32,7 @@ def expanded(path: Path) -> Path:
 
 
 UserPath = Annotated[Path, AfterValidator(expanded), AfterValidator(_is_utf8)]
+Side = Annotated[int, Field(ge=32, le=16_384)]  # pixels
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
 
 
@@ -38,6 +40,7 @@ class Settings(BaseModel):
     """Frozen, and an unknown key is an error. Numbers are bounded: 10**12 dimensions would end in an error of Python's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    first_keys: ClassVar[frozenset[str]] = frozenset()  # those that every recipe on disk lists
 
     @field_validator("*")
     @classmethod
@@ -46,3 +49,12 @@ class Settings(BaseModel):
         if isinstance(value, int | float) and abs(value) > limit and info.field_name not in _FREE:
             raise ValueError(f"should be at most {limit:,.0f}" if limit == _MAX_COUNT else f"should be at most {limit:g}")
         return value
+
+    def shaping(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """What a result is made from, as JSON values, without the keys `without`.
+
+        A key that a later version added is left out at its default: what was made before it was known stays up to date.
+        """
+        values = self.model_dump(mode="json", exclude=set(without))
+        defaults = type(self)().model_dump(mode="json")
+        return {key: value for key, value in values.items() if key in self.first_keys or value != defaults[key]}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from landmarks.config.ablate import AblateSettings
-from landmarks.config.base import MAX_WIDTH, ModelName, Settings, UserPath
+from landmarks.config.base import MAX_WIDTH, ModelName, Settings, Side, UserPath
 from landmarks.config.bundle import BundleSettings
 from landmarks.config.chain import Chain, require_places
 from landmarks.config.dataset import DatasetSettings, PhotosSettings, SampleSettings
@@ -18,12 +18,11 @@ from landmarks.config.overlap import OverlapSettings
 from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
 from landmarks.config.submit import SubmitSettings
+from landmarks.config.train import TrainSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
 
-Side = Annotated[int, Field(ge=32, le=16_384)]
 Scale = Annotated[float, Field(gt=0, le=16)]
 _PROTOCOLS = Path(__file__).parents[1] / "protocols"
-_LOSSES = Path(__file__).parents[1] / "models" / "losses"
 
 
 class LocalSettings(Settings):
@@ -37,6 +36,10 @@ class LocalSettings(Settings):
 
 
 class ModelSettings(Settings):
+    first_keys: ClassVar[frozenset[str]] = frozenset(
+        "backbone pretrained dimensions gem_power head_batchnorm local checkpoint train recipe weight".split()
+    )
+
     backbone: str = Field("resnet101", description="any timm architecture with a stride-32 map")
     pretrained: bool = Field(True, description="start from ImageNet weights")
     dimensions: int = Field(512, ge=0, le=MAX_WIDTH, description="descriptor size; 0 = no head: the pooled map itself")
@@ -49,59 +52,6 @@ class ModelSettings(Settings):
     train: bool = Field(True, description="false: used with its starting weights, untouched by the training set")
     recipe: dict[str, Any] = Field({}, description="settings of `train` in which this model's training differs, as {loss: cosface}")
     weight: float = Field(1.0, gt=0, le=1e6, description="weight in the ensemble (acts squared in the similarity)")
-
-
-class TrainSettings(Settings):
-    loss: str = Field("arcface", description=f"a file of models/losses: {', '.join(module_names(_LOSSES))}")
-    margin: float = Field(0.3, ge=0, lt=1.5, description="margin: radians for arcface, cosine for cosface")
-    scale: float = Field(30.0, gt=0, description="the cosines are multiplied by this before the softmax")
-    learn_scale: bool = Field(False, description="the scale is trained from that value on; DELG starts at sqrt(dimensions)")
-    epochs: int = Field(5, ge=0, description="passes over the training images; 0 = keep the starting weights")
-    overfit: int = Field(
-        0, ge=0, description="train on this many images alone, spread over the table, to see that the parts learn; 0 = all"
-    )
-    image_size: Side | Annotated[tuple[Side, ...], Field(min_length=1)] = Field(
-        448, description="side of the training crops, pixels; a list: growing sizes, each for an equal share of the epochs"
-    )
-    batch_size: int = Field(32, ge=2, description="images a step, all processes and accumulated parts together")
-    accumulate: int = Field(1, ge=1, description="parts that a process computes one after the other for one step")
-    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has momentum 0.9")
-    learning_rate: float = Field(1e-3, gt=0, description="at its highest")
-    head_learning_rate_factor: float = Field(1.0, gt=0, description="the head and classifier learn this much faster than the backbone")
-    schedule: Literal["cosine", "linear"] = Field("cosine", description="how the rate falls after the warm-up")
-    final_learning_rate: float = Field(3e-6, ge=0, description="at the last step")
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
-    weight_decay: float = Field(1e-5, ge=0, description="L2 penalty (sgd) or decoupled decay (adamw)")
-    clip_norm: float = Field(10.0, gt=0, description="gradients are scaled down to this norm")
-    freeze_batchnorm: bool = Field(False, description="the backbone's BatchNorm keeps its pretrained statistics")
-    augmentation: Literal["none", "soft", "middle"] = Field("soft", description="recipes of Yokoo et al., section 2")
-    crop_scale: float = Field(0.2, ge=0, lt=1, description="a random crop keeps at least 1 - this of the area")
-    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU"
-    )
-    workers: int = Field(2, ge=0, description="processes that decode images, for each training process")
-    checkpoint_minutes: float = Field(10.0, ge=0, description="a checkpoint to resume from at least this often; 0 = every step")
-    log_steps: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
-    seed: int = Field(0, ge=0, description="order, augmentation and starting weights derive from it")
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        return self.image_size if isinstance(self.image_size, tuple) else (self.image_size,)
-
-    def size_in(self, epoch: int) -> int:
-        """Side of the crops in the epoch 0, 1, ..."""
-        return self.sizes[epoch * len(self.sizes) // self.epochs]
-
-    @field_validator("loss")
-    @classmethod
-    def _is_known(cls, loss: str) -> str:
-        return require_known("loss", loss, module_names(_LOSSES))
-
-    @model_validator(mode="after")
-    def _has_an_epoch_for_each_size(self):
-        if 0 < self.epochs < len(self.sizes):
-            raise ValueError(f"image_size names {len(self.sizes)} sizes for {self.epochs} epochs: each takes one at least")
-        return self
 
 
 class LocalExtractSettings(Settings):

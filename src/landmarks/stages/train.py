@@ -78,12 +78,12 @@ def train(config: Config) -> list[Path]:
 
 def _training(config: Config, name: str) -> _Training:
     model, settings = config.models[name], config.train_of(name)
-    recipe: dict[str, Any] = {"name": name, "model": model.model_dump(mode="json", exclude={"weight", "recipe", "checkpoint"})}
+    recipe: dict[str, Any] = {"name": name, "model": model.shaping({"weight", "recipe", "checkpoint"})}
     inputs: dict[str, str] = {}
     if model.checkpoint is not None:
         inputs = {"checkpoint": _manifest_elsewhere(model.checkpoint)["fingerprint"]}
     elif _learns(model, settings):
-        recipe["train"] = settings.model_dump(mode="json", exclude=_SHAPE_NOTHING)
+        recipe["train"] = settings.shaping(_SHAPE_NOTHING)
         inputs = {config.dataset.train_table: fingerprint_of_file(config.tables_folder / config.dataset.train_table)}
     else:  # the starting weights: no image is read
         recipe["train"] = {"epochs": 0, "seed": settings.seed}
