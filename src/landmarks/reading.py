@@ -60,13 +60,14 @@ def refuse_irregular(path: Path | str) -> None:
 def read_bytes(path: Path | str, limit: int = TEXT_BYTES) -> bytes:
     """The content of a file of at most `limit` bytes. Raises as `open_regular`, and UserError for a larger file."""
     with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
-            data = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)
-            if len(data) <= limit:
-                data += file.read(limit + 1 - len(data))  # of files that grow, and of those of the system that say they are empty
+            data = b"" if size > limit else file.read(size)
+            while len(data) <= limit and size <= limit and (more := file.read(1 << 16)):  # of one that grows, or says that it is empty
+                data += more
         except OSError as error:
             raise _unreadable(path, error) from None
-    if len(data) > limit:
+    if size > limit or len(data) > limit:
         raise UserError(f"more than {limit:,} bytes, which nothing of this kind has", where=path, next="name the right file")
     return data
 
