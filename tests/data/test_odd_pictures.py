@@ -13,6 +13,7 @@ from PIL import EpsImagePlugin, Image
 
 from landmarks.config.dataset import MAX_PIXELS
 from landmarks.data import images, raster, webp
+from landmarks.data.augment import Augmentation
 from landmarks.data.buckets import bucket_shape
 from landmarks.data.extract_set import as_picture
 from landmarks.data.images import read_image, read_reduced, resize_to_cover
@@ -35,6 +36,7 @@ def test_sound_thin_pictures_are_read(tmp_path, name, height, width):
         assert image.shape == (-(-height // reduction), -(-width // reduction), 3)
         assert reduction == 1 or (name.startswith("jpeg") and max(image.shape) >= min_side)
     assert resize_to_cover(image, 64, 64).shape == (64, 64, 3)
+    assert all(Augmentation(name, 64, 0.3, 0)(image, 0, "abc").shape == (64, 64, 3) for name in ("none", "soft", "middle"))
     picture = as_picture(path, 96)
     assert picture.pixels.shape == (*bucket_shape(height, width, 96), 3) and np.isfinite(picture.factors).all()
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from landmarks.gallery.matches import BAR, GAP, HEIGHT, LINES, draw_matches
+from landmarks.gallery.matches import BAR, GAP, HEIGHT, LINES, WIDEST, draw_matches
 
 GREY, BLACK = np.full((240, 120, 3), 128, np.uint8), np.zeros((960, 480, 3), np.uint8)
 
@@ -22,6 +22,12 @@ def test_photos_stand_side_by_side_and_the_text_below():
     picture = np.asarray(draw_matches(GREY, BLACK, np.empty((0, 2)), np.empty((0, 2)), ("12 inliers", "b")))
     assert (picture[:HEIGHT, :240] == 128).all() and (picture[:HEIGHT, 240 + GAP :] == 0).all()
     assert (picture[HEIGHT:, :240] < 100).any(), "a text"
+
+
+def test_a_thin_photo_makes_no_picture_that_is_a_million_pixels_wide():
+    thin = np.full((1, 3000, 3), 90, np.uint8)
+    picture = np.asarray(draw_matches(thin, GREY, np.array([[2999.0, 0]]), np.array([[0.0, 0]]), ("a", "b")))
+    assert picture.shape == (HEIGHT + BAR, WIDEST + GAP + 240, 3) and (picture[0, : WIDEST // 2] == 90).all()
 
 
 def test_too_many_matches_are_thinned_out():

@@ -14,13 +14,12 @@ _MAX_FLOAT = 1e38  # float32 ends there
 _FREE = ("seed", "landmark_ids", "non_landmark_ids", "max_pixels")
 
 
-def _is_utf8(path: Path) -> Path:
-    """A run writes its paths to UTF-8 files. Raises ValueError."""
+def _require_utf8(text: str) -> None:
+    """A run writes its settings to UTF-8 files. Raises ValueError."""
     try:
-        str(path.absolute()).encode()
+        text.encode()
     except UnicodeEncodeError:
-        raise ValueError("its name, or that of a folder above, holds bytes that are no UTF-8: rename it, or use a link") from None
-    return path
+        raise ValueError("the name holds bytes that are no UTF-8: rename it, or use a link") from None
 
 
 def expanded(path: Path) -> Path:
@@ -31,7 +30,7 @@ def expanded(path: Path) -> Path:
         return path
 
 
-UserPath = Annotated[Path, AfterValidator(expanded), AfterValidator(_is_utf8)]
+UserPath = Annotated[Path, AfterValidator(expanded)]
 Side = Annotated[int, Field(ge=32, le=16_384)]  # pixels
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$")]  # it names folders
 
@@ -48,6 +47,8 @@ class Settings(BaseModel):
         limit = _MAX_FLOAT if isinstance(value, float) else _MAX_COUNT
         if isinstance(value, int | float) and abs(value) > limit and info.field_name not in _FREE:
             raise ValueError(f"should be at most {limit:,.0f}" if limit == _MAX_COUNT else f"should be at most {limit:g}")
+        if isinstance(value, str | Path):
+            _require_utf8(str(value))
         return value
 
     def shaping(self, without: Collection[str] = ()) -> dict[str, Any]:

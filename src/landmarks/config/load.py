@@ -41,10 +41,21 @@ def load_config(path: Path | str | None, overrides: Sequence[str] = (), *, allow
             tree[section].setdefault("folder", str(anchored(default, home())))
     refused_in = file if file is not None and not allow_code and _may_be_a_stranger_s(file) else None
     try:
-        return Config.model_validate(tree, context={"code_refused_in": refused_in, "typed": _step_names(typed)})
+        config = Config.model_validate(tree, context={"code_refused_in": refused_in, "typed": _step_names(typed)})
     except ValidationError as error:
         source = "the command line" if file is None else f"{file} and the command line"
         raise UserError(explain_all(error, tree), where=source, next=f"{program()} config  (prints every key)") from None
+    _refuse_unwritable(config)
+    return config
+
+
+def _refuse_unwritable(config: Config) -> None:
+    """Raise UserError in a current folder that is not UTF-8: a run keeps whole paths, in files that are."""
+    try:
+        "".join(str(path.absolute()) for path in (config.dataset.folder, config.run.folder)).encode()
+    except UnicodeEncodeError:
+        what = "the name of the current folder, or of one above it, holds bytes that are no UTF-8"
+        raise UserError(what, where=Path.cwd(), next="type whole paths in another folder, or rename it") from None
 
 
 def read_chain(value: Any) -> Chain:

@@ -18,6 +18,7 @@ from landmarks.datasets.walk import files_below
 from landmarks.errors import UserError
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import write_text
+from landmarks.store.json_files import writable
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,15 @@ def picture_names(folder: Path, passed_over: Counter[str] | None = None) -> list
     """The pictures below `folder` (files with one of PHOTO_SUFFIXES), as paths relative to it, sorted.
 
     passed_over  the other files are added to it: kind -> number
+    Raises UserError for a name that is not UTF-8, since no table can hold it.
     """
     found, others = [], Counter[str]() if passed_over is None else passed_over
     for name, is_file in files_below(folder):
         if not is_file:
             others["no regular file"] += 1
         elif name.lower().endswith(PHOTO_SUFFIXES):
+            if writable(name) != name:
+                raise UserError(f"the name of the picture {writable(name)} holds bytes that are no UTF-8", where=folder, next="rename it")
             found.append(name)
         else:
             others[os.path.splitext(name)[1].lower() or "no suffix"] += 1

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 HEIGHT, GAP, BAR = 480, 8, 26  # pixels: of each photo, between the two, of the line of text below
+WIDEST = 8 * HEIGHT  # of a photo: a thin panorama would make a picture of a million pixels' width
 LINES = 200  # more than these hide the photos
 FONT = ImageFont.load_default()
 
@@ -15,7 +16,7 @@ FONT = ImageFont.load_default()
 def draw_matches(
     query: np.ndarray, index: np.ndarray, query_points: np.ndarray, index_points: np.ndarray, caption: tuple[str, str]
 ) -> Image.Image:
-    """Both photos scaled to one height, a line for each pair of points, a caption under each photo.
+    """Both photos scaled to one height, if that is not too wide, a line for each pair of points, a caption under each photo.
 
     Captions wider than their photos are below each other, and the picture is as wide as they are.
 
@@ -23,8 +24,9 @@ def draw_matches(
     query_points, index_points  (m, 2) x, y in pixels of these; of more than 200 an even selection is drawn
     """
     photos = [Image.fromarray(photo) for photo in (query, index)]
-    zooms = [HEIGHT / photo.height for photo in photos]
-    photos = [photo.resize((max(1, round(photo.width * zoom)), HEIGHT), Image.Resampling.LANCZOS) for photo, zoom in zip(photos, zooms)]
+    zooms = [min(HEIGHT / photo.height, WIDEST / photo.width) for photo in photos]
+    sizes = [(max(1, round(photo.width * zoom)), max(1, round(photo.height * zoom))) for photo, zoom in zip(photos, zooms, strict=True)]
+    photos = [photo.resize(size, Image.Resampling.LANCZOS) for photo, size in zip(photos, sizes, strict=True)]
     second = photos[0].width + GAP
     width = second + photos[1].width
     texts = [4 + ceil(FONT.getlength(text)) for text in caption]
