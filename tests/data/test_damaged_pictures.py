@@ -98,6 +98,21 @@ def test_changed_bytes_end_in_a_picture_or_in_an_error_for_the_user(read, name):
         refused(read, flipped(data, position, int(generator.integers(8))))
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_hostile_headers_end_in_a_picture_or_in_an_error_for_the_user(read, name):
+    data, generator = encoded(name, scene(20, 30), 6), np.random.default_rng(3)
+    for _ in range(40):
+        changed = bytearray(data)
+        for place in generator.integers(0, min(len(data), 400), generator.integers(1, 6)).tolist():
+            changed[place] = generator.choice([0, 1, 127, 128, 255, generator.integers(256)])
+        refused(read, bytes(changed))
+
+
+def test_a_webp_that_says_it_is_shorter_than_its_header_is_refused(read):
+    data = encoded("webp", scene(20, 30))
+    assert refused(read, data[:4] + (5).to_bytes(4, "little") + data[8:])
+
+
 @pytest.mark.parametrize("name", ["jpeg", "jpeg-progressive", "jpeg-restart"])
 def test_how_many_changed_bits_of_a_jpeg_are_found(read, name):
     """A JPEG has no checksum: a changed bit is found where it leads to a code that does not exist, or to too many or too few of them."""

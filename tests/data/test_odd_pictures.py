@@ -140,6 +140,13 @@ def test_pictures_above_the_limit_are_refused_before_they_are_decoded(tmp_path, 
         assert caught.value.where == path and f"dataset.max_pixels={width * height}" in caught.value.next
 
 
+@pytest.mark.parametrize("name", ["png", "jpeg", "webp", "bmp", "tiff"])
+def test_pictures_without_pixels_are_damaged_ones(tmp_path, name):
+    for width, height in ((0, 3000), (3000, 0), (0, 0)):
+        with pytest.raises(UserError, match="damaged or not a picture"):
+            read_image(written(tmp_path / "none.jpg", claimed(name, width, height)), 224)
+
+
 def test_the_limit_is_a_setting_and_includes_itself(tmp_path):
     for name in ("jpeg", "png", "webp"):
         path = written(tmp_path / "a.jpg", encoded(name, scene(30, 40)))

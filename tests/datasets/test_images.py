@@ -57,3 +57,19 @@ def test_the_photos_of_a_split_are_the_jpg_files_of_the_layout(tmp_path):
         touch(image_path(tmp_path, "test", id))
     touch(tmp_path / "test" / "notes.txt")
     assert photo_ids(tmp_path, "test") == ["abc", "bcd"] and photo_ids(tmp_path, "train") == []
+
+
+@pytest.mark.parametrize("name", ["a b.jpg", "a,b.jpg", ".jpg", "a\nb.jpg", "a\udce9.jpg"])
+def test_photos_whose_names_are_no_ids_are_refused_by_name(tmp_path, name):
+    touch(tmp_path / "test" / "a" / name)
+    with pytest.raises(UserError, match="is no id") as raised:
+        photo_ids(tmp_path, "test")
+    assert raised.value.where == str(tmp_path / "test" / "a")
+
+
+def test_two_photos_of_one_name_are_refused_by_their_folders(tmp_path):
+    for folder in ("a/b/c", "elsewhere"):
+        touch(tmp_path / "test" / folder / "abc.jpg")
+    with pytest.raises(UserError, match="two photos have the id 'abc'") as raised:
+        photo_ids(tmp_path, "test")
+    assert raised.value.where == f"{tmp_path}/test/a/b/c; {tmp_path}/test/elsewhere"

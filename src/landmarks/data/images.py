@@ -119,7 +119,7 @@ def _decode(file: BinaryIO, path: Path, min_side: int, max_pixels: int) -> tuple
     _allow_in_pillow(max_pixels)
     picture = open_picture(file)
     size = picture.size
-    _refuse_large(size, path, max_pixels)
+    _refuse_size(size, path, max_pixels)
     if not first.startswith(b"\xff\xd8"):
         return *decode(picture), 1
     reduction = reduction_for(size, min_side)
@@ -134,7 +134,7 @@ def _decode(file: BinaryIO, path: Path, min_side: int, max_pixels: int) -> tuple
 
 def _decode_webp(file: BinaryIO, first: bytes, path: Path, max_pixels: int) -> tuple[np.ndarray, int, int]:
     header = read_webp_header(first)
-    _refuse_large((header.width, header.height), path, max_pixels)
+    _refuse_size((header.width, header.height), path, max_pixels)
     data = first + file.read(min(header.length, _METADATA + 8 * max_pixels) - len(first))
     if len(data) < header.length:
         raise Damaged("truncated")
@@ -159,7 +159,9 @@ def _allow_in_pillow(max_pixels: int) -> None:
         Image.MAX_IMAGE_PIXELS = max_pixels
 
 
-def _refuse_large(size: tuple[int, int], path: Path, max_pixels: int) -> None:
+def _refuse_size(size: tuple[int, int], path: Path, max_pixels: int) -> None:
+    if 0 in size:
+        raise Damaged("it has no pixels")
     if size[0] * size[1] > max_pixels:
         raise _too_large(size[0] * size[1], f", {size[0]:,} x {size[1]:,},", path)
 

@@ -28,7 +28,7 @@ def read_webp_header(data: bytes) -> WebpHeader:
     """The header from the first 30 bytes of a file (WebP Container Specification). Raises Damaged."""
     name, body = data[12:16], data[20:30]
     length = 8 + int.from_bytes(data[4:8], "little")
-    if len(data) < 30:
+    if len(data) < 30 or length < 30:
         raise Damaged("truncated")
     if name == b"VP8X":
         width, height = (1 + int.from_bytes(body[start : start + 3], "little") for start in (4, 7))

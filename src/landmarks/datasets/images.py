@@ -14,7 +14,7 @@ from landmarks.errors import UserError, shown
 from landmarks.progress import progress
 from landmarks.store.cells import number
 from landmarks.store.csv_files import read_csv, read_csv_header
-from landmarks.store.tables import refuse_repeated
+from landmarks.store.tables import is_usable, refuse_repeated
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # in any case; GLDv2's own layout has .jpg only
 CROP = ["left", "top", "right", "bottom"]
@@ -116,8 +116,19 @@ def require_images(folder: Path, split: str, ids: np.ndarray, anywhere: bool = F
 
 
 def photo_ids(folder: Path, split: str) -> list[str]:
-    """The ids of the photos in <folder>/<split>, laid out as GLDv2 is, sorted."""
-    return sorted(name.removesuffix(".jpg") for _, _, names in os.walk(Path(folder, split)) for name in names if name.endswith(".jpg"))
+    """The ids of the photos in <folder>/<split>, laid out as GLDv2 is, sorted.
+
+    Raises UserError for a photo whose name is no id, and for two of one name.
+    """
+    photos = sorted((name, parent) for parent, _, names in os.walk(Path(folder, split)) for name in names if name.endswith(".jpg"))
+    ids = [name.removesuffix(".jpg") for name, _ in photos]
+    for place, (id, (name, parent)) in enumerate(zip(ids, photos, strict=True)):
+        if not is_usable(id):
+            what = f"the name of the photo '{shown(name)}' is no id: it has a space, comma, quote or control character"
+            raise UserError(what, where=parent, next="rename it or move it away")
+        if place and id == ids[place - 1]:
+            raise UserError(f"two photos have the id '{id}'", where=f"{photos[place - 1][1]}; {parent}", next="move one of the two away")
+    return ids
 
 
 def _boxes(table: Path) -> np.ndarray:

@@ -101,7 +101,7 @@ def _code_of_steps(chain: Chain) -> list[Path]:
 def _settings(config: Config) -> dict:
     """The configuration as the notebook takes it: its own folders, nothing downloaded, nothing trained, damaged photos left out."""
     settings = config.model_dump(mode="json", exclude={"download", "sample", "photos", "evaluate", "ablate", "clean", "run", "train"})
-    settings["dataset"] = {"source": "folder", "train_table": "train.csv"}
+    settings["dataset"] = {"source": "folder", "train_table": "train.csv", "max_pixels": config.dataset.max_pixels}
     settings["extract"]["on_error"] = "skip"
     for model in settings["models"].values():
         del model["recipe"]  # how it was trained, in terms of settings that are not here
