@@ -2,7 +2,7 @@
 # ./run.sh [--config FILE] [key=value ...]         every stage, from the dataset to a scored submission (default: the built-in sample)
 # ./run.sh STAGE [--config FILE] [key=value ...]   one stage: train, extract, search, ... (./run.sh --help lists them)
 # ./run.sh STAGE RUN [key=value ...]               the same with the configuration that the run folder RUN keeps
-# ./run.sh test [PATH] [pytest arguments]          the tests, or those of one file or folder
+# ./run.sh test [PATH] [pytest arguments]          the tests, or those of one file or folder; -m slow: the slow ones
 # ./run.sh check                                   lint, format and types: what must be clean before a change is done
 # Makes .venv beside this file and installs requirements.txt when they are missing or have changed; test and check also install the
 # development packages (pyproject.toml, extra "dev"). Paths that are typed are relative to the current folder.

@@ -35,6 +35,14 @@ def test_scores_equal_those_of_an_independent_implementation(tmp_path, dimension
         assert found[chain] == pytest.approx(wanted, abs=tolerance), chain
 
 
+def test_the_steps_before_fuse_score_what_the_readme_says(tmp_path):
+    steps = "add_labels,augment_database,expand_query,diffuse"
+    *_, expanded, diffused = scores(tmp_path, f"rerank=discriminate,{steps}").values()
+    assert expanded == pytest.approx((63.37, 65.40), abs=0.1)
+    assert diffused == pytest.approx((63.66, 65.75), abs=0.1)
+
+
+@pytest.mark.slow
 def test_the_default_chain_scores_what_the_readme_says(tmp_path):
     *_, expanded, diffused, fused = scores(tmp_path).values()
     assert expanded == pytest.approx((63.37, 65.40), abs=0.1)

@@ -20,7 +20,6 @@ SETTINGS = [
     "train={epochs: 3000, image_size: 32, batch_size: 8, workers: 1, checkpoint_minutes: 10, log_steps: 1}",
     "run={device: cpu, processes: 2}",
 ]
-SLOW = pytest.mark.skipif("LANDMARKS_SLOW_TESTS" not in os.environ, reason="20 s; LANDMARKS_SLOW_TESTS=1 runs it")
 MARKER = "LANDMARKS_TEST_SIGNALS"
 INTERRUPTED = "interrupted: what is finished is kept"
 
@@ -84,9 +83,9 @@ def world(tmp_path_factory):
         (signal.SIGTERM, False, 143),
         (signal.SIGINT, True, 130),
         (signal.SIGKILL, True, -9),
-        pytest.param(signal.SIGINT, False, 130, marks=SLOW),
-        pytest.param(signal.SIGHUP, False, 129, marks=SLOW),
-        pytest.param(signal.SIGKILL, False, -9, marks=SLOW),
+        pytest.param(signal.SIGINT, False, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, False, 129, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, False, -9, marks=pytest.mark.slow),
     ],
     ids=lambda value: value.name if isinstance(value, signal.Signals) else {True: "group", False: "parent"}.get(value, ""),
 )
