@@ -91,12 +91,12 @@ def commands() -> list[tuple[str, str, bool]]:
 def arguments_of(command: str) -> list[str] | None:
     """The arguments that reach the command line of the package; None where run.sh itself does the work."""
     words = shlex.split(command, comments=True)
+    if words[1:2] in (["test"], ["check"]):
+        return None
     if "-m" in words:
         return words[words.index("-m") + 2 :]
     if words[0] == "landmarks":
         return words[1:]
-    if words[1:2] in (["test"], ["check"]):
-        return None
     names_a_stage = len(words) > 1 and re.fullmatch(r"[a-z][a-z-]*|--help|-h", words[1])
     return words[1:] if names_a_stage else ["run", *words[1:]]
 
