@@ -1,4 +1,4 @@
-"""The house's one-way doors, read from the code's own imports."""
+"""Imports go one way, and each large package is imported in one place; read from the code."""
 
 import ast
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "landmarks"
-# From the ground up: a file imports from its own floor and from floors below, never from above.
-FLOORS = [
+# From the ground up: a file imports from its own layer and from layers below, never from above.
+LAYERS = [
     {"errors", "seeds", "progress", "quantities", "ranking", "command", "lifeline", "reading"},
     {"config"},
     {"ops", "metrics"},
@@ -26,9 +26,9 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# Each large package has one door.
-DOORS = {
+LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+# Each large package is imported in one place.
+PLACES = {
     "timm": {"models/backbone.py"},
     "faiss": {"ops/knn.py"},
     "albumentations": {"data/augment.py"},
@@ -64,11 +64,11 @@ def imports(path):
             yield ".".join([*above, *([node.module] if node.module else [])]), [alias.name for alias in node.names]
 
 
-def rooms(path):
+def parts_used(path):
     for module, names in imports(path):
-        parts = module.split(".")
-        if parts[0] == "landmarks":
-            yield from ([parts[1]] if len(parts) > 1 else names)
+        above, *below = module.split(".")
+        if above == "landmarks":
+            yield from below[:1] or names
 
 
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -80,26 +80,26 @@ def test_imports_go_one_way(path):
     own = place.parts[0].removesuffix(".py")
     if own == "__init__":
         return
-    for room in rooms(path):
-        if room.startswith("__version__"):
+    for part in parts_used(path):
+        if part.startswith("__version__"):
             continue
-        assert FLOOR[room] <= FLOOR[own], f"{place} imports from {room}, which lies above it"
-        assert (own, room) not in FORBIDDEN, f"{place} must not know {room}"
+        assert LAYER[part] <= LAYER[own], f"{place} imports from {part}, which lies above it"
+        assert (own, part) not in FORBIDDEN, f"{place} must not know {part}"
         if own == "stages":
-            assert room != "stages", f"{place} imports another stage"
+            assert part != "stages", f"{place} imports another stage"
 
 
-@pytest.mark.parametrize("package", DOORS)
-def test_a_large_package_has_one_door(package):
+@pytest.mark.parametrize("package", PLACES)
+def test_a_large_package_is_imported_in_one_file(package):
     found = {str(path.relative_to(SOURCE)) for path in FILES for module, _ in imports(path) if module.split(".")[0] == package}
-    assert found == DOORS[package]
+    assert found == PLACES[package]
 
 
-def test_files_are_small_and_none_is_a_drawer():
+def test_files_are_small_and_none_is_a_mixture():
     for path in FILES:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 250, path
         assert path.stem not in {"utils", "helpers", "common", "misc"}, path
 
 
-def test_every_room_has_a_floor():
-    assert {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in FILES} - {"__init__"} <= set(FLOOR)
+def test_every_part_has_a_layer():
+    assert {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in FILES} - {"__init__"} <= set(LAYER)
