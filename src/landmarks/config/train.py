@@ -21,9 +21,20 @@ class TrainSettings(Settings):
     )
 
     loss: str = Field("arcface", description=f"a file of models/losses: {', '.join(module_names(_LOSSES))}")
-    margin: float = Field(0.3, ge=0, lt=1.5, description="margin: radians for arcface, cosine for cosface")
-    scale: float = Field(30.0, gt=0, description="the cosines are multiplied by this before the softmax")
+    margin: float = Field(0.3, ge=0, lt=1.5, description="margin: radians for arcface, cosine for cosface; softmax has none")
+    rare_margin: float | None = Field(
+        None,
+        ge=0,
+        lt=1.5,
+        description="margin of the landmark with the fewest images; `margin` is then that of the one with the most, and those between follow "
+        "n^(-1/4) (published: margin 0.05, rare_margin 0.5); unset: one margin for all",
+    )
+    centres: int = Field(1, ge=1, le=16, description="directions the classifier has for each landmark; 3 with arcface is sub-center ArcFace")
+    scale: float | Literal["adacos"] = Field(
+        30.0, description="the cosines are multiplied by this before the softmax; adacos: sqrt(2) ln(landmarks - 1)"
+    )
     learn_scale: bool = Field(False, description="the scale is trained from that value on; DELG starts at sqrt(dimensions)")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of an image's label that is spread over all landmarks")
     epochs: int = Field(5, ge=0, description="passes over the training images; 0 = keep the starting weights")
     overfit: int = Field(
         0, ge=0, description="train on this many images alone, spread over the table, to see that the parts learn; 0 = all"
@@ -64,6 +75,13 @@ class TrainSettings(Settings):
     @classmethod
     def _is_known(cls, loss: str) -> str:
         return require_known("loss", loss, module_names(_LOSSES))
+
+    @field_validator("scale")
+    @classmethod
+    def _is_positive(cls, scale: float | str) -> float | str:
+        if not isinstance(scale, str) and scale <= 0:
+            raise ValueError("should be greater than 0")
+        return scale
 
     @model_validator(mode="after")
     def _has_an_epoch_for_each_size(self):

@@ -18,10 +18,12 @@ from landmarks.datasets.images import require_images
 from landmarks.errors import UserError
 from landmarks.models.checkpoint import copy_model, save_model
 from landmarks.progress import say
+from landmarks.quantities import format_bytes
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.tables import read_train
+from landmarks.training.classifier_memory import classifier_memory
 from landmarks.training.hardware import is_first_process, start_accelerator
-from landmarks.training.learner import create_learner
+from landmarks.training.learner import Learner, create_learner
 from landmarks.training.loop import run_training
 from landmarks.training.resume import RESUME
 
@@ -43,11 +45,15 @@ class _Training:
 
 
 class _Images(NamedTuple):
-    """ids (n,) strings; labels (n,) int64, dense: 0..classes-1."""
+    """ids (n,) strings; labels (n,) int64, dense: 0..classes-1; counts (classes,) images of each in the whole table."""
 
     ids: np.ndarray
     labels: np.ndarray
-    classes: int
+    counts: np.ndarray
+
+    @property
+    def classes(self) -> int:
+        return len(self.counts)
 
 
 def train(config: Config) -> list[Path]:
@@ -121,15 +127,16 @@ def _take_over(training: _Training, checkpoint: Path, overwrite: bool, accelerat
 def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, overwrite: bool, accelerator: Accelerator) -> None:
     """The folder is begun only after every check: what fails before can be fixed without run.overwrite."""
     name, settings, artefact = training.name, training.settings, training.artefact
-    first = accelerator.is_main_process
+    first, part = accelerator.is_main_process, 0
     images = _read_images(folder / dataset.train_table, settings.overfit) if training.learns else None
     if images is not None:
         if settings.overfit and first:
             say(f"train {name}: on {len(images.ids)} images only (train.overfit), to see that its parts learn; the model has no other use")
-        steps_and_part(len(images.ids), settings, accelerator.num_processes)
+        part = steps_and_part(len(images.ids), settings, accelerator.num_processes)[1]
         if first:
             require_images(folder, "train", images.ids)
-    learner = create_learner(name, training.model, settings, 1 if images is None else images.classes)
+    classes, counts = (1, None) if images is None else (images.classes, images.counts)
+    learner = create_learner(name, training.model, settings, classes, counts)
     if first:
         artefact.begin(precious=True, overwrite=overwrite)
     accelerator.wait_for_everyone()
@@ -139,6 +146,7 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
     if images is not None:
         if first:
             say(f"train {name}: {len(images.ids)} images of {images.classes} landmarks, {settings.epochs} epochs")
+            _say_memory(name, settings, learner, part)
         train_set = TrainSet(folder, images.ids, images.labels, settings, dataset.max_pixels)
         line = run_training(name, artefact.folder, learner, train_set, settings, accelerator)
         facts = {"images": len(images.ids), "classes": images.classes} | line
@@ -150,10 +158,21 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
     accelerator.free_memory()
 
 
+def _say_memory(name: str, settings: TrainSettings, learner: Learner, part: int) -> None:
+    classifier, dimensions = learner.classifier, learner.model.dimensions
+    memory = classifier_memory(classifier.classes, classifier.centres, dimensions, part, settings.optimizer)
+    weights, gradients, optimizer, computed = map(format_bytes, memory)
+    centres = f" x {classifier.centres} centres" if classifier.centres > 1 else ""
+    say(
+        f"train {name}: the classifier of {classifier.classes} landmarks{centres} x {dimensions} dimensions takes {format_bytes(sum(memory))}: "
+        f"weights {weights}, gradients {gradients}, optimizer {optimizer}, and {computed} while {part} images are computed"
+    )
+
+
 def _read_images(path: Path, overfit: int) -> _Images:
     """The training images of the table, `overfit` of them where that is not 0; the classes are those of the whole table."""
     table = read_train(path)
-    landmarks, labels = np.unique(table.landmark_ids, return_inverse=True)
+    landmarks, labels, counts = np.unique(table.landmark_ids, return_inverse=True, return_counts=True)
     if len(landmarks) < 2:
         raise UserError(
             f"{len(landmarks)} landmarks to tell apart: training needs at least 2",
@@ -163,7 +182,7 @@ def _read_images(path: Path, overfit: int) -> _Images:
     ids = table.ids
     if overfit:
         ids, labels = _spread(ids, labels, overfit)
-    return _Images(ids, labels, len(landmarks))
+    return _Images(ids, labels, counts)
 
 
 def _spread(ids: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

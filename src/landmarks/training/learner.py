@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -9,8 +10,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from landmarks.config import ModelSettings, TrainSettings
 from landmarks.models.checkpoint import build_model
-from landmarks.models.cosine_classifier import create_classifier
+from landmarks.models.cosine_classifier import adacos_scale, create_classifier
 from landmarks.models.delg import DelgModel
+from landmarks.models.margins import margins_by_frequency
 from landmarks.seeds import seed_of
 from landmarks.training.local_losses import measure_local
 
@@ -25,12 +27,19 @@ class Learner(nn.Module):
 
     attention_classifier: nn.Linear  # of a DelgModel only
 
-    def __init__(self, model_settings: ModelSettings, settings: TrainSettings, classes: int):
+    def __init__(self, model_settings: ModelSettings, settings: TrainSettings, classes: int, counts: np.ndarray | None = None):
         super().__init__()
         self.model = build_model(model_settings)
         self.classifier = create_classifier(
-            settings.loss, self.model.dimensions, classes, settings.margin, settings.scale, settings.learn_scale
+            settings.loss,
+            self.model.dimensions,
+            classes,
+            _margin(settings, counts),
+            adacos_scale(classes) if settings.scale == "adacos" else settings.scale,
+            settings.learn_scale,
+            settings.centres,
         )
+        self.label_smoothing = settings.label_smoothing
         self.local = model_settings.local
         if isinstance(self.model, DelgModel):
             self.attention_classifier = nn.Linear(self.model.local.decoder.out_channels, classes)
@@ -40,7 +49,7 @@ class Learner(nn.Module):
         maps = self.model.maps(images) if isinstance(self.model, DelgModel) else None
         descriptors = self.model(images) if maps is None else self.model.describe_map(maps.deep)
         logits, cosines = self.classifier(descriptors, labels)
-        loss = F.cross_entropy(logits, labels)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         numbers = {"loss": loss, "accuracy": (cosines.argmax(dim=1) == labels).float().mean()}
         if maps is None or self.local is None:
             return numbers
@@ -58,7 +67,18 @@ class Learner(nn.Module):
         return self
 
 
-def create_learner(name: str, model_settings: ModelSettings, settings: TrainSettings, classes: int) -> Learner:
-    """A Learner at its starting weights. Weights that are not pretrained differ between model names, so that an ensemble is diverse."""
+def create_learner(
+    name: str, model_settings: ModelSettings, settings: TrainSettings, classes: int, counts: np.ndarray | None = None
+) -> Learner:
+    """A Learner at its starting weights. Weights that are not pretrained differ between model names, so that an ensemble is diverse.
+
+    counts  (classes,) images of each class, for margins that follow them (settings.rare_margin)
+    """
     torch.manual_seed(seed_of(settings.seed, "weights", name))
-    return Learner(model_settings, settings, classes)
+    return Learner(model_settings, settings, classes, counts)
+
+
+def _margin(settings: TrainSettings, counts: np.ndarray | None) -> float | np.ndarray:
+    if settings.rare_margin is None or counts is None:
+        return settings.margin
+    return margins_by_frequency(counts, settings.margin, settings.rare_margin)

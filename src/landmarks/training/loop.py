@@ -115,7 +115,7 @@ def _one_step(
 
 
 def _show(bar: tqdm, line: dict[str, float], learner: Learner) -> None:
-    untrained_loss = math.log(len(learner.classifier.weight))
+    untrained_loss = math.log(learner.classifier.classes)
     local = f", local {line['loss_attention']:.2f}, reconstruction {line['loss_reconstruction']:.3f}" if "loss_attention" in line else ""
     loss = line.get("loss_global", line["loss"])
     bar.set_postfix_str(f"loss {loss:.2f} (ln C {untrained_loss:.2f}){local}, accuracy {line['accuracy']:.1%}", refresh=False)

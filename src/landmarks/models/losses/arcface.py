@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 from landmarks.models.cosine_classifier import CosineClassifier
@@ -16,8 +14,8 @@ _COSINE_LIMIT = 1 - 1e-6
 class ArcFace(CosineClassifier):
     """cos(theta + margin) where theta <= pi - margin, else cos(theta)."""
 
-    def with_margin(self, cosines: torch.Tensor) -> torch.Tensor:
+    def with_margin(self, cosines: torch.Tensor, margins: torch.Tensor) -> torch.Tensor:
         cosines = cosines.clamp(-_COSINE_LIMIT, _COSINE_LIMIT)
         sines = (1 - cosines.square()).sqrt()
-        moved = cosines * math.cos(self.margin) - sines * math.sin(self.margin)
-        return torch.where(cosines >= -math.cos(self.margin), moved, cosines)
+        cosine, sine = margins.cos().to(cosines.dtype), margins.sin().to(cosines.dtype)
+        return torch.where(cosines >= -cosine, cosines * cosine - sines * sine, cosines)

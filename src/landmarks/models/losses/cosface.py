@@ -10,5 +10,5 @@ from landmarks.models.cosine_classifier import CosineClassifier
 class CosFace(CosineClassifier):
     """cos(theta) - margin."""
 
-    def with_margin(self, cosines: torch.Tensor) -> torch.Tensor:
-        return cosines - self.margin
+    def with_margin(self, cosines: torch.Tensor, margins: torch.Tensor) -> torch.Tensor:
+        return cosines - margins.to(cosines.dtype)

@@ -1,0 +1,37 @@
+"""What the classifier of a training takes of the memory, known before the training starts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_FLOAT32 = 4  # bytes
+
+
+class ClassifierMemory(NamedTuple):
+    """Bytes on each device.
+
+    weights    the directions that are trained
+    gradients  of the weights
+    optimizer  its state: momentum, or AdamW's two moments
+    computed   beside those while a part of a batch is computed, at its highest
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    computed: int
+
+
+def classifier_memory(classes: int, centres: int, dimensions: int, part: int, optimizer: str) -> ClassifierMemory:
+    """The memory of a cosine classifier of `classes` x `centres` directions.
+
+    The most is needed either where the loss is, with the directions at length 1, every cosine and four arrays of the size of the logits,
+    or where the gradient goes through the division by the length, with four arrays of the size of the weights. Both were counted with
+    PyTorch's profiler (tests/training/test_classifier_memory.py).
+
+    part       images that a process computes at a time
+    optimizer  sgd or adamw
+    """
+    weights, logits = classes * centres * dimensions * _FLOAT32, part * classes * _FLOAT32
+    state = weights * {"sgd": 1, "adamw": 2}[optimizer]
+    return ClassifierMemory(weights, weights, state, max(weights + (centres + 3) * logits, 4 * weights))
