@@ -84,6 +84,9 @@ def weights(run_folder, name="tiny"):
 def test_learns_to_tell_landmarks_apart(dataset, tmp_path, capsys):
     config = configure(dataset, tmp_path, epochs=8, warmup=0.1)
     (folder,) = train(config)
+    # 6 landmarks x 16 dimensions: 384 B of weights, gradients and momentum each, and four times that to divide by the length
+    parts = "weights 384 B, gradients 384 B, optimizer 384 B, and 1.54 kB"
+    assert f"6 landmarks x 16 dimensions takes 2.69 kB: {parts} while 12 images are computed" in capsys.readouterr().out
     lines = journal(tmp_path)
     assert len(lines) == 32 and lines[-1]["epoch"] == 8
     assert np.mean([line["loss"] for line in lines[-4:]]) < 0.5 * np.mean([line["loss"] for line in lines[:4]])
@@ -133,9 +136,9 @@ def test_a_few_images_are_learned_by_every_part(dataset, tmp_path, capsys):
         {"optimizer": "sgd"},
         {"optimizer": "adamw", "accumulate": 2, "workers": 1},
         {"model": DELG, "learn_scale": True},
-        {"image_size": [32, 64]},
+        {"image_size": [32, 64], "centres": 3, "rare_margin": 0.5, "label_smoothing": 0.1},
     ],
-    ids=["sgd", "adamw-accumulated", "delg", "growing"],
+    ids=["sgd", "adamw-accumulated", "delg", "growing-centres"],
 )
 def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_path, monkeypatch, settings):
     train(configure(dataset, tmp_path / "whole", **settings))

@@ -26,10 +26,10 @@ class TrainSettings(Settings):
         None,
         ge=0,
         lt=1.5,
-        description="margin of the landmark with the fewest images; `margin` is then that of the one with the most, and those between follow "
-        "n^(-1/4) (published: margin 0.05, rare_margin 0.5); unset: one margin for all",
+        description="margin of the landmark with the fewest images; `margin` is then that of the one with the most, and those between "
+        "follow n^(-1/4) (published: margin 0.05, rare_margin 0.5); unset: one margin for all",
     )
-    centres: int = Field(1, ge=1, le=16, description="directions the classifier has for each landmark; 3 with arcface is sub-center ArcFace")
+    centres: int = Field(1, ge=1, le=16, description="directions the classifier has for a landmark; 3 with arcface is sub-center ArcFace")
     scale: float | Literal["adacos"] = Field(
         30.0, description="the cosines are multiplied by this before the softmax; adacos: sqrt(2) ln(landmarks - 1)"
     )

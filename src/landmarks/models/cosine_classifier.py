@@ -58,7 +58,9 @@ def adacos_scale(classes: int) -> float:
     """sqrt(2) ln(classes - 1), AdaCos's fixed scale (Zhang et al., CVPR 2019, section 3.2). Raises UserError for less than 3 classes."""
     if classes < 3:
         raise UserError(
-            f"train.scale=adacos has no value for {classes} landmarks: 3 are needed", where="train.scale", next="name a number, as train.scale=30"
+            f"train.scale=adacos has no value for {classes} landmarks, it needs 3",
+            where="train.scale",
+            next="name a number, as train.scale=30",
         )
     return math.sqrt(2) * math.log(classes - 1)
 

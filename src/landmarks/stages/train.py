@@ -161,10 +161,10 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
 def _say_memory(name: str, settings: TrainSettings, learner: Learner, part: int) -> None:
     classifier, dimensions = learner.classifier, learner.model.dimensions
     memory = classifier_memory(classifier.classes, classifier.centres, dimensions, part, settings.optimizer)
-    weights, gradients, optimizer, computed = map(format_bytes, memory)
+    weights, gradients, optimizer, computed, total = map(format_bytes, (*memory, sum(memory)))
     centres = f" x {classifier.centres} centres" if classifier.centres > 1 else ""
     say(
-        f"train {name}: the classifier of {classifier.classes} landmarks{centres} x {dimensions} dimensions takes {format_bytes(sum(memory))}: "
+        f"train {name}: the classifier of {classifier.classes} landmarks{centres} x {dimensions} dimensions takes {total}: "
         f"weights {weights}, gradients {gradients}, optimizer {optimizer}, and {computed} while {part} images are computed"
     )
 
