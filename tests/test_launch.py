@@ -4,15 +4,19 @@ import json
 import os
 
 import pytest
-import torch
 
+from landmarks import cuda
+from landmarks import launch as module
 from landmarks.config import RunSettings
 from landmarks.errors import UserError
 from landmarks.launch import REFUSAL_FILE, launch, process_count
 
 ACCELERATE = f"""
 import json, os, pathlib, sys
-pathlib.Path(os.environ["SEEN"]).write_text(json.dumps(sys.argv[1:]))
+words = sys.argv[1:]
+foreign = sorted(key for key in os.environ if key.startswith(("ACCELERATE_", "FSDP_", "PET_")))
+configuration = json.loads(pathlib.Path(words[words.index("--config_file") + 1]).read_text())
+pathlib.Path(os.environ["SEEN"]).write_text(json.dumps(dict(words=words, foreign=foreign, configuration=configuration)))
 if os.environ["ENDS"] == "refused":
     pathlib.Path(os.environ["{REFUSAL_FILE}"]).touch()
 sys.exit({{"done": 0, "refused": 2, "killed": 3}}[os.environ["ENDS"]])
@@ -29,30 +33,77 @@ def accelerate(tmp_path, monkeypatch):
     (commands / "launch.py").write_text(ACCELERATE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("SEEN", str(tmp_path / "seen.json"))
-    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    monkeypatch.setattr(module, "cores", lambda: 7)
 
-    def run(ends):
+    def run(ends, settings=None):
         monkeypatch.setenv("ENDS", ends)
-        launch("train", ["--config", "c.yaml", "train.epochs=2", "run.folder=a b"], 3)
+        launch("train", ["--config", "c.yaml", "train.epochs=2", "run.folder=a b"], 3, settings)
         return json.loads((tmp_path / "seen.json").read_text())
 
     return run
 
 
 def test_the_stage_is_started_with_its_own_words_by_so_many_processes(accelerate):
-    line = accelerate("done")
+    line = accelerate("done")["words"]
     ours = line.index("-m")
     assert line[ours:] == ["-m", "landmarks", "train", "--config", "c.yaml", "train.epochs=2", "run.folder=a b"]
-    options = line[:ours]
-    assert options[0] == "--multi_gpu"
-    assert dict(zip(options[1::2], options[2::2], strict=True)) == {
+    assert line[0] == "--multi_gpu"
+    options = options_of(line)
+    assert options.pop("--config_file").endswith("accelerate.json")
+    assert options == {
+        "--gpu_ids": "all",
         "--num_processes": "3",
         "--num_machines": "1",
+        "--machine_rank": "0",
         "--mixed_precision": "no",
         "--dynamo_backend": "no",
         "--main_process_port": "0",
         "--num_cpu_threads_per_process": "2",
     }
+
+
+def options_of(line):
+    words = line[1 : line.index("-m")]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def test_every_machine_is_told_of_the_first(accelerate):
+    options = options_of(accelerate("done", RunSettings(machines=4, machine=2, address="node0:29501"))["words"])
+    several = {"--num_machines": "4", "--num_processes": "12", "--machine_rank": "2"}
+    several |= {"--main_process_ip": "node0", "--main_process_port": "29501"}
+    assert several.items() <= options.items()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"machines": 2}, "needs run.address=HOST:PORT"),
+        ({"machines": 2, "address": "node0"}, "needs run.address=HOST:PORT"),
+        ({"machines": 2, "machine": 2, "address": "node0:1"}, "numbered from 0"),
+        ({"machine": 1}, "numbered from 0"),
+    ],
+)
+def test_machines_that_could_not_find_each_other_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        RunSettings(**settings)
+
+
+def test_what_another_launch_left_in_the_environment_is_not_passed_on(accelerate, monkeypatch):
+    for name in ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_MIXED_PRECISION", "FSDP_VERSION", "PET_NPROC_PER_NODE"):
+        monkeypatch.setenv(name, "1")
+    assert accelerate("done")["foreign"] == []
+
+
+def test_a_saved_configuration_of_accelerate_is_not_read(tmp_path, monkeypatch, capfd):
+    """With gpu_ids '0' Accelerate refuses to start several processes; with fp16 and DeepSpeed it would start others."""
+    (tmp_path / "accelerate").mkdir()
+    saved = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "DEEPSPEED", "mixed_precision": "fp16", "gpu_ids": "0"}
+    saved |= {"num_machines": 7, "num_processes": 1, "use_cpu": False, "main_process_ip": "192.0.2.1", "machine_rank": 3, "debug": True}
+    (tmp_path / "accelerate" / "default_config.yaml").write_text(json.dumps(saved))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    launch("config", ["run.folder=twice"], 2)
+    assert capfd.readouterr().out.count("twice") == 2
 
 
 def test_a_refusal_is_the_user_s_to_fix_and_any_other_end_is_a_failure(accelerate):
@@ -75,7 +126,7 @@ def test_a_refusal_is_the_user_s_to_fix_and_any_other_end_is_a_failure(accelerat
 )
 def test_one_process_a_card_unless_a_number_is_set(monkeypatch, settings, cards, processes):
     monkeypatch.delenv("LOCAL_RANK", raising=False)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    monkeypatch.setattr(cuda, "find_cards", lambda: cuda.Cards(tuple(range(cards)), None))
     assert process_count(RunSettings(**settings)) == processes
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert process_count(RunSettings(**settings)) == 1, "a launched process launches none"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
+from landmarks.cuda import Fault, find_cards
 from landmarks.errors import UserError
 
 
@@ -19,36 +20,42 @@ def choose_device(requested: str) -> tuple[torch.device, str]:
     """
     if requested == "cpu":
         return torch.device("cpu"), "run.device=cpu"
-    if not torch.cuda.is_available():
+    cards = find_cards()
+    if not cards.usable:
         why = "this torch is built without CUDA" if torch.version.cuda is None else "no CUDA device found"
+        fault = cards.fault or Fault(why, "run.device=auto")
         if requested == "cuda":
-            raise UserError(f"run.device=cuda, but {why}", where="run.device", next="run.device=auto, or fix the driver")
-        return torch.device("cpu"), why
-    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+            raise UserError(f"run.device=cuda, but {fault.what}", where="run.device", next=fault.next)
+        return torch.device("cpu"), why if cards.fault is None else f"{fault.what}; to use it: {fault.next}"
+    number, count = int(os.environ.get("LOCAL_RANK", "0")), len(cards.usable)
     if number >= count:
         raise UserError(
             f"process {number + 1} of this machine has no GPU of its own: there are {count}",
             where="run.processes",
             next=f"run.processes={count}, or run.device=cpu",
         )
-    reason = torch.cuda.get_device_name(number)
-    return torch.device("cuda", number), reason if count == 1 else f"{reason}, {number + 1} of {count}"
+    card = cards.usable[number]
+    reason = torch.cuda.get_device_name(card)
+    reason = reason if count == 1 else f"{reason}, {number + 1} of {count}"
+    return torch.device("cuda", card), reason if cards.fault is None else f"{reason}; not used: {cards.fault.what}"
 
 
 def resolve_precision(requested: str, device: torch.device) -> str:
-    """ "auto" becomes bfloat16 on a GPU that has it in hardware (Ampere and later), float32 elsewhere."""
+    """ "auto" becomes bfloat16 on a GPU that has it in hardware (Ampere and later), float16 on one that has that alone (from 7.0 on, such
+    as V100 and T4, which compute bfloat16 slower than float32), float32 elsewhere.
+    """
     if requested != "auto":
         return requested
-    has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-    return "bfloat16" if has_bfloat16 else "float32"
+    capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
+    return "bfloat16" if capability >= (8, 0) else "float16" if capability >= (7, 0) else "float32"
 
 
 @contextmanager
 def computing(precision: str, device: torch.device) -> Iterator[None]:
-    """Inference in `precision` ("float32" or "bfloat16"), repeatably: float32 is not rounded to TF32, cuDNN does not benchmark kernels."""
+    """Inference in `precision` ("float32", "float16" or "bfloat16"), repeatably: float32 is not rounded to TF32, cuDNN tries no kernels."""
     with (
         torch.inference_mode(),
-        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+        torch.autocast(device.type, torch.float16 if precision == "float16" else torch.bfloat16, enabled=precision != "float32"),
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
     ):
         yield

@@ -1,7 +1,8 @@
-"""A stage as several processes of this machine, under Accelerate."""
+"""A stage as several processes, of this machine or of several, under Accelerate."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -11,43 +12,48 @@ from pathlib import Path
 from landmarks.config import RunSettings
 from landmarks.errors import UserError
 from landmarks.lifeline import environment_of_child, run_to_end
+from landmarks.machine import cores
 
 REFUSAL_FILE = "LANDMARKS_REFUSAL_FILE"  # names a file: a launched process makes it when it stopped with a message to the user
+# Variables of another launch or of `accelerate config`, which would change ours.
+_FOREIGN = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "PET_", "TORCHELASTIC_")
+# Instead of the file that `accelerate config` saved, from which everything would be taken that the command line does not say.
+_CONFIGURATION = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU", "debug": False, "use_cpu": False}
 
 
 def process_count(run: RunSettings) -> int:
-    """How many processes share a launched stage: as set, else one a GPU. Inside a launched process: 1, this one."""
-    if "LOCAL_RANK" in os.environ:
+    """How many processes of this machine share a launched stage: as set, else one a GPU. Inside a launched process: 1, this one."""
+    if is_launched():
         return 1
     if run.processes:
         return run.processes
     if run.device == "cpu":
         return 1
-    import torch
+    from landmarks.cuda import find_cards
 
-    return max(1, torch.cuda.device_count())
+    return max(1, len(find_cards().usable))
 
 
-def launch(name: str, command: Sequence[str], processes: int) -> None:
-    """Run the stage `name` with the arguments `command` in so many processes.
+def is_launched() -> bool:
+    """Whether this process is one that a launcher started."""
+    return "LOCAL_RANK" in os.environ
 
-    Where this process is interrupted, they are ended and waited for.
+
+def launch(name: str, command: Sequence[str], processes: int, run: RunSettings | None = None) -> None:
+    """Run the stage `name` with the arguments `command` in so many processes of this machine.
+
+    run  names the other machines, each of which launches as many
+    Where this process is interrupted, they are ended and waited for. Nothing is read from the user's own configuration of Accelerate.
     Raises UserError where one of them stopped with a message to the user, RuntimeError where one failed otherwise.
     """
-    # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
-    options = {
-        "--num_processes": processes,
-        "--num_machines": 1,
-        "--mixed_precision": "no",
-        "--dynamo_backend": "no",
-        "--main_process_port": 0,
-        "--num_cpu_threads_per_process": max(1, (os.cpu_count() or 1) // processes),
-    }
-    words = [word for option in options.items() for word in map(str, option)]
-    line = [sys.executable, "-m", "landmarks.launched", "--multi_gpu", *words, "-m", "landmarks", name, *command]
     with tempfile.TemporaryDirectory() as folder:
-        refusal = Path(folder, "refusal")
-        code = run_to_end(line, environment_of_child() | {REFUSAL_FILE: str(refusal)})
+        refusal, configuration = Path(folder, "refusal"), Path(folder, "accelerate.json")
+        configuration.write_text(json.dumps(_CONFIGURATION), encoding="ascii")
+        words = [word for option in _options(processes, run or RunSettings(), configuration).items() for word in map(str, option)]
+        # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
+        line = [sys.executable, "-m", "landmarks.launched", "--multi_gpu", *words, "-m", "landmarks", name, *command]
+        environment = {key: value for key, value in environment_of_child().items() if not key.startswith(_FOREIGN)}
+        code = run_to_end(line, environment | {REFUSAL_FILE: str(refusal)})
         refused = refusal.exists()
     if code and not refused:
         raise RuntimeError(f"{name} failed in one of {processes} processes (exit code {code}); its traceback is above")
@@ -56,3 +62,21 @@ def launch(name: str, command: Sequence[str], processes: int) -> None:
             f"{name} stopped in one of {processes} processes (exit code {code}); its own message is above",
             next="fix what it says and run the same command again: finished work is kept",
         )
+
+
+def _options(processes: int, run: RunSettings, configuration: Path) -> dict[str, object]:
+    options: dict[str, object] = {
+        "--config_file": configuration,
+        "--gpu_ids": "all",
+        "--num_processes": processes * run.machines,
+        "--num_machines": run.machines,
+        "--machine_rank": run.machine,
+        "--mixed_precision": "no",
+        "--dynamo_backend": "no",
+        "--main_process_port": 0,
+        "--num_cpu_threads_per_process": max(1, cores() // processes),
+    }
+    if run.machines > 1:
+        host, _, port = run.address.rpartition(":")
+        options |= {"--main_process_ip": host, "--main_process_port": int(port), "--rdzv_backend": "static"}
+    return options

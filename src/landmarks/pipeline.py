@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from landmarks.command import configured_by, next_command
-from landmarks.config import Config, verifies
+from landmarks.config import Config, RunSettings, verifies
 from landmarks.config.read_yaml import RUN_FILE
 from landmarks.config.run_file import as_yaml, differences, has_parts
 from landmarks.errors import UserError
-from landmarks.launch import launch, process_count
+from landmarks.launch import is_launched, launch, process_count
 from landmarks.reading import read_text
 from landmarks.stage import STAGES
 
@@ -43,7 +43,7 @@ def begin(stage: str, config: Config, *, keep: bool) -> None:
     Raises UserError, with the command that was meant.
     """
     folder, file = config.run.folder, config.run.folder / RUN_FILE
-    if not STAGES[stage].makes or os.environ.get("LOCAL_RANK", "0") != "0":
+    if not STAGES[stage].makes or os.environ.get("LOCAL_RANK", "0") != "0" or config.run.machine:
         return
     if file.is_file() and has_parts(folder) and not config.run.overwrite:
         changed = differences(config, file)
@@ -63,7 +63,9 @@ def begin(stage: str, config: Config, *, keep: bool) -> None:
     if keep and (folder.is_dir() or stage in _BEGIN):
         from landmarks.store.files import write_text
 
-        text = as_yaml(config)
+        here = RunSettings(folder=config.run.folder)
+        alone = config.run.model_copy(update={name: getattr(here, name) for name in ("machines", "machine", "address")})
+        text = as_yaml(config.model_copy(update={"run": alone}))  # what is typed with this folder later is meant for one machine
         if not file.is_file() or read_text(file) != text:
             write_text(file, text)
 
@@ -76,6 +78,9 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
     """
     stage = STAGES[name]
     processes = process_count(config.run) if stage.launched else 1
+    if config.run.machines > 1 and stage.makes and not is_launched():
+        _require_shared(name)
+        return launch(name, command, processes, config.run)
     if processes > 1:
         return launch(name, command, processes)
     if stage.takes_command:
@@ -88,6 +93,17 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
 
         let_go()
         raise
+
+
+def _require_shared(name: str) -> None:
+    """Raise UserError where several machines are asked to do what one of them does."""
+    if not STAGES[name].launched:
+        work = ", ".join(other for other, stage in STAGES.items() if stage.launched)
+        raise UserError(
+            f"{name} works on one machine; several share {work}",
+            where="run.machines",
+            next="run.machines=1; type the stages that are shared one by one, the same on every machine (docs/several-machines.md)",
+        )
 
 
 def run_all(config: Config, command: Sequence[str], *, yes: bool = False) -> None:

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from landmarks.config import TrainSettings
+from landmarks.data import train_set as module
 from landmarks.data.sampler import TrainingOrder
-from landmarks.data.train_set import TrainSet, collate, create_loader
+from landmarks.data.train_set import TrainSet, as_tensors, collate, collate_arrays, create_loader
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 
@@ -36,6 +37,7 @@ def test_an_unreadable_image_is_returned_as_its_error_and_replaces_the_batch(tra
     error = train_set[0, 2]
     assert isinstance(error, UserError) and IDS[2] in str(error)
     assert collate([train_set[0, 1], error, train_set[0, 3]]) is error
+    assert collate_arrays([train_set[0, 1], error, train_set[0, 3]]) is error
 
 
 def test_a_batch_is_channels_last(train_set):
@@ -44,13 +46,16 @@ def test_a_batch_is_channels_last(train_set):
     assert labels.tolist() == [0, 2] and labels.dtype == torch.int64
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_the_loader_follows_the_order(train_set, workers):
+@pytest.mark.parametrize(("workers", "shared_memory"), [(0, True), (1, True), (1, False)])
+def test_the_loader_follows_the_order(train_set, workers, shared_memory, monkeypatch):
+    monkeypatch.setattr(module, "has_shared_memory", lambda: shared_memory)
     order = TrainingOrder(6, SETTINGS)
-    batches = list(create_loader(train_set, order, workers, pinned=False))
+    handed_over = list(create_loader(train_set, order, workers, pinned=False))
+    assert {type(images) for images, _ in handed_over} == {torch.Tensor if shared_memory else np.ndarray}
+    batches = [as_tensors(batch) for batch in handed_over]
     expected = list(order)
     assert len(batches) == len(expected) == 4
     for (images, labels), keys in zip(batches, expected, strict=True):
-        assert images.shape[-1] == (32 if keys[0][0] == 0 else 48)
+        assert images.shape[-1] == (32 if keys[0][0] == 0 else 48) and images.is_contiguous(memory_format=torch.channels_last)
         assert labels.tolist() == [row % 3 for _, row in keys]
         assert [round(value) for value in images.float().mean(dim=(1, 2, 3)).tolist()] == [10 * row + 10 for _, row in keys]

@@ -4,9 +4,10 @@ import sys
 
 import pytest
 
-from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_torch, memory
+from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_shared_memory, check_torch
 from landmarks.doctor.probes import Broken
 
+FAULT = ["the driver is too old", "update it"]
 CARD = {"name": "H200", "memory": 141e9, "capability": "9.0"}
 
 
@@ -31,6 +32,9 @@ def test_packages_that_are_absent_or_too_old_are_named():
         ({"version": "2.9", "cuda": "13.0", "gpus": [CARD]}, "auto", ["ok", "ok"]),
         ({"version": "2.9", "cuda": "13.0", "gpus": []}, "auto", ["ok", "note"]),
         ({"version": "2.9", "cuda": None, "gpus": []}, "cuda", ["ok", "missing"]),
+        ({"version": "2.9", "cuda": "13.0", "gpus": [], "fault": FAULT}, "auto", ["ok", "missing"]),
+        ({"version": "2.9", "cuda": "13.0", "gpus": [], "fault": FAULT}, "cpu", ["ok", "note"]),
+        ({"version": "2.9", "cuda": "13.0", "gpus": [CARD], "fault": FAULT}, "auto", ["ok", "note", "ok"]),
     ],
 )
 def test_torch(facts, device, states):
@@ -54,16 +58,10 @@ def test_memory_against_the_need():
     assert check_memory(3e9, 8e9).state == "ok" and check_memory(9e9, 8e9).state == "missing"
 
 
-def test_memory_is_that_of_the_container(tmp_path):
-    assert memory(tmp_path) is None
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/meminfo").write_text("MemTotal:       16000 kB\nMemFree: 1 kB\n")
-    assert memory(tmp_path) == 16000 * 1024
-    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
-    (tmp_path / "sys/fs/cgroup/memory.max").write_text("4096\n")
-    assert memory(tmp_path) == 4096
-    (tmp_path / "sys/fs/cgroup/memory.max").write_text("max\n")
-    assert memory(tmp_path) == 16000 * 1024
+def test_little_shared_memory_is_noted_with_what_to_do():
+    check = check_shared_memory(64 << 20)
+    assert check.state == "note" and check.found.startswith("67.1 MB free") and "--shm-size" in check.found
+    assert check_shared_memory(8 << 30).state == "ok"
 
 
 def test_a_machine_without_the_packages_gets_a_sentence_not_a_traceback():

@@ -69,3 +69,8 @@ def test_a_model_that_gives_no_numbers_is_named_with_the_image(config):
         make(job, [1], processor, model)
     assert "image 'd2'" in str(caught.value.where)
     assert not list(job.descriptors.artefact.folder.glob("*.npy"))
+
+
+def test_float16_is_refused_on_a_cpu():
+    with pytest.raises(UserError, match="(?s)float16 needs a GPU.*extract.precision=auto"):
+        choose_processor("cpu", "float16")

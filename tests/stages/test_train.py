@@ -29,7 +29,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
-    monkeypatch.setattr(hardware, "_cores", lambda: 1)  # a busy machine makes threads of one step wait for each other
+    monkeypatch.setattr(hardware, "cores", lambda: 1)  # a busy machine makes threads of one step wait for each other
 
 
 @pytest.fixture(scope="module")

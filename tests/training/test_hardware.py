@@ -14,7 +14,7 @@ def same_threads():
 
 
 def test_the_choice_is_printed_with_its_reason(capsys, monkeypatch):
-    monkeypatch.setattr(hardware, "_cores", lambda: 3)
+    monkeypatch.setattr(hardware, "cores", lambda: 3)
     accelerator = start_accelerator("cpu", "auto")
     assert accelerator.device.type == "cpu" and accelerator.mixed_precision == "no"
     assert capsys.readouterr().out == "train: on cpu (run.device=cpu), float32, 1 process\n"
@@ -22,7 +22,7 @@ def test_the_choice_is_printed_with_its_reason(capsys, monkeypatch):
 
 
 def test_the_processes_of_a_machine_share_its_cores(monkeypatch):
-    monkeypatch.setattr(hardware, "_cores", lambda: 8)
+    monkeypatch.setattr(hardware, "cores", lambda: 8)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     assert start_accelerator("cpu", "bfloat16").mixed_precision == "bf16"
     assert torch.get_num_threads() == 2

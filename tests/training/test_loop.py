@@ -27,7 +27,7 @@ def run(tmp_path):
         cv2.imwrite(str(path), np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8))
 
     def train(**settings):
-        settings = TrainSettings(image_size=32, batch_size=4, workers=0, augmentation="none", **settings)
+        settings = TrainSettings(image_size=32, batch_size=4, augmentation="none", **{"workers": 0, **settings})
         train_set = TrainSet(tmp_path, IDS, np.arange(8) % 2, settings)
         return run_training("m", tmp_path, create_learner("m", MODEL, settings, 2), train_set, settings, Accelerator(cpu=True))
 
@@ -42,6 +42,13 @@ def test_lines_come_every_few_steps_and_at_the_last(run, tmp_path):
     assert set(last) == {"step", "epoch", "loss", "accuracy", "gradient_norm", "learning_rate", "images_per_second"}
     assert last["learning_rate"] == pytest.approx(TrainSettings().final_learning_rate)
     assert not (tmp_path / RESUME).exists()
+
+
+def test_little_shared_memory_is_said_at_the_start(run, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "has_shared_memory", lambda: False)
+    monkeypatch.setattr(loop, "free_shared_memory", lambda: 64 << 20)
+    run(epochs=1, workers=1)
+    assert "67.1 MB free in /dev/shm: loading processes hand over pictures through pipes" in capsys.readouterr().out
 
 
 def test_checkpoints_are_written_after_every_step_but_the_last_if_so_configured(run, tmp_path, monkeypatch):

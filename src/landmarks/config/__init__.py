@@ -19,6 +19,7 @@ from landmarks.config.load import load_config, read_chain
 from landmarks.config.overlap import OverlapSettings
 from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
+from landmarks.config.run import RunSettings
 from landmarks.config.settings import (
     Config,
     EvaluateSettings,
@@ -26,7 +27,6 @@ from landmarks.config.settings import (
     LocalExtractSettings,
     LocalSettings,
     ModelSettings,
-    RunSettings,
     SearchSettings,
     WhitenSettings,
 )

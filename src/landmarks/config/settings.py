@@ -17,6 +17,7 @@ from landmarks.config.names import module_names, require_known
 from landmarks.config.overlap import OverlapSettings
 from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
+from landmarks.config.run import RunSettings
 from landmarks.config.submit import SubmitSettings
 from landmarks.config.train import TrainSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
@@ -79,8 +80,12 @@ class ExtractSettings(Settings):
     batch_size: int = Field(32, ge=1, description="images a batch; changes speed only")
     shard_images: int = Field(2048, ge=1, description="images a shard: the unit of resuming and of sharing work")
     on_error: Literal["stop", "skip"] = Field("stop", description="an unreadable image stops the run, or is listed in the manifest")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU")
-    workers: int = Field(2, ge=0, description="processes that decode images, for each extracting process")
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on a GPU that has it, float16 on a V100 or T4, float32 on a CPU"
+    )
+    workers: int | None = Field(
+        None, ge=0, description="processes that decode images, for each extracting process; unset: its share of the cores, 2 on a CPU"
+    )
     local: LocalExtractSettings = LocalExtractSettings()
 
 
@@ -104,14 +109,6 @@ class EvaluateSettings(Settings):
     @classmethod
     def _is_known(cls, protocol: str | None) -> str | None:
         return None if protocol is None else require_known("protocol", protocol, module_names(_PROTOCOLS))
-
-
-class RunSettings(Settings):
-    folder: UserPath = Field(Path("outputs/gldv2"), description="everything that is made goes here")
-    ledger: UserPath | None = Field(None, description="every evaluation adds its lines to this file; unset: results.csv beside run.folder")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: every GPU there is, else the CPU")
-    processes: int = Field(0, ge=0, description="processes that train and extract; 0 = one a GPU, or one")
-    overwrite: bool = Field(False, description="allow a model or descriptors made with other settings to be replaced")
 
 
 class Config(Settings):

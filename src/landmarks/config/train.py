@@ -56,9 +56,11 @@ class TrainSettings(Settings):
     augmentation: Literal["none", "soft", "middle"] = Field("soft", description="recipes of Yokoo et al., section 2")
     crop_scale: float = Field(0.2, ge=0, lt=1, description="a random crop keeps at least 1 - this of the area")
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on a GPU that has it, float32 on a CPU"
+        "auto", description="auto: bfloat16 on a GPU that has it, float16 on a V100 or T4, float32 on a CPU"
     )
-    workers: int = Field(2, ge=0, description="processes that decode images, for each training process")
+    workers: int | None = Field(
+        None, ge=0, description="processes that decode images, for each training process; unset: its share of the cores, 2 on a CPU"
+    )
     checkpoint_minutes: float = Field(10.0, ge=0, description="a checkpoint to resume from at least this often; 0 = every step")
     log_steps: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
     seed: int = Field(0, ge=0, description="order, augmentation and starting weights derive from it")

@@ -16,6 +16,7 @@ from landmarks.data.sampler import TrainingOrder
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.lifeline import start_loader_process
+from landmarks.machine import has_shared_memory
 
 
 class TrainSet(Dataset):
@@ -60,13 +61,27 @@ def collate(items: list) -> tuple[torch.Tensor, torch.Tensor] | UserError:
     return images, torch.tensor([label for _, label in items])
 
 
+def collate_arrays(items: list) -> tuple[np.ndarray, np.ndarray] | UserError:
+    """As `collate`, images (n, h, w, 3) and labels as arrays: they come through a pipe, where tensors come through shared memory."""
+    batch = collate(items)
+    return batch if isinstance(batch, UserError) else (batch[0].permute(0, 2, 3, 1).numpy(), batch[1].numpy())
+
+
+def as_tensors(batch: tuple) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `collate` makes, also of what `collate_arrays` made."""
+    images, labels = batch
+    if isinstance(images, np.ndarray):
+        return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels)
+    return images, labels
+
+
 def create_loader(train_set: TrainSet, order: TrainingOrder, workers: int, pinned: bool) -> DataLoader:
-    """Batches in the given order, prepared by `workers` processes; `pinned` memory makes the copy to a GPU faster."""
+    """Batches in the given order, for `as_tensors`, prepared by `workers` processes; `pinned` memory makes the copy to a GPU faster."""
     return DataLoader(
         train_set,
         batch_sampler=order,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=collate if has_shared_memory() or not workers else collate_arrays,
         pin_memory=pinned,
         prefetch_factor=4 if workers else None,
         worker_init_fn=start_loader_process,

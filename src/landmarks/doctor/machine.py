@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmarks.doctor.check import Check
 from landmarks.doctor.probes import Broken
+from landmarks.machine import LITTLE_SHARED_MEMORY, SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, memory
 from landmarks.quantities import format_bytes
 
 if TYPE_CHECKING:
@@ -56,6 +56,11 @@ def check_torch(ask: Callable[[], dict[str, Any]], device: str) -> list[Check]:
     except Broken as error:
         return [Check("torch", "missing", f"cannot be used: {error}", INSTALL)]
     checks = [Check("torch", "ok", facts["version"])]
+    if facts.get("fault") and device != "cpu":
+        what, install = facts["fault"]
+        checks.append(Check("CUDA", "missing" if device == "cuda" or not facts["gpus"] else "note", what, install))
+        if not facts["gpus"]:
+            return checks
     if facts["gpus"]:
         cards = ", ".join(f"{card['name']} ({format_bytes(card['memory'])})" for card in facts["gpus"])
         return [*checks, Check("CUDA", "ok", f"{facts['cuda']}: {cards}" + (", not used (run.device=cpu)" if device == "cpu" else ""))]
@@ -63,6 +68,16 @@ def check_torch(ask: Callable[[], dict[str, Any]], device: str) -> list[Check]:
     if device == "cuda":
         return [*checks, Check("CUDA", "missing", f"{why}, but run.device=cuda", "run.device=auto, or fix the driver (nvidia-smi)")]
     return [*checks, Check("CUDA", "note", f"{why}: the CPU is used")]
+
+
+def check_shared_memory(free: int | None = None) -> Check:
+    """free: bytes of /dev/shm, through which loading processes hand over pictures; None = look."""
+    free = free_shared_memory() if free is None else free
+    if free is None:
+        return Check("shared memory", "note", f"there is no {SHARED_MEMORY}: {THROUGH_PIPES}")
+    if free < LITTLE_SHARED_MEMORY:
+        return Check("shared memory", "note", f"{format_bytes(free)} free in {SHARED_MEMORY}: {THROUGH_PIPES}")
+    return Check("shared memory", "ok", f"{format_bytes(free)} free in {SHARED_MEMORY}")
 
 
 def check_faiss(ask: Callable[[], dict[str, Any]], device: str) -> Check:
@@ -97,15 +112,3 @@ def check_memory(needed: float, total: float | None = None) -> Check:
         smaller = "a machine with more, a smaller dataset.train_table, or fewer models"
         return Check("memory", "missing", f"{format_bytes(total)}, {estimate}", smaller)
     return Check("memory", "ok", f"{format_bytes(total)}, {estimate}")
-
-
-def memory(root: Path = Path("/")) -> int | None:
-    """Bytes of memory that this process may use: the machine's, or the limit of its container; None = unknown."""
-    limits = []
-    try:
-        first = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()[0]
-        limits.append(int(first.split()[1]) * 1024)
-        limits.append(int((root / "sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    except (OSError, ValueError, IndexError):  # no Linux, or no limit: "max"
-        pass
-    return min(limits, default=None)

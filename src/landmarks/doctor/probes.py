@@ -38,15 +38,21 @@ def probe(what: str, argument: str = "") -> dict[str, Any]:
 
 
 def torch_facts() -> dict[str, Any]:
-    """version, cuda (the version torch is built with, or None), gpus [{name, memory in bytes, capability}]."""
+    """version, cuda (the version torch is built with, or None), gpus [{name, memory in bytes, capability}] that it can use, and fault:
+    [what, what to install], why it cannot use others, or None.
+    """
     import torch
 
-    cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    from landmarks.cuda import find_cards
+
+    found = find_cards()
+    cards = [torch.cuda.get_device_properties(number) for number in found.usable]
     gpus = [{"name": card.name, "memory": card.total_memory, "capability": f"{card.major}.{card.minor}"} for card in cards]
     if gpus:  # a driver that is too old lists its cards and fails at the first product
-        square = torch.ones(8, 8, device="cuda")
+        square = torch.ones(8, 8, device=f"cuda:{found.usable[0]}")
         float((square @ square).sum())
-    return {"version": torch.__version__, "cuda": torch.version.cuda, "gpus": gpus}
+    fault = None if found.fault is None else [found.fault.what, found.fault.next]
+    return {"version": torch.__version__, "cuda": torch.version.cuda, "gpus": gpus, "fault": fault}
 
 
 def faiss_facts() -> dict[str, Any]:

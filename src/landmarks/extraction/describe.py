@@ -19,6 +19,7 @@ from landmarks.extraction.features import as_stored
 from landmarks.extraction.jobs import ExtractionJob, local_longest_side
 from landmarks.extraction.outputs import Described
 from landmarks.extraction.processor import Processor
+from landmarks.machine import loader_workers
 from landmarks.models.delg import DelgModel
 from landmarks.models.global_model import GlobalModel
 from landmarks.models.local_features import describe_both
@@ -46,7 +47,7 @@ def describe_shards(
     """
     compute = each_on_one_core(_compute_with(job, model, processor), processor, first_alone=job.local is not None)
     pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side, job.max_pixels, job.anywhere)
-    items = read_ahead(pictures, job.settings.workers, job.settings.batch_size)
+    items = read_ahead(pictures, loader_workers(job.settings.workers, on_gpu=processor.device.type == "cuda"), job.settings.batch_size)
     for ids in shards:
         described = _describe_shard(job, ids, islice(items, len(ids)), compute, model.dimensions, bar)
         _refuse_infinite(described, job)

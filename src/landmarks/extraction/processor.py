@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from landmarks.device import choose_device, resolve_precision
+from landmarks.errors import UserError
 from landmarks.models.checkpoint import load_model
 from landmarks.models.folding import fold_batchnorm
 from landmarks.models.global_model import GlobalModel
@@ -15,7 +16,7 @@ from landmarks.models.global_model import GlobalModel
 
 @dataclass(frozen=True)
 class Processor:
-    """precision: "float32" or "bfloat16"; reason: why it is this device, in words."""
+    """precision: "float32", "float16" or "bfloat16"; reason: why it is this device, in words."""
 
     device: torch.device
     precision: str
@@ -26,14 +27,16 @@ class Processor:
 
 
 def choose_processor(device: str, precision: str) -> Processor:
-    """For run.device and extract.precision. Raises UserError where there is no such device."""
+    """For run.device and extract.precision. Raises UserError where there is no such device, and for float16 on a CPU."""
     chosen, reason = choose_device(device)
+    if chosen.type == "cpu" and precision == "float16":
+        raise UserError("float16 needs a GPU", where="extract.precision", next="extract.precision=auto")
     return Processor(chosen, resolve_precision(precision, chosen), reason)
 
 
 def open_model(folder: Path, processor: Processor) -> GlobalModel:
     """The trained model, on the device. Raises UserError where it is missing or damaged."""
     model = load_model(folder)
-    if processor.precision == "float32":  # in bfloat16 a norm is exact beside the weights, and rounded once it is folded into them
+    if processor.precision == "float32":  # in half precision a norm is exact beside the weights, and rounded once it is folded into them
         fold_batchnorm(model)
     return model.to(processor.device).to(memory_format=torch.channels_last)

@@ -15,7 +15,7 @@ from landmarks.command import next_command
 from landmarks.config import Config, DownloadSettings, ModelSettings
 from landmarks.doctor.check import Check
 from landmarks.doctor.dataset import check_dataset
-from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_torch
+from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_shared_memory, check_torch
 from landmarks.doctor.needs import disk_needs, memory_need
 from landmarks.doctor.probes import Broken, probe
 from landmarks.quantities import format_bytes
@@ -50,6 +50,7 @@ def look(config: Config) -> list[Check]:
         *_looked_at("Python", lambda: [check_python()])[0],
         *_looked_at("packages", lambda: [check_packages()])[0],
         *_looked_at("torch", lambda: check_torch(partial(probe, "torch"), device))[0],
+        *_looked_at("shared memory", lambda: [check_shared_memory()])[0],
         *_looked_at("FAISS", lambda: [check_faiss(partial(probe, "faiss"), device)])[0],
     ]
     models, channels = _looked_at("models", lambda: _check_models(config.models, config.run.folder))

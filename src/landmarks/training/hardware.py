@@ -10,6 +10,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
+from landmarks.machine import cores, local_processes
 from landmarks.progress import say
 
 _ACCELERATE_NAMES = {"float32": "no", "float16": "fp16", "bfloat16": "bf16"}
@@ -26,7 +27,7 @@ def start_accelerator(device: str, precision: str) -> Accelerator:
         if format == "float16":
             raise UserError("float16 needs a GPU", where="train.precision", next="train.precision=auto")
         # The launcher gives each process one thread, plain Python gives one process all cores: divide them evenly.
-        torch.set_num_threads(max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+        torch.set_num_threads(max(1, cores() // local_processes()))
     else:
         torch.backends.cudnn.benchmark = True  # batches have one shape, or a few one after the other
     accelerator = Accelerator(
@@ -43,7 +44,3 @@ def start_accelerator(device: str, precision: str) -> Accelerator:
 def is_first_process() -> bool:
     """Whether this process prints and writes for all, known before Accelerate starts."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

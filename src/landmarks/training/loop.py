@@ -16,11 +16,13 @@ from tqdm import tqdm
 
 from landmarks.config import TrainSettings
 from landmarks.data.sampler import TrainingOrder
-from landmarks.data.train_set import TrainSet, create_loader
+from landmarks.data.train_set import TrainSet, as_tensors, create_loader
 from landmarks.errors import UserError
 from landmarks.lifeline import interrupts_held
+from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, loader_workers
 from landmarks.models.backbone import synchronise_batchnorm
 from landmarks.progress import progress, say
+from landmarks.quantities import format_bytes
 from landmarks.seeds import seed_of
 from landmarks.training.journal import append_line, remove_lines_after
 from landmarks.training.learner import Learner
@@ -48,10 +50,13 @@ def run_training(
     done = read_resume(folder, learner, optimizer.optimizer, scaler)
     accelerator.wait_for_everyone()
     order = TrainingOrder(len(train_set), settings, accelerator.process_index, accelerator.num_processes, done)
-    loader = create_loader(train_set, order, settings.workers, device.type == "cuda")
+    workers = loader_workers(settings.workers, on_gpu=device.type == "cuda")
+    loader = create_loader(train_set, order, workers, device.type == "cuda")
     images_a_step = order.part * settings.accumulate * accelerator.num_processes
     if first:
         remove_lines_after(folder, done)
+        if workers and not has_shared_memory():
+            say(f"train {name}: {format_bytes(free_shared_memory() or 0)} free in {SHARED_MEMORY}: {THROUGH_PIPES}")
         if done:
             say(f"train {name}: continues after step {done} of {order.steps}")
 
@@ -102,7 +107,7 @@ def _one_step(
         batch = next(parts)
         if isinstance(batch, UserError):
             raise batch
-        images, labels = (tensor.to(accelerator.device, non_blocking=True) for tensor in batch)
+        images, labels = (tensor.to(accelerator.device, non_blocking=True) for tensor in as_tensors(batch))
         last = part == settings.accumulate - 1
         with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients are exchanged between processes once a step
             measured = {name: number / settings.accumulate for name, number in wrapped(images, labels).items()}

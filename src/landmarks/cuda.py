@@ -1,0 +1,98 @@
+"""Which NVIDIA cards of this machine torch can use, and, where it cannot use one, why and what to install."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+# The least driver for a CUDA version (CUDA release notes, table "CUDA Toolkit and Minimum Required Driver Version").
+_LEAST_DRIVER = {13: 580, 12: 525, 11: 450}
+_OLDER_BUILD = "https://download.pytorch.org/whl/cu126"  # torch's last builds for Maxwell, Pascal and Volta; driver 525 is enough
+_INSTALL_OLDER = f"pip install --force-reinstall torch torchvision --index-url {_OLDER_BUILD}"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why cards are not used, and what to install."""
+
+    what: str
+    next: str
+
+
+@dataclass(frozen=True)
+class Cards:
+    """usable: the numbers of the cards that torch can use; fault: what is wrong with the others, None where there are none."""
+
+    usable: tuple[int, ...]
+    fault: Fault | None
+
+
+@cache
+def find_cards() -> Cards:
+    """The cards of this process, looked at once."""
+    if not torch.cuda.is_available():
+        return Cards((), absent(torch.version.cuda, driver_version()))
+    properties = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    built = torch.cuda.get_arch_list()
+    usable = tuple(number for number, card in enumerate(properties) if supports((card.major, card.minor), built))
+    others = [card for number, card in enumerate(properties) if number not in usable]
+    return Cards(usable, _unsupported(others[0].name, (others[0].major, others[0].minor), built) if others else None)
+
+
+def absent(cuda: str | None, driver: tuple[int, int] | None) -> Fault | None:
+    """Why torch finds no card although a driver is loaded; None where none is.
+
+    cuda    the version that torch is built with, None for a build without
+    driver  its version, None where there is none
+    """
+    if driver is None:
+        return None
+    version = ".".join(map(str, driver))
+    if cuda is None:
+        what = f"an NVIDIA driver ({version}) is loaded, but this torch is built without CUDA"
+        return Fault(what, "pip install --force-reinstall torch torchvision  (the build for CUDA, from PyPI)")
+    least = _LEAST_DRIVER.get(int(cuda.partition(".")[0]))
+    if least is not None and driver[0] < least:
+        what = f"the NVIDIA driver {version} is too old for CUDA {cuda}, which this torch is built for: it takes {least} or later"
+        return Fault(what, f"update the driver, or {_INSTALL_OLDER}")
+    what = f"an NVIDIA driver ({version}) is loaded, but torch finds no card"
+    return Fault(what, "look at nvidia-smi and CUDA_VISIBLE_DEVICES; in a container, start it with its GPUs (docker run --gpus all)")
+
+
+def supports(capability: tuple[int, int], built: Sequence[str]) -> bool:
+    """Whether a build for these architectures ("sm_80", "compute_90", "sm_90a") runs on a card of this capability.
+
+    Machine code runs on later cards of the same major version, PTX ("compute_...") on all later ones (CUDA programming guide, 3.1).
+    """
+    for name in built:
+        found = re.fullmatch(r"(sm|compute)_(\d+)(\d)", name)
+        if found is None:  # "sm_90a" runs on nothing else
+            continue
+        kind, version = found[1], (int(found[2]), int(found[3]))
+        if version <= capability and (kind == "compute" or version[0] == capability[0]):
+            return True
+    return False
+
+
+def driver_version(root: Path = Path("/")) -> tuple[int, int] | None:
+    """Major and minor version of the loaded NVIDIA driver, None where there is none."""
+    try:
+        text = (root / "proc/driver/nvidia/version").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"\s(\d{3,})\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _unsupported(name: str, capability: tuple[int, int], built: Sequence[str]) -> Fault:
+    card = "{}.{}".format(*capability)
+    what = f"this torch has no code for {name} (compute capability {card}); it is built for {', '.join(built) or 'no card'}"
+    newest = max((re.sub(r"\D", "", arch) for arch in built), key=int, default="0")
+    if int(newest) >= 10 * capability[0] + capability[1]:
+        return Fault(what, _INSTALL_OLDER)
+    return Fault(what, "pip install --upgrade torch torchvision")

@@ -1,0 +1,64 @@
+"""What this process may use of its machine: cores, memory, shared memory. Linux says; elsewhere Python does, or nobody."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+SHARED_MEMORY = Path("/dev/shm")
+THROUGH_PIPES = "loading processes hand over pictures through pipes, which is slower; docker run --shm-size=8g gives more"
+LITTLE_SHARED_MEMORY = 1 << 30  # bytes: four batches ahead of 32 pictures of 512 x 512 are 0.1 GB, for each of several processes
+
+
+def cores(root: Path = Path("/")) -> int:
+    """Processor cores that this process may use: those of its affinity, and no more than its container's quota; at least 1."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (root / "sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        count = min(count, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError, ZeroDivisionError):  # no Linux, or no limit: "max"
+        pass
+    return max(1, count)
+
+
+def memory(root: Path = Path("/")) -> int | None:
+    """Bytes of memory that this process may use: the machine's, or the limit of its container; None = unknown."""
+    limits = []
+    try:
+        first = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()[0]
+        limits.append(int(first.split()[1]) * 1024)
+        limits.append(int((root / "sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    except (OSError, ValueError, IndexError):  # no Linux, or no limit: "max"
+        pass
+    return min(limits, default=None)
+
+
+def free_shared_memory(folder: Path = SHARED_MEMORY) -> int | None:
+    """Bytes free in the shared memory of this machine (Docker gives 64 MB unless asked for more); None = there is none."""
+    try:
+        state = os.statvfs(folder)
+    except (OSError, AttributeError):  # AttributeError: Windows
+        return None
+    return state.f_bavail * state.f_frsize
+
+
+def has_shared_memory() -> bool:
+    """Whether loading processes can hand over batches through shared memory: where it is full, they end with a bus error."""
+    return (free_shared_memory() or 0) >= LITTLE_SHARED_MEMORY
+
+
+def local_processes() -> int:
+    """Processes of this stage on this machine, as the launcher said; 1 where there is no launcher."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def loader_workers(requested: int | None, *, on_gpu: bool) -> int:
+    """Processes that decode pictures for this process: as set, else its share of the cores, at least 1.
+
+    on_gpu  False: the network computes on the same cores, and two processes keep it busy
+    """
+    if requested is not None:
+        return requested
+    share = max(1, cores() // local_processes())
+    return share if on_gpu else min(2, share)

@@ -1,0 +1,39 @@
+import os
+
+from landmarks import machine
+from landmarks.machine import cores, free_shared_memory, loader_workers, memory
+
+
+def test_memory_is_that_of_the_container(tmp_path):
+    assert memory(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal:       16000 kB\nMemFree: 1 kB\n")
+    assert memory(tmp_path) == 16000 * 1024
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text("4096\n")
+    assert memory(tmp_path) == 4096
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text("max\n")
+    assert memory(tmp_path) == 16000 * 1024
+
+
+def test_cores_are_those_of_the_affinity_and_of_the_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert cores(tmp_path) == 8
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    for text, count in (("250000 100000", 3), ("max 100000", 8), ("1000 100000", 1), ("9900000 100000", 8)):
+        (tmp_path / "sys/fs/cgroup/cpu.max").write_text(text + "\n")
+        assert cores(tmp_path) == count
+
+
+def test_the_processes_of_a_machine_share_its_cores_for_loading(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 16)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert loader_workers(None, on_gpu=True) == 16 and loader_workers(None, on_gpu=False) == 2
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert loader_workers(None, on_gpu=True) == 2 and loader_workers(0, on_gpu=True) == 0 and loader_workers(5, on_gpu=False) == 5
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "32")
+    assert loader_workers(None, on_gpu=True) == 1
+
+
+def test_shared_memory_is_looked_at_where_there_is_any(tmp_path):
+    assert free_shared_memory(tmp_path) > 0 and free_shared_memory(tmp_path / "none") is None
