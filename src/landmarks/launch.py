@@ -77,6 +77,6 @@ def _options(processes: int, run: RunSettings, configuration: Path) -> dict[str,
         "--num_cpu_threads_per_process": max(1, cores() // processes),
     }
     if run.machines > 1:
-        host, _, port = run.address.rpartition(":")
+        host, _, port = (run.address or "").rpartition(":")
         options |= {"--main_process_ip": host, "--main_process_port": int(port), "--rdzv_backend": "static"}
     return options

@@ -20,13 +20,13 @@ class RunSettings(Settings):
     )
     machines: int = Field(1, ge=1, description="machines that share those stages over one folder; the command is typed on each of them")
     machine: int = Field(0, ge=0, description="which of them this is: 0, the one at run.address, to run.machines - 1")
-    address: str = Field("", description="host:port of machine 0, a port that the others can reach; needed with run.machines")
+    address: str | None = Field(None, description="host:port of machine 0, a port that the others can reach; needed with run.machines")
     overwrite: bool = Field(False, description="allow a model or descriptors made with other settings to be replaced")
 
     @model_validator(mode="after")
     def _machines_find_each_other(self):
         if self.machine >= self.machines:
             raise ValueError(f"run.machine={self.machine} of run.machines={self.machines}: they are numbered from 0")
-        if self.machines > 1 and not re.fullmatch(r"[^\s:]+:\d{1,5}", self.address):
+        if self.machines > 1 and not re.fullmatch(r"[^\s:]+:\d{1,5}", self.address or ""):
             raise ValueError("run.machines > 1 needs run.address=HOST:PORT of machine 0, such as run.address=node0:29500")
         return self
