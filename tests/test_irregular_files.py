@@ -115,7 +115,7 @@ def test_a_picture_of_a_dataset_that_is_a_fifo_is_an_error_of_that_picture(tmp_p
     path = image_path(tmp_path, "index", "abc")
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
-    error = ExtractSet(tmp_path, "index", np.array(["abc"], object), 96)[0]
+    error = ExtractSet(tmp_path, "index", np.array(["abc"], object), 96).read(0)
     assert isinstance(error, UserError) and error.what == "a FIFO, not a file" and error.where == path
 
 

@@ -43,9 +43,12 @@ def free_shared_memory(folder: Path = SHARED_MEMORY) -> int | None:
     return state.f_bavail * state.f_frsize
 
 
-def has_shared_memory() -> bool:
-    """Whether loading processes can hand over batches through shared memory: where it is full, they end with a bus error."""
-    return (free_shared_memory() or 0) >= LITTLE_SHARED_MEMORY
+def has_shared_memory(needed: float = 0) -> bool:
+    """Whether loading processes can hand over batches through shared memory: where it is full, they end with a bus error.
+
+    needed  bytes of the batches of one process that wait there, at most; all processes of the machine need as much
+    """
+    return (free_shared_memory() or 0) >= max(LITTLE_SHARED_MEMORY, 1.25 * needed * local_processes())
 
 
 def local_processes() -> int:

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from landmarks.data.buckets import batches_by_shape, bucket_shape, fit_to_bucket
+from landmarks.data.buckets import bucket_shape, fit_to_bucket
 
 
 @pytest.mark.parametrize(
@@ -43,28 +43,3 @@ def test_a_circle_stays_a_circle(height, width):
     disc = fit_to_bucket(image, 320)[..., 0] > 127
     across, down = disc.any(axis=0).sum(), disc.any(axis=1).sum()
     assert abs(int(across) - int(down)) <= 2 and disc.sum() == pytest.approx(np.pi / 4 * across * down, rel=0.02)
-
-
-def items(*shapes):
-    return [(number, np.full((*shape, 3), number, np.uint8)) for number, shape in enumerate(shapes)]
-
-
-@pytest.mark.parametrize("count, sizes", [(1, [1]), (2, [2]), (4, [4]), (5, [5]), (6, [4, 2]), (8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2])])
-def test_no_batch_has_a_single_image_unless_it_must(count, sizes):
-    batches = list(batches_by_shape(items(*[(2, 2)] * count), 4))
-    assert [len(keys) for keys, _ in batches] == sizes
-    assert [key for keys, _ in batches for key in keys] == list(range(count))
-
-
-def test_batches_hold_one_shape_and_every_item_once():
-    shapes = [(2, 3), (3, 2), (2, 3), (2, 2), (3, 2), (2, 3), (2, 3)]
-    batches = list(batches_by_shape(items(*shapes), 2))
-    assert sorted(key for keys, _ in batches for key in keys) == list(range(7))
-    for keys, images in batches:
-        assert {image.shape[:2] for image in images} == {shapes[keys[0]]}
-        assert [int(image[0, 0, 0]) for image in images] == keys
-
-
-def test_single_images_and_none():
-    assert [keys for keys, _ in batches_by_shape(items((2, 2), (2, 2), (2, 2)), 1)] == [[0], [1, 2]]
-    assert list(batches_by_shape([], 4)) == []

@@ -84,7 +84,7 @@ def test_one_pass_gives_what_two_give(model):
     both, features = describe_both(model, images, scales, PYRAMID, 50)
     handle.remove()
     assert passes.count("cpu") == 6  # of seven sizes the smallest, 16 x 12, is too small
-    for one, two in zip(features, describe_local(model, images, PYRAMID, 50)):
+    for one, two in zip(features.read(), describe_local(model, images, PYRAMID, 50)):
         assert np.array_equal(one.keypoints, two.keypoints) and np.array_equal(one.descriptors, two.descriptors)
     torch.testing.assert_close(both, F.normalize(sum(model(shrink(images, scale / 2)) for scale in scales)))
 
@@ -100,7 +100,7 @@ def test_scales_of_one_size_give_each_feature_once(model):
 def test_small_images_give_few_features_or_none(model, height, width, least):
     both, features = describe_both(model, photos(height, width), (1.0,), PYRAMID)
     assert both.shape == (2, 16) and torch.isfinite(both).all()
-    for found in features:
+    for found in features.read():
         assert (len(found.keypoints) > 0) == (least > 0) and len(found.keypoints) >= least
         assert found.keypoints.shape == (len(found.descriptors), 4) and found.descriptors.shape[1] == 8
 

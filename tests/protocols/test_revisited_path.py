@@ -109,11 +109,11 @@ def test_verification_sees_no_junk(roxford, tmp_path):
 def test_the_crop_is_a_choice(roxford, tmp_path):
     assert run(roxford, tmp_path / "crop", stages=["prepare"]) == 0
     assert run(roxford, tmp_path / "whole", "dataset.query_crop=false") == 0
-    picture = ExtractSet(tmp_path / "crop" / "dataset", "test", np.array(["college_000001"], object), 96)[0]
+    picture = ExtractSet(tmp_path / "crop" / "dataset", "test", np.array(["college_000001"], object), 96).read(0)
     assert picture.pixels.shape == (96, 96, 3)
     assert np.abs(picture.pixels.astype(int) - facade(1)).mean() < 12, "as JPEG left it"
     np.testing.assert_array_equal(picture.offsets, [50, 30])
-    picture = ExtractSet(tmp_path / "whole" / "dataset", "test", np.array(["college_000001"], object), 96)[0]
+    picture = ExtractSet(tmp_path / "whole" / "dataset", "test", np.array(["college_000001"], object), 96).read(0)
     assert picture.pixels.shape[0] < picture.pixels.shape[1]
     assert json.loads((tmp_path / "whole" / "metrics.json").read_text())["choices"]["query crop"] == "none: whole pictures"
 

@@ -77,7 +77,9 @@ class LocalExtractSettings(Settings):
 class ExtractSettings(Settings):
     longest_side: Side = Field(800, description="pixels of the longest side at scale 1")
     scales: tuple[Scale, ...] = Field((0.75, 1.0, 1.25), min_length=1, description="descriptors at these scales are averaged")
-    batch_size: int = Field(32, ge=1, description="images a batch; changes speed only")
+    batch_size: int = Field(
+        32, ge=1, description="images a batch at most; fewer where they are large or a GPU's memory is too small; changes speed only"
+    )
     shard_images: int = Field(2048, ge=1, description="images a shard: the unit of resuming and of sharing work")
     on_error: Literal["stop", "skip"] = Field("stop", description="an unreadable image stops the run, or is listed in the manifest")
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(

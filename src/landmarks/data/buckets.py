@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
-
 import numpy as np
 
 from landmarks.data.images import resize_to_cover
 
-Key = TypeVar("Key")
 STEP = 32  # pixels between the shorter sides of adjacent buckets: the stride of the backbone's last map
 
 
@@ -29,26 +25,3 @@ def bucket_shape(height: int, width: int, longest_side: int) -> tuple[int, int]:
 def fit_to_bucket(image: np.ndarray, longest_side: int) -> np.ndarray:
     """Scale (h, w, 3) uint8 uniformly to cover its bucket and crop the excess evenly on both sides."""
     return resize_to_cover(image, *bucket_shape(image.shape[0], image.shape[1], longest_side))
-
-
-def batches_by_shape(items: Iterable[tuple[Key, np.ndarray]], batch_size: int) -> Iterator[tuple[list[Key], list[np.ndarray]]]:
-    """Group (key, image) pairs into batches of one image shape: (keys, images), each item once.
-
-    A batch is yielded once its shape has batch_size + 2 images, so that no single image remains for the last batch, which has 2 to
-    batch_size + 1 images; it has one only if the shape has no other, or batch_size is 1. The order depends only on `items`. At
-    most batch_size + 1 images of a shape are in memory.
-    """
-    waiting: dict[tuple[int, ...], list[tuple[Key, np.ndarray]]] = {}
-    for item in items:
-        group = waiting.setdefault(item[1].shape, [])
-        group.append(item)
-        if len(group) == batch_size + 2:
-            yield _as_batch(group[:batch_size])
-            del group[:batch_size]
-    for group in waiting.values():
-        yield _as_batch(group)
-
-
-def _as_batch(group: list[tuple[Key, np.ndarray]]) -> tuple[list[Key], list[np.ndarray]]:
-    keys, images = zip(*group, strict=True)
-    return list(keys), list(images)

@@ -1,21 +1,21 @@
-"""Pictures for extraction: decoded and resized by worker processes, in the order of their ids."""
+"""Pictures for extraction: decoded, resized and stacked into batches of one shape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from landmarks.config.dataset import MAX_PIXELS
 from landmarks.data.buckets import bucket_shape, fit_to_bucket
-from landmarks.data.images import read_box, read_reduced
+from landmarks.data.images import read_box, read_reduced, upright_size
 from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
-from landmarks.lifeline import interrupts_held, start_loader_process
 
 # A JPEG decoded at a reduced size keeps at least this many times the longest side: where the bucket is wider than the picture, the
 # picture is scaled past `longest_side` before it is cropped, by less than 1/8 for shorter sides of 128 pixels and more.
@@ -37,13 +37,65 @@ class Picture(NamedTuple):
     shorter_side: int
 
 
+class Batch(NamedTuple):
+    """Pictures of one shape; rows as in `Picture`.
+
+    positions      (n,) int64, of the pictures in their set
+    pixels         (n, height, width, 3) uint8
+    factors        (n, 2) float32
+    offsets        (n, 2) float32
+    shorter_sides  (n,) int64
+    """
+
+    positions: np.ndarray
+    pixels: torch.Tensor
+    factors: np.ndarray
+    offsets: np.ndarray
+    shorter_sides: np.ndarray
+
+    def part(self, rows: slice) -> Batch:
+        return Batch(self.positions[rows], self.pixels[rows], self.factors[rows], self.offsets[rows], self.shorter_sides[rows])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        height, width = self.pixels.shape[1:3]
+        return height, width
+
+
+class Loaded(NamedTuple):
+    """What one request gave: usually one batch; more where a picture has another shape than its header says.
+
+    errors  of the pictures that cannot be read, with their positions
+    """
+
+    batches: list[Batch]
+    errors: list[tuple[int, UserError]]
+
+
+def stacked(pictures: Sequence[tuple[int, Picture]]) -> list[Batch]:
+    """Pictures with their positions, one batch for each shape."""
+    groups: dict[tuple[int, ...], list[tuple[int, Picture]]] = {}
+    for item in pictures:
+        groups.setdefault(item[1].pixels.shape, []).append(item)
+    return [
+        Batch(
+            np.array([position for position, _ in group], np.int64),
+            torch.from_numpy(np.stack([picture.pixels for _, picture in group])),
+            np.stack([picture.factors for _, picture in group]),
+            np.stack([picture.offsets for _, picture in group]),
+            np.array([picture.shorter_side for _, picture in group], np.int64),
+        )
+        for group in groups.values()
+    ]
+
+
 class ExtractSet(Dataset):
-    """One Picture an item.
+    """A list of positions -> `Loaded`: the pictures are stacked where they are decoded, and handed over once.
 
     A picture that cannot be read is its UserError: the stage decides whether that stops the run.
 
     folder, split  of the pictures (datasets/images.py); of one with a box, only the box is used
-    ids            (n,) strings, in the order of the items
+    ids            (n,) strings, in the order of the positions
     longest_side   pixels
     max_pixels     of a file's picture; a larger one is not read
     anywhere       whether the pictures may lie outside the dataset
@@ -58,14 +110,27 @@ class ExtractSet(Dataset):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, item: int) -> Picture | UserError:
-        path = Path(str(self.paths[item]))
+    def __getitem__(self, positions: Sequence[int]) -> Loaded:
+        items = [(position, self.read(position)) for position in positions]
+        errors = [(position, item) for position, item in items if isinstance(item, UserError)]
+        return Loaded(stacked([(position, item) for position, item in items if isinstance(item, Picture)]), errors)
+
+    def read(self, position: int) -> Picture | UserError:
+        path = Path(str(self.paths[position]))
         try:
             if self.boxes is not None:
-                return _boxed(path, self.boxes[item], self.longest_side, self.max_pixels)
+                return _boxed(path, self.boxes[position], self.longest_side, self.max_pixels)
             return _read(path, self.longest_side, self.max_pixels)
         except UserError as error:
             return error
+
+    def shape(self, position: int) -> tuple[int, int] | None:
+        """The height and width that the picture will have, from its header alone; None where it cannot be read."""
+        size = upright_size(Path(str(self.paths[position])))
+        if size is None or self.boxes is None:
+            return None if size is None else bucket_shape(*size, self.longest_side)
+        left, top, right, bottom = np.clip(np.round(self.boxes[position]), 0, [size[1], size[0]] * 2).astype(int).tolist()
+        return bucket_shape(bottom - top, right - left, self.longest_side) if right > left and bottom > top else None
 
 
 AnyImage = str | Path | Image.Image | np.ndarray
@@ -89,25 +154,6 @@ def as_picture(image: AnyImage, longest_side: int, max_pixels: int = MAX_PIXELS)
     if image.dtype != np.uint8:
         raise UserError(f"pixels are uint8 or floating point, not {image.dtype}", next="convert the array")
     return _fitted(np.ascontiguousarray(image), 1, longest_side)
-
-
-def read_ahead(images: ExtractSet, workers: int, batch_size: int) -> Iterator[Picture | UserError]:
-    """The items of `images` in order, read by `workers` processes (0: by this one) up to two batches ahead.
-
-    They come as arrays, one by one: torch tensors of worker processes would each need a file descriptor and shared memory, which
-    are limited in containers, and are no faster (1.0 ms for 1000 x 672 pixels, measured).
-    """
-    prefetch = -(-2 * batch_size // workers) if workers else None
-    loader = DataLoader(
-        images,
-        batch_size=None,
-        num_workers=workers,
-        collate_fn=_unchanged,
-        prefetch_factor=prefetch,
-        worker_init_fn=start_loader_process,
-    )
-    with interrupts_held():
-        return iter(loader)
 
 
 def _read(path: Path, longest_side: int, max_pixels: int) -> Picture:
@@ -134,7 +180,3 @@ def _fitted(image: np.ndarray, reduction: int, longest_side: int) -> Picture:
         (cut * factors).astype(np.float32),
         reduction * min(image.shape[:2]),
     )
-
-
-def _unchanged(image):
-    return image

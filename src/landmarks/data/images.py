@@ -61,6 +61,17 @@ def read_reduced(path: Path, min_side: int, max_pixels: int = MAX_PIXELS) -> tup
     return _upright(pixels, orientation), reduction
 
 
+def upright_size(path: Path) -> tuple[int, int] | None:
+    """Height and width of a picture from its header, turned as EXIF says; None where it cannot be read, which `read_image` explains."""
+    try:
+        with open_regular(path) as file:
+            picture = open_picture(file)
+            width, height = picture.size
+            return (width, height) if orientation_of(picture) in (5, 6, 7, 8) else (height, width)
+    except (UserError, OSError, Damaged, Image.DecompressionBombError):
+        return None
+
+
 def read_box(path: Path, box: np.ndarray, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, tuple[int, int]]:
     """Decode a part of a picture: its pixels (height, width, 3) uint8 RGB, and x, y of their upper left corner in the picture.
 

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
 
-from landmarks.data.extract_set import Picture
+from landmarks.data.extract_set import Batch
 from landmarks.device import computing
 from landmarks.extraction.processor import Processor
 from landmarks.lifeline import cancelled_on_error
 from landmarks.ops.local_features import LocalFeatures
 
-# Pictures of one shape -> descriptors (n, dimensions) float32, kept on the device; local features of each picture in stored form.
-Compute = Callable[[list[Picture]], tuple[torch.Tensor | None, list[LocalFeatures]]]
+
+class Computed(NamedTuple):
+    """What a network makes of a batch; a GPU may still be at it, until it is read.
+
+    descriptors  (n, dimensions) float32 on the device, None where they were not asked for
+    local        gives the local features of each picture in stored form
+    """
+
+    descriptors: torch.Tensor | None
+    local: Callable[[], list[LocalFeatures]]
+
+
+Compute = Callable[[Batch], Computed]
 
 
 def each_on_one_core(compute: Compute, processor: Processor, *, first_alone: bool = False) -> Compute:
@@ -29,16 +41,16 @@ def each_on_one_core(compute: Compute, processor: Processor, *, first_alone: boo
     if processor.device.type != "cpu":
         return compute
 
-    def computed(pictures: list[Picture]) -> tuple[torch.Tensor | None, list[LocalFeatures]]:
-        threads = torch.get_num_threads()
-        workers = ThreadPoolExecutor(min(threads, len(pictures)), initializer=torch.set_num_threads, initargs=(1,))
+    def computed(batch: Batch) -> Computed:
+        threads, alone = torch.get_num_threads(), [batch.part(slice(row, row + 1)) for row in range(len(batch.positions))]
+        workers = ThreadPoolExecutor(min(threads, len(alone)), initializer=torch.set_num_threads, initargs=(1,))
         try:
             # `computing` here as well as in the threads: it sets and restores what belongs to the whole process.
             with computing(processor.precision, processor.device), cancelled_on_error(workers) as pool:
-                parts = [pool.submit(compute, [picture]).result() for picture in pictures[:first_alone]]
-                parts += pool.map(lambda picture: compute([picture]), pictures[first_alone:])
-                rows = [row for row, _ in parts if row is not None]
-                return torch.cat(rows) if rows else None, [one for _, found in parts for one in found]
+                parts = [pool.submit(compute, one).result() for one in alone[:first_alone]]
+                parts += pool.map(compute, alone[first_alone:])
+                rows = [part.descriptors for part in parts if part.descriptors is not None]
+                return Computed(torch.cat(rows) if rows else None, lambda: [one for part in parts for one in part.local()])
         finally:
             torch.set_num_threads(threads)
 

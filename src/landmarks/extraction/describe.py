@@ -1,20 +1,22 @@
-"""Pictures in, descriptors and local features out: one shard after the other, batched by shape."""
+"""Pictures in, descriptors and local features out: one shard after the other, batched by shape across them."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from landmarks.command import next_command
-from landmarks.data.buckets import batches_by_shape
-from landmarks.data.extract_set import ExtractSet, Picture, read_ahead
+from landmarks.data.extract_loader import copied_ahead, load_ahead
+from landmarks.data.extract_set import Batch, ExtractSet, Loaded, Picture, stacked
 from landmarks.device import computing
 from landmarks.errors import UserError
-from landmarks.extraction.cores import Compute, each_on_one_core
+from landmarks.extraction.batch_size import BatchSize
+from landmarks.extraction.collected import Collected, Found
+from landmarks.extraction.cores import Compute, Computed, each_on_one_core
 from landmarks.extraction.features import as_stored
 from landmarks.extraction.jobs import ExtractionJob, local_longest_side
 from landmarks.extraction.outputs import Described
@@ -25,6 +27,7 @@ from landmarks.models.global_model import GlobalModel
 from landmarks.models.local_features import describe_both
 from landmarks.models.multi_scale import describe
 from landmarks.ops.local_features import LocalFeatures
+from landmarks.waiting import Timed
 
 SMALLEST = 10  # pixels: a picture with a shorter side has no local features (the official DELG exporter)
 
@@ -40,45 +43,73 @@ def make_shards(job: ExtractionJob, shards: Sequence[int], model: GlobalModel, p
 def describe_shards(
     job: ExtractionJob, shards: list[np.ndarray], model: GlobalModel, processor: Processor, bar: tqdm
 ) -> Iterator[Described]:
-    """Describe the pictures of each shard of ids, a shard at a time; decoding runs ahead across shards.
+    """Describe the pictures of each shard of ids, and yield the shards in their order; pictures of several are computed together.
 
-    Raises UserError for a picture that cannot be read (extract.on_error=stop), for descriptors that are not finite, and for
-    local features from a model that has none.
+    Raises UserError for a picture that cannot be read (extract.on_error=stop) once the shards before its own are done, for descriptors
+    that are not finite, and for local features from a model that has none.
     """
     compute = each_on_one_core(_compute_with(job, model, processor), processor, first_alone=job.local is not None)
+    on_gpu = processor.device.type == "cuda"
     pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side, job.max_pixels, job.anywhere)
-    items = read_ahead(pictures, loader_workers(job.settings.workers, on_gpu=processor.device.type == "cuda"), job.settings.batch_size)
-    for ids in shards:
-        described = _describe_shard(job, ids, islice(items, len(ids)), compute, model.dimensions, bar)
+    size = processor.batch_size(job.settings.batch_size)
+    workers = loader_workers(job.settings.workers, on_gpu=on_gpu)
+    loaded = Timed(load_ahead(pictures, [len(ids) for ids in shards], size.images, workers, pinned=on_gpu))
+    collected = Collected(shards, model.dimensions if job.descriptors is not None else 0, local=job.local is not None)
+    found = _shown(_computed(copied_ahead(loaded, processor.device), compute, size), bar)
+    for described in collected.shards(found, job.settings.on_error):
         _refuse_infinite(described, job)
+        bar.set_postfix_str(f"{loaded.share_waited():.0%} of the time waiting for pictures", refresh=False)
         yield described
 
 
 def describe_pictures(
-    pictures: Sequence[Picture], model: GlobalModel, scales: Sequence[float], processor: Processor, batch_size: int
+    pictures: Sequence[Picture], model: GlobalModel, scales: Sequence[float], processor: Processor, most: int
 ) -> np.ndarray:
-    """Global descriptors of pictures in memory, in their order: (n, dimensions) float32, of length one."""
+    """Global descriptors of pictures in memory, in their order: (n, dimensions) float32, of length one. most: pictures a batch."""
 
-    def described(batch: list[Picture]) -> tuple[torch.Tensor, list[LocalFeatures]]:
+    def described(batch: Batch) -> Computed:
         with computing(processor.precision, processor.device):
-            return describe(model, _batch(batch, processor.device), scales), []
+            return Computed(describe(model, _images(batch, processor.device), scales), _no_features)
 
-    compute = each_on_one_core(described, processor)
+    compute, size = each_on_one_core(described, processor), processor.batch_size(most)
     rows = np.empty((len(pictures), model.dimensions), np.float32)
-    items = (((place, picture), picture.pixels) for place, picture in enumerate(pictures))
-    for batch, _ in batches_by_shape(items, batch_size):
-        found, _ = compute([picture for _, picture in batch])
-        if found is not None:
-            rows[[place for place, _ in batch]] = found.cpu().numpy()
+    for batch in stacked(list(enumerate(pictures))):
+        parts = [one.descriptors for one in size.compute(compute, batch) if one.descriptors is not None]
+        rows[batch.positions] = torch.cat(parts).cpu().numpy()
     return rows
+
+
+def _computed(loaded: Iterable[Loaded], compute: Compute, size: BatchSize) -> Iterator[Found]:
+    """Errors and results, in the order they come; of a batch while the GPU is already computing the next."""
+    waiting: deque[tuple[np.ndarray, list[Computed]]] = deque()
+    for batches, errors in loaded:
+        for batch in batches:
+            waiting.append((batch.positions, size.compute(compute, batch)))
+            if len(waiting) > 1:
+                yield _read(*waiting.popleft())
+        for position, error in errors:
+            yield Found(np.array([position]), None, [], error)
+    for one in waiting:
+        yield _read(*one)
+
+
+def _shown(found: Iterable[Found], bar: tqdm) -> Iterator[Found]:
+    for one in found:
+        bar.update(len(one.positions))
+        yield one
+
+
+def _read(positions: np.ndarray, parts: list[Computed]) -> Found:
+    rows = [part.descriptors.cpu().numpy() for part in parts if part.descriptors is not None]
+    return Found(positions, np.concatenate(rows) if rows else None, [one for part in parts for one in part.local()])
 
 
 def _compute_with(job: ExtractionJob, model: GlobalModel, processor: Processor) -> Compute:
     settings, local, device = job.settings, job.settings.local, processor.device
 
-    def global_only(pictures: list[Picture]) -> tuple[torch.Tensor, list[LocalFeatures]]:
+    def global_only(batch: Batch) -> Computed:
         with computing(processor.precision, device):
-            return describe(model, _batch(pictures, device), settings.scales), []
+            return Computed(describe(model, _images(batch, device), settings.scales), _no_features)
 
     if job.local is None:
         return global_only
@@ -90,53 +121,28 @@ def _compute_with(job: ExtractionJob, model: GlobalModel, processor: Processor) 
     own = settings.scales if job.descriptors is not None else ()
     scales = [scale * settings.longest_side / local_longest_side(settings) for scale in own]
 
-    def with_local(pictures: list[Picture]) -> tuple[torch.Tensor | None, list[LocalFeatures]]:
-        factors, offsets = (np.stack([getattr(picture, name) for picture in pictures]) for name in ("factors", "offsets"))
+    def with_local(batch: Batch) -> Computed:
         with computing(processor.precision, device):
             rows, found = describe_both(
-                model, _batch(pictures, device), scales, local.scales, local.max_features, factors=factors, offsets=offsets
+                model, _images(batch, device), scales, local.scales, local.max_features, factors=batch.factors, offsets=batch.offsets
             )
-        counts = [len(one.keypoints) if picture.shorter_side >= SMALLEST else 0 for one, picture in zip(found, pictures, strict=True)]
-        return rows, [as_stored(one.keypoints[:n], one.descriptors[:n], local.storage) for one, n in zip(found, counts, strict=True)]
+
+        def features() -> list[LocalFeatures]:
+            kept = [slice(None) if side >= SMALLEST else slice(0) for side in batch.shorter_sides]
+            return [as_stored(one.keypoints[n], one.descriptors[n], local.storage) for one, n in zip(found.read(), kept, strict=True)]
+
+        return Computed(rows, features)
 
     return with_local
 
 
-def _batch(pictures: list[Picture], device: torch.device) -> torch.Tensor:
+def _images(batch: Batch, device: torch.device) -> torch.Tensor:
     """(n, 3, h, w) uint8 on the device, strided as channels_last."""
-    return torch.from_numpy(np.stack([picture.pixels for picture in pictures])).to(device).permute(0, 3, 1, 2)
+    return batch.pixels.to(device).permute(0, 3, 1, 2)
 
 
-def _describe_shard(
-    job: ExtractionJob, ids: np.ndarray, items: Iterable[Picture | UserError], compute: Compute, dimensions: int, bar: tqdm
-) -> Described:
-    skipped: dict[str, str] = {}
-
-    def readable() -> Iterator[tuple[tuple[int, Picture], np.ndarray]]:
-        for position, item in enumerate(items):
-            if isinstance(item, UserError):
-                if job.settings.on_error == "stop":
-                    raise UserError(item.what, where=item.where, next=f"{item.next}, or extract.on_error=skip")
-                skipped[str(ids[position])] = item.what
-                bar.update()
-            else:
-                yield (position, item), item.pixels
-
-    positions, parts, local = [], [torch.zeros(0, dimensions)], []
-    for batch, _ in batches_by_shape(readable(), job.settings.batch_size):
-        rows, found = compute([picture for _, picture in batch])
-        if rows is not None:
-            parts.append(rows)  # kept on the device: fetching it would wait for it, while the next batch can be stacked
-        local += found
-        positions += [position for position, _ in batch]
-        bar.update(len(batch))
-    order = np.argsort(np.array(positions, np.int64))
-    return Described(
-        ids[np.array(positions, np.int64)[order]],
-        torch.cat([part.cpu() for part in parts]).numpy()[order] if job.descriptors is not None else None,
-        [local[place] for place in order] if job.local is not None else None,
-        skipped,
-    )
+def _no_features() -> list[LocalFeatures]:
+    return []
 
 
 def _refuse_infinite(described: Described, job: ExtractionJob) -> None:

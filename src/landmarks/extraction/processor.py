@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
+from landmarks.extraction.batch_size import BatchSize
 from landmarks.models.checkpoint import load_model
 from landmarks.models.folding import fold_batchnorm
 from landmarks.models.global_model import GlobalModel
@@ -21,6 +22,11 @@ class Processor:
     device: torch.device
     precision: str
     reason: str
+    _sizes: dict[int, BatchSize] = field(default_factory=dict, compare=False, repr=False)
+
+    def batch_size(self, most: int) -> BatchSize:
+        """The size of batches of at most so many pictures; the same object each time, which remembers where the memory was not enough."""
+        return self._sizes.setdefault(most, BatchSize(most))
 
     def __str__(self) -> str:
         return f"{self.device.type}: {self.reason}; {self.precision}"

@@ -48,7 +48,7 @@ def describe_local(
 
     Call it in eval mode, inside `device.computing` or torch.inference_mode.
     """
-    return describe_both(model, images, (), scales, max_features, threshold, factors, offsets)[1]
+    return describe_both(model, images, (), scales, max_features, threshold, factors, offsets)[1].read()
 
 
 def describe_both(
@@ -60,13 +60,13 @@ def describe_both(
     threshold: float | None = None,
     factors: np.ndarray | None = None,
     offsets: np.ndarray | None = None,
-) -> tuple[torch.Tensor | None, list[LocalFeatures]]:
-    """(global descriptors, local features), one pass of the backbone for each size, even if both use it.
+) -> tuple[torch.Tensor | None, Found]:
+    """(global descriptors, local features on the device), one pass of the backbone for each size, even if both use it.
 
     scales  of the global descriptor, averaged as `multi_scale.describe` does: (n, dimensions) float32 on the device; none: None
     images  at the largest of `scales` and `local_scales`; the rest as in `describe_local`
     """
-    min_attention = model.local.threshold.item() if threshold is None else threshold
+    min_attention = model.local.threshold if threshold is None else torch.tensor(threshold)
     largest, total = max([*scales, *local_scales]), torch.zeros(())
     parts = [_Part.empty(len(images), model.local_dimensions, images.device)]
     # By size, not by scale: 0.7071 and 2^-0.5 need only one pass.
@@ -85,7 +85,32 @@ def describe_both(
             total = total + len(for_global) * model.describe_map(maps.deep)
         parts.append(_strongest(_features(model, maps, resized, images, for_local[0]), max_features))
     best = _strongest(_Part(*(torch.cat(tensors, dim=1) for tensors in zip(*parts))), max_features)
-    return F.normalize(total) if len(scales) else None, _above_threshold(best, min_attention, factors, offsets)
+    found = Found(best.keypoints, F.normalize(best.codes, dim=2), min_attention, factors, offsets)
+    return F.normalize(total) if len(scales) else None, found
+
+
+class Found(NamedTuple):
+    """The strongest features of a batch on the device; a GPU may still be computing them.
+
+    keypoints    (n, m, 4) as in `LocalFeatures`, but x and y in pixels of the images; sorted by attention
+    descriptors  (n, m, dimensions), rows of length 1
+    threshold    scalar; the rest as in `describe_local`
+    """
+
+    keypoints: torch.Tensor
+    descriptors: torch.Tensor
+    threshold: torch.Tensor
+    factors: np.ndarray | None
+    offsets: np.ndarray | None
+
+    def read(self) -> list[LocalFeatures]:
+        """The features of each image down to the threshold, in original pixels. Waits for the device."""
+        keypoints, descriptors, threshold = (tensor.cpu().numpy() for tensor in (self.keypoints, self.descriptors, self.threshold))
+        kept = (keypoints[..., 3] >= threshold).sum(axis=1).tolist()
+        factors = np.broadcast_to(1.0 if self.factors is None else self.factors, (len(kept), 2)).astype(np.float32)
+        offsets = np.broadcast_to(0.0 if self.offsets is None else self.offsets, (len(kept), 2)).astype(np.float32)
+        keypoints[..., :2] = (keypoints[..., :2] + 0.5) * factors[:, None] - 0.5 + offsets[:, None]
+        return [LocalFeatures(keypoints[image, :count], descriptors[image, :count]) for image, count in enumerate(kept)]
 
 
 class _Part(NamedTuple):
@@ -117,13 +142,3 @@ def _strongest(part: _Part, max_features: int) -> _Part:
     """The `max_features` features of each image with the highest attention, the highest first; equal ones keep their order."""
     order = part.keypoints[..., 3].sort(dim=1, descending=True, stable=True).indices[:, :max_features, None]
     return _Part(*(tensor.gather(1, order.expand(-1, -1, tensor.shape[2])) for tensor in part))
-
-
-def _above_threshold(part: _Part, min_attention: float, factors: np.ndarray | None, offsets: np.ndarray | None) -> list[LocalFeatures]:
-    """The features of each image, which are sorted by attention, down to `min_attention`, in original pixels."""
-    kept = (part.keypoints[..., 3] >= min_attention).sum(dim=1).tolist()
-    keypoints, descriptors = part.keypoints.cpu().numpy(), F.normalize(part.codes, dim=2).cpu().numpy()
-    factors = np.broadcast_to(1.0 if factors is None else factors, (len(kept), 2)).astype(np.float32)
-    offsets = np.broadcast_to(0.0 if offsets is None else offsets, (len(kept), 2)).astype(np.float32)
-    keypoints[..., :2] = (keypoints[..., :2] + 0.5) * factors[:, None] - 0.5 + offsets[:, None]
-    return [LocalFeatures(keypoints[image, :count], descriptors[image, :count]) for image, count in enumerate(kept)]
