@@ -51,7 +51,6 @@ def test_it_is_done_once_until_the_pictures_or_the_distractors_are_others(run, t
 def test_tables_that_a_run_was_made_from_are_not_replaced(run, tmp_path):
     folder = run()
     made = tmp_path / "run" / "descriptors" / "a" / "index"
-    made = tmp_path / "run" / "descriptors" / "a" / "index"
     made.mkdir(parents=True)
     (made / "recipe.json").touch()
     before = {path.name: path.read_bytes() for path in folder.glob("*.*")}
