@@ -178,7 +178,7 @@ def test_where_another_process_makes_one_folder_none_is_touched(overrides, tmp_p
     monkeypatch.setattr(lock, "_PATIENCE", 0.1)
     folders = run(overrides)
     before = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
-    code = "import sys; from pathlib import Path; from landmarks.store.lock import hold; hold(Path(sys.argv[1])); print(1, flush=True); input()"
+    code = "import sys, pathlib, landmarks.store.lock as lock; lock.hold(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"
     other = subprocess.Popen([sys.executable, "-c", code, folders[-1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     other.stdout.readline()
     with pytest.raises(UserError, match=f"being made by process {other.pid}"):
