@@ -130,6 +130,9 @@ def test_a_few_images_are_learned_by_every_part(dataset, tmp_path, capsys):
     assert min(medians[-20:]) <= threshold <= max(medians[-20:]) and threshold > 0
 
 
+CONVNEXT = {"backbone": "test_convnext", "pretrained": False, "dimensions": 16}
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -137,8 +140,11 @@ def test_a_few_images_are_learned_by_every_part(dataset, tmp_path, capsys):
         {"optimizer": "adamw", "accumulate": 2, "workers": 1},
         {"model": DELG, "learn_scale": True},
         {"image_size": [32, 64], "centres": 3, "rare_margin": 0.5, "label_smoothing": 0.1},
+        {"ema": 0.9, "freeze_backbone_steps": 3, "drop_rate": 0.3},
+        {"optimizer": "adamw", "layer_decay": 0.7, "freeze_backbone_steps": 7, "drop_path_rate": 0.3},
+        {"model": CONVNEXT, "optimizer": "adamw", "gradient_checkpointing": True, "layer_decay": 0.8, "drop_path_rate": 0.2, "ema": 0.99},
     ],
-    ids=["sgd", "adamw-accumulated", "delg", "growing-centres"],
+    ids=["sgd", "adamw-accumulated", "delg", "growing-centres", "average-frozen", "layers-frozen", "recomputed"],
 )
 def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_path, monkeypatch, settings):
     train(configure(dataset, tmp_path / "whole", **settings))
@@ -173,7 +179,9 @@ def test_two_processes_train_as_one(dataset, tmp_path):
     script.write_text(SCRIPT)
     model = {"backbone": "test_efficientnet_gn", "pretrained": False, "dimensions": 0}
     two, one, parts = (
-        configure(dataset, tmp_path / name, model=model, epochs=3, accumulate=accumulate)
+        configure(
+            dataset, tmp_path / name, model=model, epochs=3, accumulate=accumulate, freeze_backbone_steps=3, ema=0.5, learning_rate=0.01
+        )
         for name, accumulate in (("two", 1), ("one", 1), ("parts", 3))
     )
     # --multi_gpu means several processes, on a CPU too, where --cpu would start a single one

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from landmarks.config import ModelSettings, TrainSettings
+from landmarks.errors import UserError
 from landmarks.models.cosine_classifier import adacos_scale
 from landmarks.models.margins import margins_by_frequency
 from landmarks.training.learner import create_learner
@@ -37,3 +39,65 @@ def test_the_margin_the_scale_and_the_smoothing_of_the_settings_are_used():
     likelihood = logits.log_softmax(dim=1)
     expected = -(0.9 * likelihood.gather(1, labels[:, None]).mean() + 0.1 * likelihood.mean())
     torch.testing.assert_close(learner(images, labels)["loss"], expected)
+
+
+def test_a_frozen_backbone_stays_while_the_head_learns():
+    learner = create_learner("a", MODEL, TrainSettings(), classes=3)
+    fixed = next(learner.model.backbone.parameters()).requires_grad_(False)
+    learner = type(learner)(MODEL, TrainSettings(), 3)
+    before = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
+    images, labels = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8), torch.arange(6) % 3
+    learner.freeze_backbone(True)
+    learner(images, labels)["loss"].backward()
+    assert all(parameter.grad is None for parameter in learner.model.backbone.parameters())
+    assert learner.classifier.weight.grad.any() and learner.model.head[0].weight.grad.any()
+    changed = {name for name, tensor in learner.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {f"model.head.1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
+    learner.freeze_backbone(False)
+    assert all(module.training for module in learner.modules())
+    learner(images, labels)["loss"].backward()
+    assert all(parameter.grad is not None for parameter in learner.model.backbone.parameters())
+    assert not fixed.requires_grad
+
+
+def test_dropout_leaves_out_pooled_features_in_training_alone():
+    plain, dropped = (create_learner("a", MODEL, TrainSettings(drop_rate=rate), classes=3) for rate in (0.0, 0.5))
+    seen = []
+    dropped.model.head[0].register_forward_hook(lambda linear, inputs, output: seen.append(inputs[0]))
+    images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8)
+    with torch.inference_mode():
+        assert torch.equal(plain.eval().model(images), dropped.eval().model(images)) and seen[0].all()
+        dropped.train().model(images)
+    assert 0.3 < (seen[1] == 0).float().mean() < 0.7
+    assert plain.state_dict().keys() == dropped.state_dict().keys()
+
+
+def test_stochastic_depth_leaves_out_blocks_in_training_alone():
+    model = ModelSettings(backbone="test_convnext", pretrained=False, dimensions=8)
+    learner = create_learner("a", model, TrainSettings(drop_path_rate=0.9), classes=3)
+    images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8).expand(8, -1, -1, -1)
+    with torch.inference_mode():
+        different = [len(learner.train(mode).model.backbone(learner.model.normalise(images)).unique(dim=0)) for mode in (True, False)]
+    assert different[0] > 1 and different[1] == 1
+
+
+@pytest.mark.parametrize(("backbone", "drops"), [("efficientnet_lite0", True), ("vgg11", False)])
+def test_stochastic_depth_is_timms(backbone, drops):
+    model = ModelSettings(backbone=backbone, pretrained=False, dimensions=8)
+    if not drops:
+        with pytest.raises(UserError, match="(?s)'vgg11' has no stochastic depth.*train.drop_path_rate=0"):
+            create_learner("a", model, TrainSettings(drop_path_rate=0.1), classes=3)
+        return
+    learner = create_learner("a", model, TrainSettings(drop_path_rate=0.1), classes=3)
+    rates = [module.drop_prob for module in learner.model.backbone.modules() if type(module).__name__ == "DropPath"]
+    assert rates == sorted(rates) and 0.05 < max(rates) < 0.1
+
+
+def test_the_backbone_is_compiled_where_asked_for():
+    for compiled in (False, True):
+        learner = create_learner("a", MODEL, TrainSettings(compile=compiled), classes=3)
+        assert (learner.model.backbone._compiled_call_impl is not None) == compiled
+    assert not any("_orig_mod" in name for name in learner.state_dict())
+    delg = ModelSettings(backbone="test_resnet", pretrained=False, dimensions=8, local={"dimensions": 8})
+    with pytest.raises(UserError, match="(?s)local branch.*train.compile=false"):
+        create_learner("a", delg, TrainSettings(compile=True), classes=3)

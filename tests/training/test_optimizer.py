@@ -62,3 +62,43 @@ def test_state_tensors_are_named_after_their_parameters():
     assert tensors["optimizer/momentum_buffer/classifier.weight"].shape == (4, 8)
     load_state_tensors(optimizer, learner, {"classifier.weight": torch.zeros(4, 8)})  # not the optimizer's: ignored
     assert tensors["optimizer/momentum_buffer/classifier.weight"].any()
+
+
+def rates(backbone, **settings):
+    """Parameter name -> (rate, weight decay) at a scheduled rate of 1."""
+    settings = TrainSettings(weight_decay=0.5, head_learning_rate_factor=3.0, **settings)
+    model = ModelSettings(backbone=backbone, pretrained=False, dimensions=8)
+    learner = create_learner("a", model, settings, classes=4)
+    optimizer = create_optimizer(learner, settings)
+    set_learning_rate(optimizer, 1.0)
+    found = {id(parameter): (group["lr"], group["weight_decay"]) for group in optimizer.param_groups for parameter in group["params"]}
+    return {name: found[id(parameter)] for name, parameter in learner.named_parameters()}
+
+
+@pytest.mark.parametrize("backbone", ["test_efficientnet", "test_convnext", "test_resnet"])
+def test_layer_decay_gives_the_rates_of_timms_own(backbone):
+    import timm
+    from timm.optim import param_groups_layer_decay
+
+    ours = rates(backbone, layer_decay=0.5)
+    network = timm.create_model(backbone)  # with its classifier, which is the layer above the last of the backbone
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    theirs = {
+        names[id(parameter)]: group["lr_scale"]
+        for group in param_groups_layer_decay(network, layer_decay=0.5)
+        for parameter in group["params"]
+    }
+    seen = {name.removeprefix("model.backbone.network."): rate for name, (rate, _) in ours.items() if ".network." in name}
+    assert seen == pytest.approx({name: theirs[name] for name in seen}) and len(set(seen.values())) > 3
+    assert ours["classifier.weight"] == ours["model.head.0.weight"] == (3.0, 0.5)
+
+
+def test_layers_follow_the_order_of_the_parts_where_timm_names_none(monkeypatch):
+    import timm.models.resnet
+
+    monkeypatch.delattr(timm.models.resnet.ResNet, "group_matcher")
+    ours = rates("test_resnet", layer_decay=0.5)
+    found = [
+        ours[f"model.backbone.network.{part}"][0] for part in ("layer1.0.conv1.weight", "layer2.0.conv1.weight", "layer4.0.conv1.weight")
+    ]
+    assert found[1] == 2 * found[0] and found[2] == 4 * found[1]

@@ -53,6 +53,17 @@ class TrainSettings(Settings):
     weight_decay: float = Field(1e-5, ge=0, description="L2 penalty (sgd) or decoupled decay (adamw)")
     clip_norm: float = Field(10.0, gt=0, description="gradients are scaled down to this norm")
     freeze_batchnorm: bool = Field(False, description="the backbone's BatchNorm keeps its pretrained statistics")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="each layer of the backbone learns at this times the rate of the layer above it; 1 = at one rate"
+    )
+    freeze_backbone_steps: int = Field(0, ge=0, description="first steps, in which the head and classifier learn and the backbone stays")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay of an average of the weights, which is then what is kept; 0.999 is usual; 0 = the last weights"
+    )
+    drop_rate: float = Field(0.0, ge=0, lt=1, description="share of the pooled features that are left out before the head (dropout)")
+    drop_path_rate: float = Field(0.0, ge=0, lt=1, description="how often timm leaves out the last block (stochastic depth); less in front")
+    gradient_checkpointing: bool = Field(False, description="less memory, more time: activations are computed again for the gradients")
+    compile: bool = Field(False, description="the backbone is compiled by torch.compile: a slow start, then faster steps")
     augmentation: Literal["none", "soft", "middle"] = Field("soft", description="recipes of Yokoo et al., section 2")
     crop_scale: float = Field(0.2, ge=0, lt=1, description="a random crop keeps at least 1 - this of the area")
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import torch
@@ -33,8 +34,8 @@ class Backbone(nn.Module):
         return self.network(images)
 
 
-def create_backbone(name: str, pretrained: bool) -> Backbone:
-    """Build the timm architecture `name`, with ImageNet weights if `pretrained`.
+def create_backbone(name: str, pretrained: bool, drop_path_rate: float = 0.0) -> Backbone:
+    """Build the timm architecture `name`, with ImageNet weights if `pretrained`, and stochastic depth where a rate is given.
 
     Raises UserError for a name that timm does not know, an architecture without a stride-32 map, and weights that do not
     exist or cannot be downloaded.
@@ -43,7 +44,7 @@ def create_backbone(name: str, pretrained: bool) -> Backbone:
 
     network: Any  # a Module with attributes of timm's own
     if name == BUNDLED:
-        network = timm.create_model(_BUNDLED_IN_TIMM)
+        network = timm.create_model(_BUNDLED_IN_TIMM, drop_path_rate=drop_path_rate)
         if pretrained:
             _load_bundled_weights(network)
         network.reset_classifier(0, "")
@@ -55,7 +56,7 @@ def create_backbone(name: str, pretrained: bool) -> Backbone:
                 where="models.NAME.backbone",
                 next="name one that timm.list_models() lists",
             )
-        network = _create_timm_network(name, pretrained)
+        network = _create_timm_network(name, pretrained, drop_path_rate)
     config = network.pretrained_cfg
     return Backbone(network, _count_channels(name, network), tuple(config["mean"]), tuple(config["std"]))
 
@@ -84,11 +85,54 @@ def synchronise_batchnorm(model: Network) -> Network:
     return convert_sync_batchnorm(model)
 
 
-def _create_timm_network(name: str, pretrained: bool) -> nn.Module:
+def layer_numbers(backbone: Backbone) -> tuple[dict[str, int], int]:
+    """Name of a parameter -> its layer, 0 = nearest to the picture, and the number of the head's layer.
+
+    timm's own grouping, which has a few last layers at the head; or the parts of the network in their order.
+    """
+    from timm.models import group_parameters
+
+    network: Any = backbone.network
+    names = [name for name, _ in network.named_parameters()]
+    if hasattr(network, "group_matcher"):
+        head = "head behind the network"  # no architecture has this name: it is in the layer of all that timm cannot place
+        named: Any = SimpleNamespace(named_parameters=lambda: [(name, None) for name in (*names, head)])
+        numbers = group_parameters(named, network.group_matcher(coarse=False), reverse=True)
+        return {f"network.{name}": numbers[name] for name in names}, numbers[head]
+    parts = [name for name, _ in network.named_children()]
+    numbers = {name: number for number, name in enumerate(parts, start=1)}
+    return {f"network.{name}": numbers.get(name.partition(".")[0], 0) for name in names}, 1 + len(parts)
+
+
+def undecayed_parameters(backbone: Backbone) -> set[str]:
+    """Names of the parameters that timm's own optimizers do not decay, such as position embeddings."""
+    listed: set[str] = getattr(backbone.network, "no_weight_decay", set)()
+    return {f"network.{name}" for name, _ in backbone.network.named_parameters() if name in listed}
+
+
+def checkpoint_gradients(backbone: Backbone) -> None:
+    """Compute activations again in the backward pass. Raises UserError for an architecture in which timm cannot."""
+    network: Any = backbone.network
+    try:
+        network.set_grad_checkpointing(True)
+    except (AttributeError, AssertionError):
+        raise UserError(
+            "timm has no gradient checkpointing for this architecture",
+            where="models.NAME.backbone",
+            next="train.gradient_checkpointing=false, and train.accumulate=N for less memory",
+        ) from None
+
+
+def _create_timm_network(name: str, pretrained: bool, drop_path_rate: float) -> nn.Module:
     import timm
 
+    drops: dict[str, Any] = {"drop_path_rate": drop_path_rate} if drop_path_rate else {}  # some architectures do not know the word
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="", **drops)
+    except TypeError as error:
+        if "drop_path_rate" not in str(error):
+            raise
+        raise UserError(f"'{name}' has no stochastic depth", where="train.drop_path_rate", next="train.drop_path_rate=0") from None
     except Exception as error:  # the download libraries that timm uses raise many types of error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if not pretrained:

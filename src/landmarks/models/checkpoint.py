@@ -20,12 +20,15 @@ from landmarks.store.files import atomic_write, copy_file, write_text
 WEIGHTS, SETTINGS = "model.safetensors", "model.json"
 
 
-def build_model(settings: ModelSettings) -> GlobalModel:
+def build_model(settings: ModelSettings, drop_path_rate: float = 0.0) -> GlobalModel:
     """A model at its starting weights, a DelgModel where settings.local is set.
 
     Weights that are not pretrained are drawn from torch's generator: seed it first.
+
+    drop_path_rate  stochastic depth of the backbone, while it is trained
     """
-    return GlobalModel(settings) if settings.local is None else DelgModel(settings)
+    kind = GlobalModel if settings.local is None else DelgModel
+    return kind(settings, drop_path_rate)
 
 
 def save_model(folder: Path, model: GlobalModel, settings: ModelSettings) -> None:

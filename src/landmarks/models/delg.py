@@ -35,8 +35,8 @@ class DelgModel(GlobalModel):
     Raises UserError as GlobalModel and ShallowMap do.
     """
 
-    def __init__(self, settings: ModelSettings):
-        super().__init__(settings)
+    def __init__(self, settings: ModelSettings, drop_path_rate: float = 0.0):
+        super().__init__(settings, drop_path_rate)
         if settings.local is None:
             raise ValueError("settings.local must be set")
         self.stops_gradient = True

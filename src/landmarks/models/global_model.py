@@ -24,9 +24,9 @@ class GlobalModel(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, settings: ModelSettings):
+    def __init__(self, settings: ModelSettings, drop_path_rate: float = 0.0):
         super().__init__()
-        self.backbone = create_backbone(settings.backbone, settings.pretrained)
+        self.backbone = create_backbone(settings.backbone, settings.pretrained, drop_path_rate)
         self.pooling = GeM(settings.gem_power)
         self.dimensions = settings.dimensions or self.backbone.channels
         self.head: nn.Module = nn.Identity()

@@ -68,7 +68,8 @@ def train(config: Config) -> list[Path]:
         return []
     trainings = [_training(config, name) for name in config.models]
     missing = {training.name for training in trainings if not training.artefact.is_complete()}
-    accelerator = start_accelerator(config.run.device, config.train.precision) if missing else None
+    frozen = any(training.settings.freeze_backbone_steps for training in trainings)
+    accelerator = start_accelerator(config.run.device, config.train.precision, some_unused=frozen) if missing else None
     for training in trainings:
         checkpoint = training.model.checkpoint
         if training.name not in missing:

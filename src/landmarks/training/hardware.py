@@ -16,10 +16,14 @@ from landmarks.progress import say
 _ACCELERATE_NAMES = {"float32": "no", "float16": "fp16", "bfloat16": "bf16"}
 
 
-def start_accelerator(device: str, precision: str) -> Accelerator:
+def start_accelerator(device: str, precision: str, *, some_unused: bool = False) -> Accelerator:
     """Accelerate on config.run.device and config.train.precision; the first process prints the choice and the reason.
 
-    Works as a single process and under `accelerate launch`. Raises UserError for float16 on a CPU, and as `choose_device` does.
+    Works as a single process and under `accelerate launch`.
+
+    some_unused  there are steps in which some parameters get no gradient: several processes then look for these in every step
+
+    Raises UserError for float16 on a CPU, and as `choose_device` does.
     """
     chosen, reason = choose_device(device)
     format = resolve_precision(precision, chosen)
@@ -33,7 +37,7 @@ def start_accelerator(device: str, precision: str) -> Accelerator:
     accelerator = Accelerator(
         mixed_precision=_ACCELERATE_NAMES[format],
         cpu=chosen.type == "cpu",
-        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True, find_unused_parameters=some_unused)],
     )
     if accelerator.is_main_process:
         count = accelerator.num_processes

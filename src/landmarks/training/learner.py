@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from landmarks.config import ModelSettings, TrainSettings
+from landmarks.errors import UserError
+from landmarks.models.backbone import checkpoint_gradients
 from landmarks.models.checkpoint import build_model
 from landmarks.models.cosine_classifier import adacos_scale, create_classifier
 from landmarks.models.delg import DelgModel
@@ -29,7 +33,13 @@ class Learner(nn.Module):
 
     def __init__(self, model_settings: ModelSettings, settings: TrainSettings, classes: int, counts: np.ndarray | None = None):
         super().__init__()
-        self.model = build_model(model_settings)
+        self.model = build_model(model_settings, settings.drop_path_rate)
+        if settings.drop_rate:
+            self.model.head.register_forward_pre_hook(_dropout(settings.drop_rate))
+        if settings.gradient_checkpointing:
+            checkpoint_gradients(self.model.backbone)
+        if settings.compile:
+            self._compile()
         self.classifier = create_classifier(
             settings.loss,
             self.model.dimensions,
@@ -44,6 +54,8 @@ class Learner(nn.Module):
         if isinstance(self.model, DelgModel):
             self.attention_classifier = nn.Linear(self.model.local.decoder.out_channels, classes)
         self.freeze_batchnorm = settings.freeze_batchnorm
+        self.backbone_frozen = False
+        self._learning = [parameter for parameter in self.model.backbone.parameters() if parameter.requires_grad]
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
         maps = self.model.maps(images) if isinstance(self.model, DelgModel) else None
@@ -60,11 +72,25 @@ class Learner(nn.Module):
 
     def train(self, mode: bool = True) -> Learner:
         super().train(mode)
+        if mode and self.backbone_frozen:
+            self.model.backbone.eval()
         if mode and self.freeze_batchnorm:
             for module in self.model.backbone.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
+
+    def freeze_backbone(self, frozen: bool) -> None:
+        """Whether the backbone stays as it is, weights and statistics, and is as at test time; the learner then is in training mode."""
+        self.backbone_frozen = frozen
+        for parameter in self._learning:
+            parameter.requires_grad_(not frozen)
+        self.train()
+
+    def _compile(self) -> None:
+        if isinstance(self.model, DelgModel):  # its local branch takes a map out of the middle of the backbone, by a hook
+            raise UserError("torch.compile cannot follow a local branch", where="train.compile", next="train.compile=false")
+        self.model.backbone.compile()
 
 
 def create_learner(
@@ -76,6 +102,10 @@ def create_learner(
     """
     torch.manual_seed(seed_of(settings.seed, "weights", name))
     return Learner(model_settings, settings, classes, counts)
+
+
+def _dropout(rate: float) -> Callable[[nn.Module, tuple[torch.Tensor]], tuple[torch.Tensor]]:
+    return lambda head, inputs: (F.dropout(inputs[0], rate, head.training),)
 
 
 def _margin(settings: TrainSettings, counts: np.ndarray | None) -> float | np.ndarray:

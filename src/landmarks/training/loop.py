@@ -24,9 +24,11 @@ from landmarks.models.backbone import synchronise_batchnorm
 from landmarks.progress import progress, say
 from landmarks.quantities import format_bytes
 from landmarks.seeds import seed_of
+from landmarks.training.ema import WeightAverage
 from landmarks.training.journal import append_line, remove_lines_after
 from landmarks.training.learner import Learner
 from landmarks.training.optimizer import create_optimizer, set_learning_rate
+from landmarks.training.recompute import statistics_kept
 from landmarks.training.resume import read_resume, write_resume
 from landmarks.training.schedule import learning_rate
 from landmarks.training.window import Window
@@ -47,7 +49,9 @@ def run_training(
         learner = synchronise_batchnorm(learner)
     wrapped, optimizer = accelerator.prepare(learner, create_optimizer(learner, settings))
     scaler = accelerator.scaler
-    done = read_resume(folder, learner, optimizer.optimizer, scaler)
+    average = WeightAverage(learner, settings.ema) if settings.ema else None
+    averages = average.tensors if average is not None else None
+    done = read_resume(folder, learner, optimizer.optimizer, scaler, averages)
     accelerator.wait_for_everyone()
     order = TrainingOrder(len(train_set), settings, accelerator.process_index, accelerator.num_processes, done)
     workers = loader_workers(settings.workers, on_gpu=device.type == "cuda")
@@ -60,7 +64,7 @@ def run_training(
         if done:
             say(f"train {name}: continues after step {done} of {order.steps}")
 
-    learner.train()
+    learner.freeze_backbone(done < settings.freeze_backbone_steps)
     with interrupts_held():  # from the loader's processes
         parts = iter(loader)
     window = Window(settings, accelerator, done)
@@ -73,7 +77,11 @@ def run_training(
             torch.manual_seed(seed_of(settings.seed, "step", step, accelerator.process_index))
             rate = learning_rate(step, order.steps, settings)
             set_learning_rate(optimizer, rate)
+            if done < step == settings.freeze_backbone_steps:
+                learner.freeze_backbone(False)
             window.add(_one_step(wrapped, optimizer, parts, settings, accelerator))
+            if average is not None:
+                average.update(step + 1)
             bar.update(images_a_step)
             finished, now = step + 1, time.monotonic()
             if finished % settings.log_steps == 0 or finished == order.steps:
@@ -92,8 +100,10 @@ def run_training(
             # Every process has the same weights, so the first alone decides and writes.
             if first and finished < order.steps and now - saved >= 60 * settings.checkpoint_minutes:
                 window.require_finite()
-                write_resume(folder, finished, learner, optimizer.optimizer, scaler)
+                write_resume(folder, finished, learner, optimizer.optimizer, scaler, averages)
                 saved = time.monotonic()
+    if average is not None:
+        average.apply()
     learner.eval()
     return line
 
@@ -111,7 +121,8 @@ def _one_step(
         last = part == settings.accumulate - 1
         with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients are exchanged between processes once a step
             measured = {name: number / settings.accumulate for name, number in wrapped(images, labels).items()}
-            accelerator.backward(measured["loss"])
+            with statistics_kept(wrapped) if settings.gradient_checkpointing else nullcontext():
+                accelerator.backward(measured["loss"])
         numbers = {name: numbers.get(name, 0) + number.detach() for name, number in measured.items()}
     numbers["gradient_norm"] = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm)
     optimizer.step()

@@ -8,27 +8,33 @@ import torch
 from torch import nn
 
 from landmarks.config import TrainSettings
+from landmarks.models.backbone import layer_numbers, undecayed_parameters
+from landmarks.training.learner import Learner
 
 _PREFIX = "optimizer/"
 
 
-def create_optimizer(learner: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """SGD with momentum 0.9, or AdamW, over four groups: backbone or not, decayed or not.
+_BACKBONE = "model.backbone."
 
-    Norms, biases and the pooling power are not decayed, since values near 0 do not make them simpler. Each group has a `factor`
-    by which the scheduled learning rate is multiplied.
+
+def create_optimizer(learner: Learner, settings: TrainSettings) -> torch.optim.Optimizer:
+    """SGD with momentum 0.9, or AdamW, over groups of one rate and one weight decay.
+
+    Each group has a `factor` by which the scheduled learning rate is multiplied: that of the head, or of a layer of the backbone
+    (layer-wise decay, Clark et al., ICLR 2020, section 3.4; the layers are numbered as in timm). Norms, biases, the
+    pooling power and what timm names are not decayed, since values near 0 do not make them simpler.
     """
-    groups: dict[tuple[bool, bool], dict[str, Any]] = {}
+    layers, head = layer_numbers(learner.model.backbone)
+    undecayed = undecayed_parameters(learner.model.backbone)
+    groups: dict[tuple[float, bool], dict[str, Any]] = {}
     for name, parameter in learner.named_parameters():
-        in_backbone, decayed = name.startswith("model.backbone."), parameter.ndim > 1
-        group = groups.setdefault(
-            (in_backbone, decayed),
-            {
-                "params": [],
-                "factor": 1.0 if in_backbone else settings.head_learning_rate_factor,
-                "weight_decay": settings.weight_decay if decayed else 0.0,
-            },
-        )
+        within = name.removeprefix(_BACKBONE)
+        factor = settings.head_learning_rate_factor
+        if within != name:
+            factor = settings.layer_decay ** (head - layers[within])
+        decayed = parameter.ndim > 1 and not (within != name and within in undecayed)
+        weight_decay = settings.weight_decay if decayed else 0.0
+        group = groups.setdefault((factor, decayed), {"params": [], "factor": factor, "weight_decay": weight_decay})
         group["params"].append(parameter)
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(list(groups.values()), lr=settings.learning_rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from landmarks.store.seal import digest_of_file
 from landmarks.training.optimizer import load_state_tensors, state_tensors
 
 RESUME = "resume.safetensors"
+_MORE = "more/"
 
 
 def _recipe(folder: Path) -> str:
@@ -29,16 +31,37 @@ def _recipe(folder: Path) -> str:
     return digest_of_file(path) if path.is_file() else ""
 
 
-def write_resume(folder: Path, step: int, learner: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any = None) -> None:
-    """Write the state after `step` finished steps; `scaler` is float16's gradient scaler, where there is one."""
+def write_resume(
+    folder: Path,
+    step: int,
+    learner: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: Any = None,
+    more: Mapping[str, torch.Tensor] | None = None,
+) -> None:
+    """Write the state after `step` finished steps.
+
+    scaler  float16's gradient scaler, where there is one
+    more    name -> tensor beside the learner's own: the average of the weights
+    """
     tensors = learner.state_dict() | state_tensors(optimizer, learner)
+    tensors |= {_MORE + name: tensor for name, tensor in (more or {}).items()}
     header = {"step": str(step), "recipe": _recipe(folder), "scaler": json.dumps(scaler.state_dict() if scaler is not None else None)}
     with atomic_write(folder / RESUME) as aside:
         aside.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, header))
 
 
-def read_resume(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any = None) -> int:
-    """Restore the state. Returns the number of finished steps, 0 without a checkpoint; raises UserError for one that does not fit."""
+def read_resume(
+    folder: Path,
+    learner: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: Any = None,
+    more: Mapping[str, torch.Tensor] | None = None,
+) -> int:
+    """Restore the state, with the tensors of `more` in place.
+
+    Returns the number of finished steps, 0 without a checkpoint; raises UserError for one that does not fit.
+    """
     path = folder / RESUME
     if not path.exists():
         return 0
@@ -50,6 +73,8 @@ def read_resume(folder: Path, learner: nn.Module, optimizer: torch.optim.Optimiz
             raise RuntimeError("it is of a training with other settings")
         learner.load_state_dict({name: tensors[name] for name in learner.state_dict()})
         load_state_tensors(optimizer, learner, tensors)
+        for name, tensor in (more or {}).items():
+            tensor.copy_(tensors[_MORE + name])
         state, step = parse_json(header["scaler"]), integer(header["step"])
         if step is None or step < 0 or not isinstance(state, dict | None):
             raise ValueError("its step or its scaler is none")
