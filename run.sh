@@ -42,6 +42,7 @@ fi
 
 case "${1:-}" in
   test)
+    [ $# -gt 1 ] || set -- test --numprocesses auto --maxprocesses 4 --dist loadfile  # all of them: on several cores, about 2 GB each
     exec "$venv/bin/python" -m pytest "${@:2}" ;;
   check)
     "$venv/bin/python" -m ruff check .

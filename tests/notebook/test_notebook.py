@@ -184,6 +184,9 @@ def test_at_the_very_end_index_images_are_left_out_and_every_query_gets_its_row(
     assert 0 < len(skipped) < len(read_tables(made[0] / "world").index_ids) and set(skipped.values()) == {time_limit.NO_TIME}
     found = rows(working / "submission.csv")
     assert len(found) == queries and not set(" ".join(found).split()) & set(skipped)
+    described = {path: path.read_bytes() for path in (working / "run/descriptors/tiny/index").glob("*.npy")}
+    notebook.make_submission(input / "my-bundle", input, working, -1e6)  # again, when no time is left at all
+    assert len(described) > 1 and all(path.read_bytes() == rows for path, rows in described.items()), "what is described is kept"
 
 
 def test_the_time_for_all_pairs_is_estimated_from_those_of_a_few_queries(made, monkeypatch):

@@ -309,3 +309,22 @@ def test_a_ground_truth_that_names_other_images_is_refused_by_its_table_too(arra
     path.write_text("\n".join(text.splitlines()[:-1]) + "\n")
     assert run(arrays, tmp_path / "out", model=[], stages=["evaluate"]) == 2
     assert "no row for query 'college_000002'" in capsys.readouterr().err
+
+
+def test_what_changes_the_junk_makes_its_rankings_again(arrays, tmp_path, capsys):
+    out, chain = tmp_path / "out", "rerank=[{step: expand_query, neighbours: 2}, {step: remove_junk}]"
+    assert run(arrays, out, chain, model=[]) == 0
+    path = arrays / "gnd_roxford5k.pkl"
+    value = pickle.loads(path.read_bytes())
+    value["gnd"][0] |= {"easy": [], "junk": np.append(value["gnd"][0]["junk"], value["gnd"][0]["easy"])}
+    path.write_bytes(pickle.dumps(value))
+    assert run(arrays, out, chain, "run.overwrite=true", model=[], stages=["prepare", "search"]) == 0
+    assert run(arrays, out, chain, model=[], stages=["evaluate"]) == 2
+    assert "made from another ground truth" in capsys.readouterr().err
+    before = (out / "rankings" / "expand_query(neighbours=2)" / "manifest.json").stat().st_mtime_ns
+    assert run(arrays, out, chain, model=[], stages=["rerank", "evaluate"]) == 0
+    lists = read_ranking(out / "rankings" / "expand_query(neighbours=2)+remove_junk").indices
+    for row, (_, junk) in zip(lists, truth_of(arrays)["medium"], strict=True):
+        assert not junk & set(row.tolist())
+    after = (out / "rankings" / "expand_query(neighbours=2)" / "manifest.json").stat().st_mtime_ns
+    assert before == after, "the steps before it know no ground truth"

@@ -303,4 +303,6 @@ def test_all_that_prevents_a_download_is_said_at_once(server, tmp_path, monkeypa
     assert typed(server, tmp_path, "run") == 2
     error = capsys.readouterr().err
     assert "does not fit: at least 617 GB needed, 100 kB free" in error and "no connection to 127.0.0.1" in error
-    assert "595 GB are to be fetched" in error and "--yes" in error
+    assert "595 GB are to be fetched" in error
+    nexts = error.partition("next:  ")[2].splitlines()
+    assert len(nexts) == 3 and nexts[-1].split()[0] == "./run.sh" and nexts[-1].endswith(" --yes"), "each on a line of its own"

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.stages import extract as module
 from landmarks.stages.extract import extract
+from landmarks.store import lock
 from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.descriptors import read_descriptors
 
@@ -169,6 +172,22 @@ def test_other_settings_replace_nothing_without_permission(overrides):
         run(overrides, "extract.longest_side=64")
     folder = run(overrides, "extract.longest_side=64", "run.overwrite=true")[0]
     assert read_manifest(folder)["settings"]["longest_side"] == 64
+
+
+def test_where_another_process_makes_one_folder_none_is_touched(overrides, tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "_PATIENCE", 0.1)
+    folders = run(overrides)
+    before = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
+    code = "import sys, pathlib, landmarks.store.lock as lock; lock.hold(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"
+    other = subprocess.Popen([sys.executable, "-c", code, folders[-1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    with pytest.raises(UserError, match=f"being made by process {other.pid}"):
+        run(overrides, "extract.longest_side=64", "run.overwrite=true")
+    lock.let_go()  # as the command line does
+    other.communicate(b"\n")
+    (folders[-1] / lock.LOCK).unlink()
+    assert [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders] == before
+    run(overrides, "extract.longest_side=64", "run.overwrite=true")
 
 
 def test_a_model_that_is_not_trained_is_an_error(overrides, tmp_path):

@@ -48,6 +48,21 @@ def test_it_is_done_once_until_the_pictures_or_the_distractors_are_others(run, t
     assert not (folder / "distractors").exists()
 
 
+def test_tables_that_a_run_was_made_from_are_not_replaced(run, tmp_path):
+    folder = run()
+    made = tmp_path / "run" / "descriptors" / "a" / "index"
+    made.mkdir(parents=True)
+    (made / "recipe.json").touch()
+    before = {path.name: path.read_bytes() for path in folder.glob("*.*")}
+    (tmp_path / "theirs" / "e.jpg").touch()
+    for change in ([], [f"dataset.distractors={tmp_path}"]):
+        with pytest.raises(UserError, match="a dataset was made here otherwise") as caught:
+            run(*change)
+        assert "run.folder=ANOTHER, or run.overwrite=true" in caught.value.next
+        assert {path.name: path.read_bytes() for path in folder.glob("*.*")} == before
+    assert "e" in read_tables(run("run.overwrite=true")).index_ids
+
+
 def test_a_folder_that_needs_no_preparing_is_refused(run, tmp_path):
     with pytest.raises(UserError, match="dataset.source=folder needs no preparing"):
         run("dataset.source=folder")

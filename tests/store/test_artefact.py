@@ -34,6 +34,21 @@ def test_partial_work_of_the_same_recipe_is_kept_and_of_another_cleared(tmp_path
     assert not (tmp_path / "a" / "00000.npy").exists()
 
 
+def test_what_another_process_has_just_finished_is_not_begun_again(tmp_path):
+    late, also_late = artefact(tmp_path / "a"), artefact(tmp_path / "a")
+    assert not late.is_complete() and not also_late.is_complete()
+    quick = artefact(tmp_path / "a")
+    quick.begin()
+    quick.finish()
+    for use in (late.begin, also_late.reserve):
+        with pytest.raises(UserError, match="another process has just finished it"):
+            use()
+    assert quick.is_complete() and sorted(path.name for path in (tmp_path / "a").iterdir()) == ["manifest.json", "recipe.json"]
+    assert late.is_complete()
+    late.begin()  # by one who knows: to add to it
+    late.finish()
+
+
 def test_what_took_long_is_not_cleared_unasked(tmp_path):
     artefact(tmp_path / "a", rate=1).begin()
     with pytest.raises(UserError, match=r"settings.rate 1 -> 2[\s\S]*run.overwrite=true"):

@@ -108,5 +108,16 @@ def test_the_lock_file_of_a_killed_process_is_tidied_and_that_of_a_living_one_is
 def test_a_process_that_goes_on_after_a_failure_lets_go(folder):
     hold(folder)
     lock.let_go()
+    assert os.listdir(folder) == []
     other = Other(folder)
+    other.kill()
+
+
+def test_letting_go_leaves_the_lock_to_the_other_processes_of_the_run(folder):
+    hold(folder)
+    other = Other(folder, "shared")
+    lock.let_go()
+    assert (folder / LOCK).exists()
+    with pytest.raises(UserError, match="being made by"):
+        hold(folder)
     other.kill()

@@ -46,6 +46,12 @@ def is_text(key: str) -> bool:
     return field is not None and _types(field.annotation) <= {Path, str}
 
 
+def may_be_empty(key: str) -> bool:
+    """Whether the empty text is a value of a key, as it is of those that have it by default."""
+    field = known_keys().get(general(key))
+    return field is not None and field.default == ""
+
+
 def _types(annotation: Any) -> set[Any]:
     """The types of an annotation, without None."""
     if get_origin(annotation) is Annotated:

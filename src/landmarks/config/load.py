@@ -13,7 +13,7 @@ from landmarks.command import program
 from landmarks.config.chain import Chain
 from landmarks.config.explain import explain_all
 from landmarks.config.home import anchored, find_configuration, home, shipped_configurations
-from landmarks.config.keys import is_path, is_text
+from landmarks.config.keys import is_path, is_text, may_be_empty
 from landmarks.config.read_yaml import RUN_FILE, parse_yaml, read_yaml
 from landmarks.config.run_file import RUN_PARTS
 from landmarks.config.settings import Config
@@ -119,7 +119,8 @@ def _apply(tree: dict, override: str) -> None:
 def _parse_value(key: str, text: str) -> Any:
     """YAML, but a path or a name is taken as typed: "2024" is a folder, not a number, and "#" may be part of it."""
     if is_text(key) and "\0" not in text:
-        return None if text in ("", "null") else text
+        unset = text == "null" or (text == "" and not may_be_empty(key))
+        return None if unset else text
     try:
         return parse_yaml(text)
     except yaml.YAMLError as error:

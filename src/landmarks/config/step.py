@@ -35,12 +35,14 @@ _FOLDER = Path(__file__).parents[1] / "rerank" / "steps"
 class Step(Settings):
     """Base class of all steps: the fields of a subclass are its settings, `apply` is what it does.
 
-    searches  whether it makes new vectors of the three splits and searches the queries again in them
-    learns    whether it learns from train's landmarks, so that without training images there is nothing it can do
+    searches    whether it makes new vectors of the three splits and searches the queries again in them
+    learns      whether it learns from train's landmarks, so that without training images there is nothing it can do
+    reads_junk  whether it leaves out what the ground truth calls junk, so that its ranking is of that ground truth
     """
 
     searches: ClassVar[bool] = False
     learns: ClassVar[bool] = False
+    reads_junk: ClassVar[bool] = False
 
     step: str = Field("", description="the name of the step, or module:Class for one of your own")
 

@@ -72,6 +72,8 @@ def _prepare(jobs: list[ExtractionJob], run: RunSettings) -> None:
     strict = [job for job in jobs if job.settings.on_error == "stop"]
     for (folder, split, anywhere), ids in {(job.images_folder, job.split, job.anywhere): job.ids for job in strict}.items():
         require_images(folder, split, ids, anywhere)  # once for all models
+    for output in (output for job in jobs for output in job.outputs):
+        output.artefact.reserve()  # all of them before any is changed: none is left half begun where another process makes one
     for job in jobs:
         for output in job.outputs:
             output.artefact.begin(precious=True, overwrite=run.overwrite)

@@ -52,10 +52,12 @@ def describe_within(config: Config, tables: Tables, seconds_left: Callable[[], f
                 late = split == "index" and budget.seconds(dict.fromkeys(models, images)) > seconds_left()
                 for name, model in models.items():
                     job = model.jobs[split]
-                    if late:
+                    if not job.unmade(shard):  # by a notebook that was interrupted
+                        bar.update(images)
+                    elif late:
                         _leave_out(job, shard, model.network.dimensions)
                         bar.update(images)
-                    elif job.unmade(shard):
+                    else:
                         began = time.perf_counter()
                         make_shards(job.at_scales(budget.scales), [shard], model.network, processor, bar)
                         budget.measured(name, time.perf_counter() - began, images)

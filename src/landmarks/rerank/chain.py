@@ -97,7 +97,9 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
     ranking = read_ranking(config.run.folder / "rankings" / "knn")
     for steps, artefact in enumerate(artefacts):
         if not artefact.is_complete():
-            _make(artefact, ranking, context().after(chain[:steps]), chain[steps])
+            own = context().after(chain[:steps])
+            own.junk = own.junk if chain[steps].reads_junk else None  # what a ranking is made from is in its fingerprint
+            _make(artefact, ranking, own, chain[steps])
         space = ranking.space
         if (artefact.folder / SPACE).is_dir():
             space = read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})

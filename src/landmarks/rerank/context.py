@@ -24,7 +24,8 @@ class Context:
     landmark_ids      (n_train,) integers, the landmark of each row of base.train
     read_descriptors  split -> (n, d) float32 unit rows before whitening, in the order of that split's vectors
     use_gpu           whether FAISS searches on GPUs
-    junk              difficulty -> for each query the index rows that its protocol leaves out; None where it leaves out none
+    junk              difficulty -> for each query the index rows that its protocol leaves out; None where it leaves out none, and
+                      for a step that does not say `reads_junk`
     count_inliers     two splits, rows of the one (p,) and of the other (p,) -> inliers (p,) of those pairs; None where no model has
                       local features
     """

@@ -11,6 +11,7 @@ import pandas as pd
 
 from landmarks.command import next_command
 from landmarks.config import Chain, Config, chain_names, matched_splits, verifies
+from landmarks.datasets.revisited import TRUTH
 from landmarks.errors import UserError, shown
 from landmarks.ranking import Ranking
 from landmarks.search.current import changed_inputs, knn_settings, require_current_search, skipped_images
@@ -68,8 +69,8 @@ def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
     inputs = _inputs(config, chain, read_manifest(rankings / "knn"))
     artefacts = []
     for steps, name in enumerate(chain_names(chain)[1:], start=1):
-        others = {f"{split} features" for split in matched_splits(chain) if split not in matched_splits(chain[:steps])}
-        made_from = {name: made for name, made in inputs.items() if name not in others}
+        later = _read_by(chain) - _read_by(chain[:steps])
+        made_from = {name: made for name, made in inputs.items() if name not in later}
         artefacts.append(Artefact(rankings / name, "rerank", ranking_settings(config, chain[:steps]), made_from))
     return artefacts
 
@@ -92,9 +93,15 @@ def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, An
         changed = changed_inputs(manifest, _inputs(config, chain[:steps], manifests["knn"], deleted=True))
         if changed:
             words = {"knn": "another search", "train": "other vectors of train", "labels": f"another {config.dataset.train_table}"}
+            words["junk"] = "another ground truth"
             what = f"this ranking was made from {words.get(changed[0], f'other {changed[0]}')} than what lies there now"
             raise UserError(what, where=folder / name, next=next_command("rerank"))
     return manifests
+
+
+def _read_by(chain: Chain) -> set[str]:
+    """The names of those inputs that not every chain has."""
+    return {f"{split} features" for split in matched_splits(chain)} | {"junk" for step in chain if step.reads_junk}
 
 
 def _inputs(config: Config, chain: Chain, knn: dict[str, Any], *, deleted: bool = False) -> dict[str, str]:
@@ -105,6 +112,9 @@ def _inputs(config: Config, chain: Chain, knn: dict[str, Any], *, deleted: bool 
         inputs["labels"] = digest(table)
     if not deleted or (train / MANIFEST).is_file():
         inputs["train"] = read_manifest(train)["fingerprint"]
+    truth = config.tables_folder / TRUTH
+    if "junk" in _read_by(chain) and truth.is_file():
+        inputs["junk"] = digest(truth)
     for split in matched_splits(chain):
         folder = local_folder(config.run.folder, local_model(config.models, config.verification.model), split)
         if not deleted or (folder / MANIFEST).is_file():

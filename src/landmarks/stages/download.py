@@ -96,7 +96,7 @@ def _require_leave(plan: Plan, faults: list[UserError], consent: str | None) -> 
         obstacles.append(UserError(what, where=plan.folder, next=consent))
     if len(obstacles) > 1:
         whats, nexts = [one.what for one in obstacles], [one.next for one in obstacles if one.next]
-        raise UserError("; also: ".join(whats), where=obstacles[0].where, next="; then: ".join(nexts))
+        raise UserError("; also: ".join(whats), where=obstacles[0].where, next="\n         ".join(nexts))
     if obstacles:
         raise obstacles[0]
     if asked and not confirmed(f"fetch {format_bytes(plan.to_fetch)}, {plan.needed}?"):

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from landmarks.command import next_command
+from landmarks.command import command_line, next_command
 from landmarks.errors import UserError
 from landmarks.store.files import PART, sweep, write_json
 from landmarks.store.json_files import all_writable
@@ -59,6 +59,7 @@ class Artefact:
         self.folder, self.stage = Path(folder), stage
         self.recipe = all_writable(json.loads(json.dumps({"stage": stage, "format": FORMAT, "settings": settings, "inputs": inputs})))
         self._started = time.perf_counter()
+        self._was_unfinished = False
 
     @property
     def fingerprint(self) -> str:
@@ -69,22 +70,31 @@ class Artefact:
     def is_complete(self) -> bool:
         """Whether it is finished and was made by the same recipe. Raises UserError where its files have changed since."""
         manifest = self._own_manifest()
+        self._was_unfinished = manifest is None
         if manifest is None:
             return False
         require_unchanged(self.folder, manifest)
         tidy(self.folder)
         return True
 
+    def reserve(self) -> None:
+        """Hold the folder, which is not changed yet. Raises UserError as `begin` does, but for a precious one."""
+        self._earlier()
+        hold(self.folder)
+        if self._was_unfinished and self._own_manifest() is not None:
+            release(self.folder)
+            raise UserError("another process has just finished it", where=self.folder, next=f"{command_line()}  (again)")
+
     def begin(self, *, precious: bool = False, overwrite: bool = False) -> None:
         """Prepare the folder: keep partial work of the same recipe, delete files of another recipe and what a kill left half written.
 
         It is held until `finish`, or until this process ends.
         precious: the stage takes long, so files of another recipe are deleted only when `overwrite` allows it.
-        Raises UserError for a precious artefact, for a folder with files that no stage made, and for one that another process holds.
+        Raises UserError for a precious artefact, for a folder with files that no stage made, and for one that another process holds,
+        or has finished since `is_complete` was asked: it may be read by now.
         """
         self._started = time.perf_counter()
-        self._earlier()
-        hold(self.folder)
+        self.reserve()
         earlier = self._earlier()
         sweep(self.folder, deep=True)
         if earlier is not None and earlier != self.recipe:

@@ -80,9 +80,11 @@ def release(folder: Path) -> None:
 
 
 def let_go() -> None:
-    """Let go of every folder: of a stage that failed in a process that goes on, a notebook's say. The lock files are tidied later."""
+    """Let go of every folder, of a stage that failed; the lock files are deleted where no other process of the run holds them."""
     while _held:
-        os.close(_held.popitem()[1])
+        folder, file = _held.popitem()
+        _delete_unless_shared(folder / LOCK, file)
+        os.close(file)
 
 
 def tidy(folder: Path) -> None:
@@ -90,13 +92,17 @@ def tidy(folder: Path) -> None:
     folder = folder.resolve()
     if folder in _held or not (folder / LOCK).exists():
         return
-    with suppress(OSError):  # it is held, or the disk is read-only
+    with suppress(OSError):  # the disk is read-only
         file = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (folder / LOCK).unlink(missing_ok=True)
-        finally:
-            os.close(file)
+        _delete_unless_shared(folder / LOCK, file)
+        os.close(file)
+
+
+def _delete_unless_shared(path: Path, file: int) -> None:
+    with suppress(OSError):  # another process holds it, or the disk is read-only
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_same(file, path):
+            path.unlink()
 
 
 def _is_same(file: int, path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 class RemoveJunk(Step):
     """Leave out what the protocol of Revisited Oxford and Paris takes out of a list (Radenovic et al., CVPR 2018)."""
+
+    reads_junk: ClassVar[bool] = True
 
     difficulty: Literal["easy", "medium", "hard"] = Field("medium", description="whose junk: easy takes the hard images out as well")
 
