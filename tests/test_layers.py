@@ -8,12 +8,12 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "landmarks"
 # From the ground up: a file imports from its own layer and from layers below, never from above.
 LAYERS = [
-    {"errors", "seeds", "progress", "quantities", "ranking", "command", "lifeline", "reading", "machine", "waiting"},
+    {"errors", "seeds", "progress", "quantities", "ranking", "command", "lifeline", "reading", "machine", "waiting", "cuda"},
     {"config"},
     {"ops", "metrics"},
     {"store"},
     {"datasets"},
-    {"device", "cuda", "remote", "search"},
+    {"device", "remote", "search"},
     {"models", "data", "gallery", "summary"},
     {"scoring", "training", "extraction"},
     {"rerank"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,6 +43,12 @@ def find_cards() -> Cards:
     usable = tuple(number for number, card in enumerate(properties) if supports((card.major, card.minor), built))
     others = [card for number, card in enumerate(properties) if number not in usable]
     return Cards(usable, _unsupported(others[0].name, (others[0].major, others[0].minor), built) if others else None)
+
+
+def own_cards() -> tuple[int, ...]:
+    """The cards that are this process's to use: all that torch can use, or the one of its number among launched processes."""
+    usable = find_cards().usable
+    return usable[int(os.environ["LOCAL_RANK"]) :][:1] if "LOCAL_RANK" in os.environ else usable
 
 
 def absent(cuda: str | None, driver: tuple[int, int] | None) -> Fault | None:

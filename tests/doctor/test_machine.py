@@ -44,14 +44,12 @@ def test_torch(facts, device, states):
 def test_a_broken_library_is_a_line_on_the_screen():
     (torch,) = check_torch(broken, "auto")
     assert torch.state == "missing" and "libcudart" in torch.found and "installs requirements.txt" in torch.next
-    assert check_faiss(broken, "auto").state == "missing"
+    assert check_faiss(broken).state == "missing"
 
 
 def test_faiss():
-    assert "1 GPU" in check_faiss(lambda: {"gpus": 1, "works": True}, "auto").found
-    assert check_faiss(lambda: {"gpus": 0, "works": True}, "auto").state == "ok"
-    assert check_faiss(lambda: {"gpus": 0, "works": True}, "cuda").state == "missing"
-    assert check_faiss(lambda: {"gpus": 0, "works": False}, "auto").state == "missing"
+    assert check_faiss(lambda: {"works": True}).state == "ok"
+    assert check_faiss(lambda: {"works": False}).state == "missing"
 
 
 def test_memory_against_the_need():

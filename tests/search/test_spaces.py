@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
+from landmarks import device
+from landmarks.cuda import Cards
 from landmarks.errors import UserError
 from landmarks.ranking import Space
 from landmarks.search import spaces
@@ -64,9 +67,10 @@ def test_a_large_index_is_searched_in_blocks_with_the_same_result(space, monkeyp
 
 
 def test_a_gpu_that_is_asked_for_and_missing_is_an_error(monkeypatch):
-    monkeypatch.setattr(spaces, "gpu_count", lambda: 0)
-    assert search_on_gpu("cpu")[0] is False and search_on_gpu("auto") == (False, "FAISS sees no GPU")
-    with pytest.raises(UserError, match="FAISS sees no GPU"):
+    monkeypatch.setattr(device, "find_cards", lambda: Cards((), None))
+    assert search_on_gpu("cpu") == (False, "run.device=cpu") and search_on_gpu("auto")[0] is False
+    with pytest.raises(UserError, match="run.device=cuda, but"):
         search_on_gpu("cuda")
-    monkeypatch.setattr(spaces, "gpu_count", lambda: 2)
-    assert search_on_gpu("auto") == (True, "2 GPUs found") and search_on_gpu("cpu")[0] is False
+    monkeypatch.setattr(device, "find_cards", lambda: Cards((0, 1), None))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "GPU")
+    assert search_on_gpu("auto") == (True, "GPU, 1 of 2") and search_on_gpu("cpu")[0] is False

@@ -105,7 +105,7 @@ def _unchanged(loaded: Any) -> Loaded:
 
 def _as_arrays(loaded: Any) -> Loaded:
     """Arrays come through a pipe, where tensors come through shared memory."""
-    return loaded._replace(batches=[Batch(batch[0], batch.pixels.numpy(), *batch[2:]) for batch in loaded.batches])  # type: ignore[arg-type]
+    return loaded._replace(batches=[Batch(batch[0], batch.pixels.numpy(), *batch[2:]) for batch in loaded.batches])
 
 
 def _as_tensors(loaded: Loaded) -> Loaded:

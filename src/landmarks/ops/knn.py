@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by inner product. The only module that imports FAISS."""
+"""Exact nearest neighbours by inner product. The only module that imports FAISS, which searches on CPUs; GPUs search with torch."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ import numpy as np
 
 from landmarks.ops.half import to_float32
 
-
-def gpu_count() -> int:
-    """How many GPUs FAISS can use."""
-    import faiss
-
-    return faiss.get_num_gpus()
+Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+_TOGETHER = 4096  # queries
 
 
 def exact_knn(queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The `neighbours` rows of `index` with the largest inner product, for each row of `queries`.
 
-    queries (n_query, d) and index (n_index, d) float32
+    queries (n_query, d) and index (n_index, d) float32 or float16
     Returns indices (n_query, neighbours) int32, -1 = none (fewer index rows than neighbours), and similarities
     (n_query, neighbours) float32, -inf = none; most similar first, equal similarities by index order.
     """
@@ -30,21 +26,34 @@ def exact_knn(queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gp
 
 
 def knn_blocks(
-    queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gpu: bool = False, block: int = 4096
+    queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gpu: bool = False, block: int | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """As `exact_knn`, a block of queries at a time, so that the caller can show its progress."""
-    if queries.ndim != 2 or index.ndim != 2 or queries.shape[1] != index.shape[1]:
-        raise ValueError(f"queries {queries.shape} and index {index.shape} have different dimensions")
-    found = min(neighbours, len(index))
-    search = _searcher(index, use_gpu) if found else None
+    """As `exact_knn`, a block of queries at a time, so that the caller can show its progress; None: as many as the processor likes."""
+    _require_same_width(queries, index)
+    search, together = open_index(index, use_gpu=use_gpu)
+    block = block or together
     for start in range(0, len(queries), block):
-        part = np.ascontiguousarray(queries[start : start + block], dtype=np.float32)
-        indices = np.full((len(part), neighbours), -1, np.int32)
-        similarities = np.full((len(part), neighbours), -np.inf, np.float32)
-        if search is not None:
-            similarities[:, :found], indices[:, :found] = search(part, found)
+        yield search(queries[start : start + block], neighbours)
+
+
+def open_index(index: np.ndarray, *, use_gpu: bool = False) -> tuple[Search, int]:
+    """A function of queries and a number of neighbours, which returns as `exact_knn` does, and how many queries it likes at a time.
+
+    The index is made ready once, for any number of calls.
+    """
+    found, together = _opened(index, use_gpu)
+
+    def search(queries: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+        _require_same_width(queries, index)
+        kept = min(neighbours, len(index))
+        indices = np.full((len(queries), neighbours), -1, np.int32)
+        similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
+        if kept and len(queries):
+            similarities[:, :kept], indices[:, :kept] = found(np.ascontiguousarray(queries, dtype=np.float32), kept)
             _order_ties(indices, similarities)
-        yield indices, similarities
+        return indices, similarities
+
+    return search, together
 
 
 def streamed_knn(
@@ -60,15 +69,16 @@ def streamed_knn(
 
     on_block  called after each block with its number of index rows
     """
-    if queries.ndim != 2 or index.ndim != 2 or queries.shape[1] != index.shape[1]:
-        raise ValueError(f"queries {queries.shape} and index {index.shape} have different dimensions")
+    _require_same_width(queries, index)
+    if use_gpu and len(index) and len(queries):
+        return _padded(*_on_gpus(index).search(queries, neighbours, on_block), neighbours)
     indices = np.full((len(queries), neighbours), -1, np.int32)
     similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
     wide = np.empty((min(block, len(index)), index.shape[1]), np.float32)  # the same memory for every block
     for start in range(0, len(index), block):
         part = wide[: min(block, len(index) - start)]
         to_float32(index[start : start + block], part)
-        found, scores = exact_knn(queries, part, min(neighbours, len(part)), use_gpu=use_gpu)
+        found, scores = exact_knn(queries, part, min(neighbours, len(part)))
         # Earlier blocks come first, so that a stable sort keeps equal similarities in index order.
         both = np.concatenate([similarities, scores], axis=1)
         order = np.argsort(-both, axis=1, kind="stable")[:, :neighbours]
@@ -78,21 +88,42 @@ def streamed_knn(
     return indices, similarities
 
 
-def _searcher(index: np.ndarray, use_gpu: bool) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]:
+def _opened(index: np.ndarray, use_gpu: bool) -> tuple[Search, int]:
+    if len(index) == 0:
+        return lambda queries, k: (np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int32)), _TOGETHER
+    if use_gpu:
+        on_gpus = _on_gpus(index)
+        return on_gpus.search, on_gpus.together
     import faiss
 
-    index = np.ascontiguousarray(index) if index.dtype == np.float32 else to_float32(index)
-    if not use_gpu:
-        return lambda queries, k: faiss.knn(queries, index, k, metric=faiss.METRIC_INNER_PRODUCT)
-    options = faiss.GpuMultipleClonerOptions()
-    options.shard = True  # each card holds a part of the index, not a copy of it
-    flat = faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(index.shape[1]), options)
-    flat.add(index)
-    return flat.search
+    wide = np.ascontiguousarray(index) if index.dtype == np.float32 else to_float32(index)
+    return lambda queries, k: faiss.knn(queries, wide, k, metric=faiss.METRIC_INNER_PRODUCT), _TOGETHER
+
+
+def _on_gpus(index: np.ndarray):
+    import torch
+
+    from landmarks.cuda import own_cards
+    from landmarks.ops.knn_torch import TorchIndex
+
+    return TorchIndex(index, [torch.device("cuda", card) for card in own_cards()])
+
+
+def _padded(similarities: np.ndarray, indices: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+    lacking = ((0, 0), (0, neighbours - indices.shape[1]))
+    indices = np.pad(indices, lacking, constant_values=-1)
+    similarities = np.pad(similarities, lacking, constant_values=-np.inf)
+    _order_ties(indices, similarities)
+    return indices, similarities
+
+
+def _require_same_width(queries: np.ndarray, index: np.ndarray) -> None:
+    if queries.ndim != 2 or index.ndim != 2 or queries.shape[1] != index.shape[1]:
+        raise ValueError(f"queries {queries.shape} and index {index.shape} have different dimensions")
 
 
 def _order_ties(indices: np.ndarray, similarities: np.ndarray) -> None:
-    """Order equal similarities by index, in place: FAISS returns them in any order."""
+    """Order equal similarities by index, in place: they are found in any order."""
     rows = (similarities[:, 1:] == similarities[:, :-1]).any(axis=1)
     if rows.any():
         order = np.lexsort((indices[rows], -similarities[rows]), axis=1)

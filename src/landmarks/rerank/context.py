@@ -23,7 +23,7 @@ class Context:
     base              the space of the first search
     landmark_ids      (n_train,) integers, the landmark of each row of base.train
     read_descriptors  split -> (n, d) float32 unit rows before whitening, in the order of that split's vectors
-    use_gpu           whether FAISS searches on GPUs
+    use_gpu           whether GPUs search
     junk              difficulty -> for each query the index rows that its protocol leaves out; None where it leaves out none, and
                       for a step that does not say `reads_junk`
     count_inliers     two splits, rows of the one (p,) and of the other (p,) -> inliers (p,) of those pairs; None where no model has

@@ -9,7 +9,7 @@ import numpy as np
 
 from landmarks.errors import UserError
 from landmarks.ops.half import to_float16
-from landmarks.ops.knn import gpu_count, knn_blocks, streamed_knn
+from landmarks.ops.knn import knn_blocks, streamed_knn
 from landmarks.ops.knn_graph import nearest_others
 from landmarks.progress import progress
 from landmarks.ranking import Space
@@ -22,16 +22,14 @@ _LARGE_INDEX = 1 << 27  # numbers; 0.5 GB as float32
 
 
 def search_on_gpu(requested: str) -> tuple[bool, str]:
-    """Whether FAISS searches on GPUs, and the reason in words, for config.run.device ("auto", "cpu" or "cuda").
+    """Whether GPUs search, and the reason in words, for config.run.device ("auto", "cpu" or "cuda").
 
-    Raises UserError where CUDA is asked for and FAISS sees none.
+    Raises UserError where CUDA is asked for and there is no card.
     """
-    if requested == "cpu":
-        return False, "run.device=cpu"
-    cards = gpu_count()
-    if requested == "cuda" and cards == 0:
-        raise UserError("run.device=cuda, but FAISS sees no GPU", next="run.device=auto")
-    return cards > 0, f"{cards} GPUs found" if cards else "FAISS sees no GPU"
+    from landmarks.device import choose_device
+
+    device, reason = choose_device(requested)
+    return device.type == "cuda", reason
 
 
 def read_base_space(folder: Path) -> tuple[Space, dict[str, np.ndarray]]:

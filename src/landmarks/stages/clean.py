@@ -14,12 +14,13 @@ from landmarks.extraction.jobs import local_bytes_per_image, local_recipe
 from landmarks.extraction.run import extract_features
 from landmarks.gallery.chart import bar_chart
 from landmarks.ops.cleaning import images_to_keep, same_label_neighbours
-from landmarks.ops.knn import gpu_count, knn_blocks
+from landmarks.ops.knn import knn_blocks
 from landmarks.progress import progress, say
 from landmarks.quantities import format_bytes
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.search.current import space_settings
 from landmarks.search.descriptor_source import DescriptorSource
+from landmarks.search.spaces import search_on_gpu
 from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import read_array, write_array, write_text
@@ -52,7 +53,7 @@ def clean(config: Config) -> Path:
         say("clean: up to date")
         return artefact.folder / "train_clean.csv"
 
-    use_gpu = gpu_count() > 0 and config.run.device != "cpu"
+    use_gpu = search_on_gpu(config.run.device)[0]
     ids, labels, pairs = _same_label_pairs(source, tables.train, nearest, config.clean, use_gpu)
     with_pairs = ids[np.unique(pairs)]
     extract_features(config, "clean", model, {"train": with_pairs})

@@ -51,7 +51,7 @@ def look(config: Config) -> list[Check]:
         *_looked_at("packages", lambda: [check_packages()])[0],
         *_looked_at("torch", lambda: check_torch(partial(probe, "torch"), device))[0],
         *_looked_at("shared memory", lambda: [check_shared_memory()])[0],
-        *_looked_at("FAISS", lambda: [check_faiss(partial(probe, "faiss"), device)])[0],
+        *_looked_at("FAISS", lambda: [check_faiss(partial(probe, "faiss"))])[0],
     ]
     models, channels = _looked_at("models", lambda: _check_models(config.models, config.run.folder))
     of_dataset, images = _looked_at("dataset", lambda: check_dataset(config))

@@ -1,0 +1,94 @@
+"""The search of GPUs, here on the CPU, against a sort of all similarities in float64."""
+
+import numpy as np
+import pytest
+import torch
+
+from landmarks import cuda
+from landmarks.cuda import Cards, own_cards
+from landmarks.ops import knn_torch
+from landmarks.ops.knn import exact_knn, knn_blocks, streamed_knn
+from landmarks.ops.knn_torch import TorchIndex
+
+CPU = torch.device("cpu")
+
+
+def numbers(rows, columns, seed, dtype=np.float16):
+    """Small whole numbers: products are exact, and many are equal."""
+    return np.random.default_rng(seed).integers(-2, 3, (rows, columns)).astype(dtype)
+
+
+@pytest.fixture
+def as_gpus(monkeypatch):
+    """as_gpus(number, fits): what asks for GPUs is given so many devices, all of them this CPU."""
+
+    def give(number=1, fits=True, chunk=7):
+        monkeypatch.setattr(TorchIndex, "_fits", lambda self, device: fits)
+        monkeypatch.setattr(knn_torch, "QUERIES", 5)
+        monkeypatch.setattr("landmarks.ops.knn._on_gpus", lambda index: TorchIndex(index, [CPU] * number, chunk=chunk))
+
+    return give
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f2"])
+@pytest.mark.parametrize(("fits", "cards"), [(True, 1), (True, 3), (False, 1), (False, 2)])
+@pytest.mark.parametrize(("queries", "index", "k"), [(13, 40, 9), (13, 40, 60), (2, 3, 1), (13, 40, 40)])
+def test_neighbours_equal_a_full_sort(as_gpus, queries, index, k, fits, cards, dtype):
+    as_gpus(cards, fits)
+    a, b = numbers(queries, 6, 0, np.float32), numbers(index, 6, 1).astype(dtype)
+    product = a.astype(np.float64) @ b.astype(np.float64).T
+    for indices, similarities in (exact_knn(a, b, k, use_gpu=True), streamed_knn(a, b, k, use_gpu=True)):
+        assert indices.dtype == np.int32 and similarities.dtype == np.float32 and indices.shape == (queries, k)
+        np.testing.assert_array_equal(similarities[:, :index], -np.sort(-product, axis=1)[:, :k])
+        for row, values, products in zip(indices[:, :index], similarities[:, :index], product, strict=True):
+            assert len(set(row.tolist())) == len(row) and np.array_equal(products[row], values)
+            same = values[1:] == values[:-1]
+            assert (row[1:][same] > row[:-1][same]).all(), "equal similarities are in index order"
+        assert (indices[:, index:] == -1).all() and np.isneginf(similarities[:, index:]).all()
+
+
+def test_more_than_2048_neighbours_are_found(as_gpus):
+    as_gpus(chunk=1000)
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((3, 4)).astype(np.float32), rng.standard_normal((5000, 4)).astype(np.float32)
+    indices, _ = exact_knn(a, b, 3000, use_gpu=True)
+    np.testing.assert_array_equal(indices, np.argsort(-(a.astype(np.float64) @ b.astype(np.float64).T), axis=1)[:, :3000])
+
+
+def test_the_index_is_copied_once_for_all_blocks_where_it_fits_and_goes_by_otherwise(as_gpus, monkeypatch):
+    copied, copy = [], TorchIndex._copy
+    monkeypatch.setattr(TorchIndex, "_copy", lambda self, start, device: copied.append(start) or copy(self, start, device))
+    a, b = numbers(20, 4, 0, np.float32), numbers(21, 4, 1)
+    as_gpus(fits=True)
+    assert [len(indices) for indices, _ in knn_blocks(a, b, 3, use_gpu=True)] == [5] * 4 and copied == [0, 7, 14]
+    copied.clear()
+    as_gpus(fits=False)
+    assert [len(indices) for indices, _ in knn_blocks(a, b, 3, use_gpu=True)] == [20], "so that it goes by once, not four times"
+    assert copied == [0, 7, 14]
+
+
+def test_float16_stays_float16_on_the_card(as_gpus):
+    ((_, kept),) = TorchIndex(numbers(9, 4, 0), [CPU])._devices
+    assert {tensor.dtype for tensor in kept} == {torch.float16}
+
+
+def test_progress_is_that_of_one_card(as_gpus):
+    as_gpus(3)
+    seen = []
+    streamed_knn(numbers(9, 4, 0, np.float32), numbers(20, 4, 1), 3, use_gpu=True, on_block=seen.append)
+    assert seen == [7, 7, 6]
+
+
+def test_nothing_to_search_in_or_for(as_gpus):
+    as_gpus()
+    a, b = numbers(9, 4, 0, np.float32), numbers(20, 4, 1)
+    assert (exact_knn(a, b[:0], 3, use_gpu=True)[0] == -1).all() and exact_knn(a[:0], b, 3, use_gpu=True)[0].shape == (0, 3)
+    assert (streamed_knn(a, b[:0], 3, use_gpu=True)[0] == -1).all() and streamed_knn(a[:0], b, 3, use_gpu=True)[0].shape == (0, 3)
+
+
+def test_a_launched_process_searches_on_its_own_card(monkeypatch):
+    monkeypatch.setattr(cuda, "find_cards", lambda: Cards((0, 2, 3), None))
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert own_cards() == (0, 2, 3)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert own_cards() == (2,)
