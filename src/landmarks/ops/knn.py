@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landmarks.ops.half import to_float32
+
+if TYPE_CHECKING:
+    from landmarks.ops.knn_torch import TorchIndex
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 _TOGETHER = 4096  # queries
@@ -71,7 +75,8 @@ def streamed_knn(
     """
     _require_same_width(queries, index)
     if use_gpu and len(index) and len(queries):
-        return _padded(*_on_gpus(index).search(queries, neighbours, on_block), neighbours)
+        scores, found = _on_gpus(index).search(queries, neighbours, on_block)
+        return _padded(scores, found, neighbours)
     indices = np.full((len(queries), neighbours), -1, np.int32)
     similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
     wide = np.empty((min(block, len(index)), index.shape[1]), np.float32)  # the same memory for every block
@@ -100,7 +105,7 @@ def _opened(index: np.ndarray, use_gpu: bool) -> tuple[Search, int]:
     return lambda queries, k: faiss.knn(queries, wide, k, metric=faiss.METRIC_INNER_PRODUCT), _TOGETHER
 
 
-def _on_gpus(index: np.ndarray):
+def _on_gpus(index: np.ndarray) -> TorchIndex:
     import torch
 
     from landmarks.cuda import own_cards
