@@ -1,6 +1,7 @@
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,47 +10,103 @@ from landmarks.data.augment import Augmentation
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 FLAT = np.full((60, 80, 3), 128, np.uint8)
 FLAT[:, :40] = 90  # dark on the left: shows whether it was mirrored
+RECIPES = ["none", "soft", "middle", "yokoo_soft", "yokoo_middle", "delg"]
+RANDOM = RECIPES[1:]
 
 
-def one(recipe, id):
-    return Augmentation(recipe, 32, 0.2, seed=1)(IMAGE, 2, id)
+def others(id):
+    return [Augmentation(recipe, (32, 48), 0.2, seed=1)(IMAGE, 2, id) for recipe in RECIPES]
 
 
-@pytest.mark.parametrize("recipe", ["none", "soft", "middle"])
-def test_the_same_in_another_process_and_order(recipe):
-    augmentation = Augmentation(recipe, 32, 0.2, seed=1)
-    here = {id: augmentation(IMAGE, 2, id) for id in ("a", "b", "c")}
-    assert here["a"].shape == (32, 32, 3) and here["a"].dtype == np.uint8
-    np.testing.assert_array_equal(augmentation(IMAGE, 2, "a"), here["a"])
+def drawn(recipe, count=400, image=FLAT, crop_scale=0.2):
+    augmentation = Augmentation(recipe, (32, 32), crop_scale, seed=0)
+    return [augmentation(image, 0, str(n)).astype(float) for n in range(count)]
+
+
+def mirrored(image):
+    return image[8:-8, 8:12].mean() > image[8:-8, -12:-8].mean()
+
+
+def test_the_same_in_another_process_and_order():
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        np.testing.assert_array_equal(pool.submit(one, recipe, "b").result(), here["b"])
+        elsewhere = pool.submit(others, "b").result()
+    for recipe, there in zip(RECIPES, elsewhere, strict=True):
+        augmentation = Augmentation(recipe, (32, 48), 0.2, seed=1)
+        here = {id: augmentation(IMAGE, 2, id) for id in ("a", "b", "c")}
+        assert here["a"].shape == (32, 48, 3) and here["a"].dtype == np.uint8 and here["a"].flags.c_contiguous
+        np.testing.assert_array_equal(augmentation(IMAGE, 2, "a"), here["a"])
+        np.testing.assert_array_equal(there, here["b"])
 
 
-@pytest.mark.parametrize("recipe", ["soft", "middle"])
-def test_epoch_id_and_seed_each_make_a_difference(recipe):
-    augmentation = Augmentation(recipe, 32, 0.2, seed=1)
+@pytest.mark.parametrize("recipe", RANDOM)
+def test_epoch_id_occurrence_and_seed_each_make_a_difference(recipe):
+    augmentation = Augmentation(recipe, (32, 32), 0.2, seed=1)
     images = [
         augmentation(IMAGE, 2, "a"),
         augmentation(IMAGE, 3, "a"),
         augmentation(IMAGE, 2, "b"),
-        Augmentation(recipe, 32, 0.2, seed=2)(IMAGE, 2, "a"),
+        augmentation(IMAGE, 2, "a", 1),
+        augmentation(IMAGE, 2, "a", 2),
+        Augmentation(recipe, (32, 32), 0.2, seed=2)(IMAGE, 2, "a"),
     ]
-    assert len({image.tobytes() for image in images}) == 4
+    assert len({image.tobytes() for image in images}) == 6
 
 
 def test_mirroring_and_brightness_are_independent():
     """Transforms with the same seed draw the same numbers: whether an image is mirrored would then determine its brightness."""
-    augmentation = Augmentation("soft", 32, 0.2, seed=0)
-    images = [augmentation(FLAT, 0, str(n)).astype(float) for n in range(400)]
-    mirrored = np.array([image[:, 0].mean() > image[:, -1].mean() for image in images])
+    images = drawn("soft")
+    turned = np.array([mirrored(image) for image in images])
     brightness = np.array([image.max() for image in images])
-    assert 0.4 < mirrored.mean() < 0.6
-    assert abs(np.corrcoef(mirrored, brightness)[0, 1]) < 0.15
+    assert 0.4 < turned.mean() < 0.6
+    assert abs(np.corrcoef(turned, brightness)[0, 1]) < 0.15
 
 
-def test_the_smallest_crop_still_fills_the_output():
-    assert Augmentation("soft", 300, 0.19, seed=0).min_side == 445  # 300 / (3/4 * 0.9) = 444.4
-    assert Augmentation("none", 300, 0.19, seed=0).min_side == 400
+@pytest.mark.parametrize("recipe", ["yokoo_soft", "yokoo_middle", "delg"])
+def test_published_recipes_mirror_nothing(recipe):
+    assert not any(mirrored(image) for image in drawn(recipe))
+
+
+@pytest.mark.parametrize("recipe, share", [("yokoo_soft", 0.5), ("delg", 1.0)])
+def test_brightness_changes_in_half_of_the_images_or_in_none(recipe, share):
+    even = np.full((60, 80, 3), 128, np.uint8)
+    values = np.array([image[16, 16, 0] for image in drawn(recipe, image=even)])
+    assert np.mean(values == 128) == pytest.approx(share, abs=0.06)
+    assert np.abs(values - 128).max() <= 26 and (recipe == "delg" or np.abs(values - 128).max() > 15)
+
+
+def test_yokoos_recipe_squashes_the_whole_picture():
+    """With sides scaled by 1 +- 0: a circle of a wide photo becomes an ellipse, and both ends of the photo are seen."""
+    wide = np.full((90, 160, 3), 128, np.uint8)
+    wide[:, :8], wide[:, -8:] = 20, 240
+    for image in drawn("yokoo_soft", 20, wide, crop_scale=0.0):
+        assert image[16, 0, 0] < 60 and image[16, -1, 0] > 200
+
+
+def test_yokoos_middle_recipe_shears_half_of_the_images():
+    """4 degrees move the ends of a vertical line apart by 0.07 of the height; what comes in at the side is black."""
+    even = np.full((128, 128, 3), 128, np.uint8)
+    augmentation = Augmentation("yokoo_middle", (128, 128), 0.0, seed=0)
+    dark = np.array([(augmentation(even, 0, str(n)) < 60).mean() for n in range(300)])
+    assert 0.35 < np.mean(dark > 0) < 0.5 and 0.01 < dark.max() < 0.025  # below half a degree nothing is seen; 0.07 / 4 on each side
+
+
+def test_the_smallest_part_still_fills_the_output():
+    assert Augmentation("soft", (300, 300), 0.19, seed=0).min_side == 445  # 300 / (3/4 * 0.9) = 444.4
+    assert Augmentation("none", (300, 300), 0.19, seed=0).min_side == 400
+    assert Augmentation("yokoo_soft", (448, 448), 0.2, seed=0).min_side == 598  # 448 * 4/3 = 597.3
+    assert Augmentation("yokoo_soft", (352, 512), 0.2, seed=0).min_side == 576  # 512 * 9/8
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_circle_in_a_photo_of_the_shape_s_ratio_stays_round(recipe):
+    photo = np.zeros((360, 540, 3), np.uint8)
+    cv2.circle(photo, (270, 180), 80, (255, 255, 255), -1)
+    ratios = []
+    for n in range(60):
+        disc = Augmentation(recipe, (120, 180), 0.1, seed=0)(photo, 0, str(n))[..., 0] > 127
+        ratios.append(disc.any(axis=0).sum() / disc.any(axis=1).sum())
+    assert 0.95 < np.median(ratios) < 1.05
+    assert recipe == "middle" or (0.7 < min(ratios) and max(ratios) < 1.4)  # it zooms out, and the border mirrors a second circle
 
 
 def test_an_argument_albumentations_does_not_know_is_an_error(monkeypatch):
@@ -58,4 +115,4 @@ def test_an_argument_albumentations_does_not_know_is_an_error(monkeypatch):
     original = albumentations.HorizontalFlip
     monkeypatch.setattr(albumentations, "HorizontalFlip", lambda **options: original(**options, always=True))
     with pytest.raises(UserWarning, match="always"):
-        Augmentation("soft", 32, 0.2, seed=0)
+        Augmentation("soft", (32, 32), 0.2, seed=0)

@@ -4,20 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from toy_training import configure, journal, make_photos, weights
 
-from landmarks.config import Config
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.models.checkpoint import load_model
 from landmarks.stages.train import train
 from landmarks.training import hardware, learner, loop
 
-LANDMARKS, PHOTOS = 6, 8
 SCRIPT = """
 import json, sys
 from landmarks.config import Config
@@ -34,51 +31,7 @@ def one_thread(monkeypatch):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    """Six patterns of coloured squares, eight noisy photos of each."""
-    folder, rng, rows = tmp_path_factory.mktemp("toy"), np.random.default_rng(0), ["id,landmark_id"]
-    for landmark in range(LANDMARKS):
-        pattern = cv2.resize(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8), (48, 40), interpolation=cv2.INTER_NEAREST)
-        for photo in range(PHOTOS):
-            id = f"{photo}{landmark}{rng.integers(16**8):08x}"
-            path = image_path(folder, "train", id)
-            path.parent.mkdir(parents=True)
-            cv2.imwrite(str(path), np.clip(pattern + rng.normal(0, 20, pattern.shape), 0, 255).astype(np.uint8))
-            rows.append(f"{id},{1000 - 7 * landmark}")
-    (folder / "train.csv").write_text("\n".join(rows) + "\n")
-    return folder
-
-
-def configure(dataset, run_folder, models=("tiny",), model=None, **settings):
-    settings = {
-        "epochs": 2,
-        "image_size": 32,
-        "batch_size": 12,
-        "learning_rate": 0.02,
-        "workers": 0,
-        "log_steps": 1,
-        "margin": 0.1,
-        "augmentation": "soft",
-        **settings,
-    }
-    model = model or {"backbone": "test_efficientnet", "pretrained": False, "dimensions": 16}
-    return Config.model_validate(
-        {
-            "dataset": {"folder": str(dataset)},
-            "models": dict.fromkeys(models, model),
-            "train": settings,
-            "run": {"folder": str(run_folder), "device": "cpu"},
-        }
-    )
-
-
-def journal(run_folder, name="tiny"):
-    """The lines of metrics.jsonl without the speed, which no two runs share."""
-    lines = [json.loads(text) for text in (run_folder / "models" / name / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "images_per_second"} for line in lines]
-
-
-def weights(run_folder, name="tiny"):
-    return load_file(run_folder / "models" / name / "model.safetensors")
+    return make_photos(tmp_path_factory.mktemp("toy"))
 
 
 def test_learns_to_tell_landmarks_apart(dataset, tmp_path, capsys):
@@ -100,7 +53,7 @@ def test_learns_to_tell_landmarks_apart(dataset, tmp_path, capsys):
 def test_a_model_s_own_recipe_and_growing_sizes(dataset, tmp_path, monkeypatch):
     shapes, forward = [], learner.Learner.forward
     monkeypatch.setattr(
-        learner.Learner, "forward", lambda self, images, labels: shapes.append(images.shape[-1]) or forward(self, images, labels)
+        learner.Learner, "forward", lambda self, images, *others: shapes.append(images.shape[-1]) or forward(self, images, *others)
     )
     own = {"loss": "cosface", "epochs": 3, "image_size": [32, 32, 64]}
     config = configure(dataset, tmp_path, epochs=1)
@@ -143,8 +96,10 @@ CONVNEXT = {"backbone": "test_convnext", "pretrained": False, "dimensions": 16}
         {"ema": 0.9, "freeze_backbone_steps": 3, "drop_rate": 0.3},
         {"optimizer": "adamw", "layer_decay": 0.7, "freeze_backbone_steps": 7, "drop_path_rate": 0.3},
         {"model": CONVNEXT, "optimizer": "adamw", "gradient_checkpointing": True, "layer_decay": 0.8, "drop_path_rate": 0.2, "ema": 0.99},
+        {"sampler": "square_root", "class_weight": 0.5, "clip_norm": None},
+        {"sampler": "pairs", "aspect_batches": True, "augmentation": "yokoo_middle", "workers": 1},
     ],
-    ids=["sgd", "adamw-accumulated", "delg", "growing-centres", "average-frozen", "layers-frozen", "recomputed"],
+    ids="sgd adamw-accumulated delg growing-centres average-frozen layers-frozen recomputed square-root pairs-aspects".split(),
 )
 def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_path, monkeypatch, settings):
     train(configure(dataset, tmp_path / "whole", **settings))

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from landmarks.config import ModelSettings, TrainSettings
 from landmarks.models.delg import DelgMaps
 from landmarks.models.local_branch import LocalMaps
 from landmarks.training.learner import create_learner
-from landmarks.training.local_losses import measure_local
+from landmarks.training.local_losses import measure_local, weighted_cross_entropy
 
 LOCAL = {"dimensions": 8, "attention_channels": 12}
 IMAGES = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -73,3 +75,18 @@ def test_every_parameter_gets_a_gradient():
     without_gradient = [name for name, parameter in learner.named_parameters() if not parameter.grad.any()]
     assert [name for name in without_gradient if not name.startswith("model.backbone.")] == []  # there residual branches start at 0
     assert learner.classifier.scale.item() == 8
+
+
+def test_weighted_cross_entropy_is_divided_by_the_number_of_images():
+    """So that the mean over parts of a batch is that of the batch."""
+    torch.manual_seed(0)
+    logits, labels, weights = torch.randn(6, 4), torch.tensor([0, 1, 2, 3, 0, 1]), torch.tensor([1.0, 0.5, 0.0, 2.0, 0.25, 1.0])
+    expected = 0.0
+    for row, label, weight in zip(logits.double().tolist(), labels.tolist(), weights.tolist(), strict=True):
+        expected += weight * (math.log(sum(map(math.exp, row))) - row[label]) / 6
+    whole = weighted_cross_entropy(logits, labels, weights)
+    assert float(whole) == pytest.approx(expected, rel=1e-6)
+    parts = [weighted_cross_entropy(logits[part], labels[part], weights[part]) for part in (slice(0, 3), slice(3, 6))]
+    torch.testing.assert_close((parts[0] + parts[1]) / 2, whole)
+    smoothed = weighted_cross_entropy(logits, labels, torch.ones(6), 0.1)
+    torch.testing.assert_close(smoothed, weighted_cross_entropy(logits, labels, None, 0.1))

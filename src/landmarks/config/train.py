@@ -51,7 +51,7 @@ class TrainSettings(Settings):
     final_learning_rate: float = Field(3e-6, ge=0, description="at the last step")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
     weight_decay: float = Field(1e-5, ge=0, description="L2 penalty (sgd) or decoupled decay (adamw)")
-    clip_norm: float = Field(10.0, gt=0, description="gradients are scaled down to this norm")
+    clip_norm: float | None = Field(10.0, gt=0, description="gradients are scaled down to this norm; null: never (Yokoo et al.)")
     freeze_batchnorm: bool = Field(False, description="the backbone's BatchNorm keeps its pretrained statistics")
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="each layer of the backbone learns at this times the rate of the layer above it; 1 = at one rate"
@@ -64,8 +64,32 @@ class TrainSettings(Settings):
     drop_path_rate: float = Field(0.0, ge=0, lt=1, description="how often timm leaves out the last block (stochastic depth); less in front")
     gradient_checkpointing: bool = Field(False, description="less memory, more time: activations are computed again for the gradients")
     compile: bool = Field(False, description="the backbone is compiled by torch.compile: a slow start, then faster steps")
-    augmentation: Literal["none", "soft", "middle"] = Field("soft", description="recipes of Yokoo et al., section 2")
-    crop_scale: float = Field(0.2, ge=0, lt=1, description="a random crop keeps at least 1 - this of the area")
+    augmentation: Literal["none", "soft", "middle", "yokoo_soft", "yokoo_middle", "delg"] = Field(
+        "soft",
+        description="soft: crop, mirroring, brightness; middle: also contrast, shear and zoom; yokoo_soft, yokoo_middle and delg: as in "
+        "the authors' code (docs/training.md)",
+    )
+    crop_scale: float = Field(
+        0.2, ge=0, lt=1, description="a random crop keeps at least 1 - this of the area; yokoo_*: each side is scaled by 1 +- this"
+    )
+    aspect_batches: bool = Field(
+        False, description="batches of one of five aspect ratios, near image_size x image_size (Yokoo et al.); false: squares"
+    )
+    sampler: Literal["uniform", "square_root", "pairs"] = Field(
+        "uniform",
+        description="uniform: every image once an epoch; square_root: landmarks in proportion to the square root of their images; "
+        "pairs: at least two images of every landmark in a batch",
+    )
+    class_weight: float = Field(
+        0.0, ge=0, le=1, description="an image's loss is weighted by n^-this, n the images of its landmark; the mean weight is 1"
+    )
+    clean_table: str | None = Field(
+        None, description="table beside the train table, such as train_clean.csv: images that it does not have count less"
+    )
+    unclean_weight: float = Field(0.5, ge=0, le=1, description="weight of the loss of images that clean_table does not have")
+    on_error: Literal["stop", "skip"] = Field(
+        "stop", description="an unreadable image stops the training, or another stands in its place and it is listed in the manifest"
+    )
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 on a GPU that has it, float16 on a V100 or T4, float32 on a CPU"
     )
@@ -95,6 +119,12 @@ class TrainSettings(Settings):
         if not isinstance(scale, str) and scale <= 0:
             raise ValueError("should be greater than 0")
         return scale
+
+    @model_validator(mode="after")
+    def _has_whole_pairs(self):
+        if self.sampler == "pairs" and self.batch_size % 2:
+            raise ValueError("sampler=pairs takes an even batch_size")
+        return self
 
     @model_validator(mode="after")
     def _has_an_epoch_for_each_size(self):

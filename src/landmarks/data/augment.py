@@ -9,52 +9,70 @@ import warnings
 
 import numpy as np
 
-from landmarks.data.images import resize_to_cover
+from landmarks.data.crops import random_crop, scale_sides
+from landmarks.data.images import resize, resize_to_cover
 from landmarks.seeds import seed_of
-
-_ASPECT = (3 / 4, 4 / 3)  # of the crop, width / height (DELG, training)
 
 
 class Augmentation:
-    """(height, width, 3) uint8 RGB -> (size, size, 3) uint8, the same for the same (seed, epoch, id) in any process and order.
+    """(height, width, 3) uint8 RGB -> (*shape, 3) uint8, the same for the same (seed, epoch, id, repeat) in any process and order.
 
-    recipe    none: the middle of the image, nothing random
-              soft: a crop of at least 1 - crop_scale of the area, mirrored half of the time, brightness +-0.1
-              middle: soft, and contrast +-0.1, shear +-4 degrees and zoom +-0.3
-              (Yokoo et al., section 2; they give no probabilities: brightness and contrast always, shear and zoom half of the time)
-    min_side  pixels the longest side of the image should have, so that the smallest crop still fills `size`
+    recipe  none: the middle of the image, nothing random
+            soft: a random crop (data/crops.py), mirrored half of the time, brightness +-0.1
+            middle: soft, and contrast +-0.1; half of the time shear +-4 degrees and zoom +-0.3
+            yokoo_soft: the whole image squashed to the shape, brightness +-0.1 half of the time, then each side scaled by
+            1 +- crop_scale, with black where it zooms out; never mirrored
+            yokoo_middle: yokoo_soft with contrast +-0.1 beside the brightness, and shear +-4 degrees half of the time
+            delg: a random crop alone
+            The last three are as in the authors' published code (Yokoo et al.; Cao et al.), soft and middle are this project's own
+    crop_scale  of the area of a random crop at least 1 - this is kept; for yokoo_* the limit of scaling
+    min_side    pixels the longest side of the image should have, so that its smallest part still fills the shape
     """
 
-    def __init__(self, recipe: str, size: int, crop_scale: float, seed: int):
-        self.size, self.seed = size, seed
-        self._transform = None if recipe == "none" else _build(recipe, size, crop_scale)
-        # The widest crop of area 1 - crop_scale of a 4:3 photo has this share of the longest side as its height.
-        share = 3 / 4 if recipe == "none" else 3 / 4 * math.sqrt(1 - crop_scale)
-        self.min_side = math.ceil(size / share)
+    def __init__(self, recipe: str, shape: tuple[int, int], crop_scale: float, seed: int):
+        self.recipe, self.shape, self.crop_scale, self.seed = recipe, shape, crop_scale, seed
+        self._transform = _build(recipe)
+        if recipe.startswith("yokoo"):
+            # Squashed from about its own aspect ratio; a photo of 4:3 where the shape is a square.
+            self.min_side = math.ceil(max(shape) * (4 / 3 if shape[0] == shape[1] else 9 / 8))
+        else:
+            # The widest crop of a 4:3 photo for a square has this share of the longest side as its height.
+            share = 3 / 4 if recipe == "none" else 3 / 4 * math.sqrt(1 - crop_scale)
+            self.min_side = math.ceil(max(shape) / share)
 
-    def __call__(self, image: np.ndarray, epoch: int, id: str) -> np.ndarray:
-        if self._transform is None:
-            return resize_to_cover(image, self.size, self.size)
-        seed = seed_of(self.seed, "augment", epoch, id)
-        # One random stream for all transforms. set_random_seed would give each of them the same stream, so that their draws would be
-        # correlated: whether an image is mirrored would determine its brightness.
-        self._transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        return self._transform(image=image)["image"]
+    def __call__(self, image: np.ndarray, epoch: int, id: str, repeat: int = 0) -> np.ndarray:
+        if self.recipe == "none":
+            return resize_to_cover(image, *self.shape)
+        seed = seed_of(self.seed, "augment", epoch, id, *([repeat] if repeat else []))
+        numbers = random.Random(seed)
+        squashed = self.recipe.startswith("yokoo")
+        image = resize(image, *self.shape) if squashed else random_crop(image, self.shape, 1 - self.crop_scale, numbers)
+        if self._transform is not None:
+            # One random stream for all transforms. set_random_seed would give each of them the same stream, so that their draws would be
+            # correlated: whether an image is mirrored would determine its brightness.
+            self._transform.set_random_state(np.random.default_rng(seed), numbers)
+            image = self._transform(image=image)["image"]
+        return np.ascontiguousarray(scale_sides(image, self.crop_scale, numbers) if squashed else image)
 
 
-def _build(recipe: str, size: int, crop_scale: float):
+def _build(recipe: str):
+    """What albumentations does of a recipe; None where that is nothing."""
+    if recipe in ("none", "delg"):
+        return None
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would check online for a newer version
     import albumentations
     import cv2
 
-    contrast = 0.1 if recipe == "middle" else 0.0
+    published = recipe.startswith("yokoo")
+    middle = recipe in ("middle", "yokoo_middle")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # albumentations warns of an unknown argument, and ignores it
-        steps = [
-            albumentations.RandomResizedCrop((size, size), scale=(1 - crop_scale, 1.0), ratio=_ASPECT, area_for_downscale="image"),
-            albumentations.HorizontalFlip(p=0.5),
-            albumentations.RandomBrightnessContrast(brightness_limit=0.1, contrast_limit=contrast, p=1.0),
-        ]
+        colour = albumentations.RandomBrightnessContrast(
+            brightness_limit=0.1, contrast_limit=0.1 if middle else 0.0, p=0.5 if published else 1.0
+        )
+        steps = [colour] if published else [albumentations.HorizontalFlip(p=0.5), colour]
         if recipe == "middle":
             steps.append(albumentations.Affine(scale=(0.7, 1.3), shear=(-4, 4), border_mode=cv2.BORDER_REFLECT_101, p=0.5))
+        if recipe == "yokoo_middle":
+            steps.insert(0, albumentations.Affine(shear={"x": (-4, 4), "y": (0, 0)}, border_mode=cv2.BORDER_CONSTANT, p=0.5))
         return albumentations.Compose(steps)

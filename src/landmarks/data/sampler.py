@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from landmarks.config import TrainSettings
+from landmarks.data.aspects import SQUARE, batches_of_one_shape
+from landmarks.data.draws import draw_epoch, epoch_length, occurrences
 from landmarks.errors import UserError
 from landmarks.seeds import seed_of
+
+
+class Key(NamedTuple):
+    """What is asked of the training set: an image of an epoch, which of its occurrences in it, and the shape of its batch."""
+
+    epoch: int
+    row: int
+    repeat: int = 0
+    shape: int = SQUARE
 
 
 def steps_and_part(images: int, settings: TrainSettings, world: int = 1) -> tuple[int, int]:
@@ -16,6 +28,8 @@ def steps_and_part(images: int, settings: TrainSettings, world: int = 1) -> tupl
 
     A batch is divided into world x settings.accumulate equal parts. The last, incomplete batch of an epoch is left out; with fewer
     images than one batch, the batch is as large as they allow. Raises UserError where the batch does not divide into such parts.
+
+    images  that an epoch draws (`epoch_length`)
     """
     parts = world * settings.accumulate
     divisor = f"{world} processes x train.accumulate={settings.accumulate}"
@@ -26,6 +40,8 @@ def steps_and_part(images: int, settings: TrainSettings, world: int = 1) -> tupl
             next=f"train.batch_size={max(2, round(settings.batch_size / parts)) * parts}",
         )
     part = min(settings.batch_size, images) // parts
+    if settings.sampler == "pairs" and part * parts % 2:
+        part -= 1  # a batch of whole pairs
     if part < 2:  # BatchNorm needs at least two images
         raise UserError(
             f"a batch of {min(settings.batch_size, images)} images leaves {part} for each of {divisor}; 2 are needed",
@@ -35,31 +51,65 @@ def steps_and_part(images: int, settings: TrainSettings, world: int = 1) -> tupl
     return max(1, images // settings.batch_size), part
 
 
-def epoch_parts(images: int, settings: TrainSettings, epoch: int, rank: int = 0, world: int = 1, start: int = 0) -> np.ndarray:
-    """Rows of the train table in the order that process `rank` of `world` sees them: (steps - start, accumulate, part) int64.
+class Epoch(NamedTuple):
+    """The images of an epoch: rows of the train table and which occurrence each is, (steps, batch) int64; the shape of each step."""
 
-    Every batch holds the same images whatever `world` and settings.accumulate are; `start` skips the first steps of the epoch.
+    rows: np.ndarray
+    repeats: np.ndarray
+    shapes: np.ndarray
+
+
+def plan_epoch(labels: np.ndarray, settings: TrainSettings, epoch: int, steps: int, batch: int, shapes: np.ndarray | None = None) -> Epoch:
+    """All batches of an epoch, the same in every process.
+
+    labels  (n,) int64
+    shapes  (n,) int8 of each image (data/aspects.py), for batches of one shape; None: all are square
     """
-    steps, part = steps_and_part(images, settings, world)
-    order = np.random.default_rng(seed_of(settings.seed, "order", epoch)).permutation(images)
-    size = part * world * settings.accumulate
-    return order[: steps * size].reshape(steps, settings.accumulate, world, part)[start:, :, rank]
+    rows = draw_epoch(labels, settings.sampler, np.random.default_rng(seed_of(settings.seed, "order", epoch)))
+    repeats = occurrences(rows)
+    if shapes is None:
+        positions, of_step = np.arange(steps * batch).reshape(steps, batch), np.full(steps, SQUARE, np.int8)
+    else:
+        positions, of_step = batches_of_one_shape(shapes[rows], batch, 2 if settings.sampler == "pairs" else 1)
+    return Epoch(rows[positions], repeats[positions], of_step)
 
 
 class TrainingOrder:
-    """The batch sampler of a whole training, from step `start` on: lists of (epoch, row), one a part."""
+    """The batch sampler of a whole training, from step `start` on: lists of Keys, one a part.
 
-    def __init__(self, images: int, settings: TrainSettings, rank: int = 0, world: int = 1, start: int = 0):
-        self.images, self.settings, self.rank, self.world, self.start = images, settings, rank, world, start
-        self.steps_per_epoch, self.part = steps_and_part(images, settings, world)
+    Every batch holds the same images whatever `world` and settings.accumulate are; each process has its own share of them.
+    """
+
+    def __init__(
+        self,
+        labels: np.ndarray,
+        settings: TrainSettings,
+        rank: int = 0,
+        world: int = 1,
+        start: int = 0,
+        shapes: np.ndarray | None = None,
+    ):
+        self.labels, self.settings, self.rank, self.world, self.start, self.shapes = labels, settings, rank, world, start, shapes
+        self.steps_per_epoch, self.part = steps_and_part(epoch_length(labels, settings.sampler), settings, world)
         self.steps = self.steps_per_epoch * settings.epochs
 
     def __len__(self) -> int:
         return (self.steps - self.start) * self.settings.accumulate
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Key]]:
         for epoch in range(self.start // self.steps_per_epoch, self.settings.epochs):
             start = max(0, self.start - epoch * self.steps_per_epoch)
-            for step in epoch_parts(self.images, self.settings, epoch, self.rank, self.world, start):
-                for rows in step:
-                    yield [(epoch, int(row)) for row in rows]
+            for step in self._steps(epoch, start):
+                yield from step
+
+    def _steps(self, epoch: int, start: int) -> Iterator[list[list[Key]]]:
+        accumulate, batch = self.settings.accumulate, self.part * self.world * self.settings.accumulate
+        plan = plan_epoch(self.labels, self.settings, epoch, self.steps_per_epoch, batch, self.shapes)
+        cut = (self.steps_per_epoch, accumulate, self.world, self.part)
+        rows, repeats = plan.rows.reshape(cut)[:, :, self.rank], plan.repeats.reshape(cut)[:, :, self.rank]
+        for step in range(start, self.steps_per_epoch):
+            shape = int(plan.shapes[step])
+            yield [
+                [Key(epoch, row, repeat, shape) for row, repeat in zip(rows[step, n].tolist(), repeats[step, n].tolist(), strict=True)]
+                for n in range(accumulate)
+            ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,69 +11,154 @@ from torch.utils.data import DataLoader, Dataset
 
 from landmarks.config import TrainSettings
 from landmarks.config.dataset import MAX_PIXELS
+from landmarks.data.aspects import shapes_of
 from landmarks.data.augment import Augmentation
 from landmarks.data.images import read_image
-from landmarks.data.sampler import TrainingOrder
+from landmarks.data.sampler import Key, TrainingOrder
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.lifeline import start_loader_process
 from landmarks.machine import has_shared_memory
+from landmarks.seeds import seed_of
+
+_TRIES = 8  # images in the place of one that cannot be read; as many again of other landmarks
+_REMOVED = "its row was removed from the table after the training had begun"
+
+
+class Item(NamedTuple):
+    """image (3, h, w) uint8 RGB; its row in the table; skipped: row -> why it could not be read, of those it stands for."""
+
+    image: torch.Tensor
+    row: int
+    skipped: dict[int, str]
+
+
+class Batch(NamedTuple):
+    """What the learner is given, as tensors.
+
+    images   (n, 3, h, w) uint8 RGB in channels-last memory
+    labels   (n,) int64
+    weights  (n,) float32 of their losses; None: all are 1
+    skipped  row -> why, of the images that could not be read; others of the batch stand in their places
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    weights: torch.Tensor | None
+    skipped: dict[int, str]
 
 
 class TrainSet(Dataset):
-    """(epoch, row) -> (image (3, size, size) uint8 RGB, label); the size may grow with the epochs.
+    """Key -> Item; the size may grow with the epochs.
 
-    folder  of the dataset
-    ids     (n,) strings
-    labels  (n,) int64, dense: 0..classes-1
+    folder      of the dataset
+    ids         (n,) strings
+    labels      (n,) int64, dense: 0..classes-1
     max_pixels  of a file's picture; a larger one is not read
+    shapes      (n,) int8, which of the five shapes is each image's (data/aspects.py), for batches of one shape; None: all are square
+    weights     (n,) float32 of the images' losses; None: all are 1
+    removed     (n,) whether the image is no longer in the table: it is treated as one that cannot be read
     """
 
-    def __init__(self, folder: Path, ids: np.ndarray, labels: np.ndarray, settings: TrainSettings, max_pixels: int = MAX_PIXELS):
+    def __init__(
+        self,
+        folder: Path,
+        ids: np.ndarray,
+        labels: np.ndarray,
+        settings: TrainSettings,
+        max_pixels: int = MAX_PIXELS,
+        *,
+        shapes: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        removed: np.ndarray | None = None,
+    ):
         self.max_pixels = max_pixels
         # Fixed-width text: counting references to millions of Python strings would make each worker process copy them.
         self.folder, self.ids, self.labels = folder, ids.astype(np.str_), labels
-        self.size_in = settings.size_in
+        self.shapes, self.weights, self.removed, self.settings = shapes, weights, removed, settings
         self.augmentations = {
-            size: Augmentation(settings.augmentation, size, settings.crop_scale, settings.seed) for size in set(settings.sizes)
+            size: [Augmentation(settings.augmentation, shape, settings.crop_scale, settings.seed) for shape in shapes_of(size)]
+            for size in set(settings.sizes)
         }
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int] | UserError:
-        """An unreadable image gives the UserError instead of raising it: the loader would wrap it in two tracebacks."""
-        epoch, row = key
-        id, augmentation = str(self.ids[row]), self.augmentations[self.size_in(epoch)]
+    def __getitem__(self, key: Key) -> Item | UserError:
+        """An unreadable image gives the UserError instead of raising it: the loader would wrap it in two tracebacks.
+
+        With settings.on_error = skip another image stands in its place: of its landmark, or else of any, the same ones each time.
+        """
+        first = self._read(key)
+        if isinstance(first, torch.Tensor):
+            return Item(first, key.row, {})
+        error, skipped = first, {key.row: first.what}
+        if self.settings.on_error == "skip" or self._is_removed(key.row):
+            for row in self._others(key):
+                image = self._read(key._replace(row=row))
+                if isinstance(image, torch.Tensor):
+                    return Item(image, row, skipped)
+                skipped[row] = image.what
+            return UserError(
+                f"{len(skipped)} images one after the other cannot be read, the first: {error.what}", where=error.where, next=error.next
+            )
+        return UserError(error.what, where=error.where, next=f"{error.next}, or train.on_error=skip; the same command then goes on")
+
+    def order(self, rank: int = 0, world: int = 1, start: int = 0) -> TrainingOrder:
+        """The batches of the whole training from step `start` on, those of process `rank` of `world`."""
+        return TrainingOrder(self.labels, self.settings, rank, world, start, self.shapes)
+
+    def _read(self, key: Key) -> torch.Tensor | UserError:
+        id = str(self.ids[key.row])
+        augmentation = self.augmentations[self.settings.size_in(key.epoch)][key.shape]
+        path = image_path(self.folder, "train", id)
+        if self._is_removed(key.row):
+            return UserError(_REMOVED, where=path, next="put it back")
         try:
-            image = read_image(image_path(self.folder, "train", id), augmentation.min_side, self.max_pixels)
+            image = read_image(path, augmentation.min_side, self.max_pixels)
         except UserError as error:
             return error
-        image = np.ascontiguousarray(augmentation(image, epoch, id))
-        return torch.from_numpy(image).permute(2, 0, 1), int(self.labels[row])
+        return torch.from_numpy(augmentation(image, key.epoch, id, key.repeat)).permute(2, 0, 1)
+
+    def _is_removed(self, row: int) -> bool:
+        return self.removed is not None and bool(self.removed[row])
+
+    def _others(self, key: Key) -> list[int]:
+        """Rows for the place of one that cannot be read: others of its landmark, then any."""
+        random = np.random.default_rng(seed_of(self.settings.seed, "place of", key.epoch, self.ids[key.row], key.repeat))
+        alike = np.flatnonzero(self.labels == self.labels[key.row])
+        alike = random.permutation(alike[alike != key.row])[:_TRIES]
+        return [*alike.tolist(), *random.integers(0, len(self.ids), _TRIES).tolist()]
+
+    def collate(self, items: list[Item | UserError]) -> Batch | UserError:
+        """The items as a batch; or the first error among them."""
+        read: list[Item] = []
+        for item in items:
+            if isinstance(item, UserError):
+                return item
+            read.append(item)
+        images = torch.stack([item.image.permute(1, 2, 0) for item in read]).permute(0, 3, 1, 2)
+        rows = np.array([item.row for item in read])
+        weights = None if self.weights is None else torch.from_numpy(self.weights[rows])
+        skipped = {row: why for item in read for row, why in item.skipped.items()}
+        return Batch(images, torch.from_numpy(self.labels[rows]), weights, skipped)
+
+    def collate_arrays(self, items: list[Item | UserError]) -> tuple | UserError:
+        """As `collate`, images (n, h, w, 3), labels and weights as arrays: they come through a pipe, tensors through shared memory."""
+        batch = self.collate(items)
+        if isinstance(batch, UserError):
+            return batch
+        weights = None if batch.weights is None else batch.weights.numpy()
+        return batch.images.permute(0, 2, 3, 1).numpy(), batch.labels.numpy(), weights, batch.skipped
 
 
-def collate(items: list) -> tuple[torch.Tensor, torch.Tensor] | UserError:
-    """A batch: images (n, 3, h, w) uint8 in channels-last memory, labels (n,) int64; or the first error among them."""
-    for item in items:
-        if isinstance(item, UserError):
-            return item
-    images = torch.stack([image.permute(1, 2, 0) for image, _ in items]).permute(0, 3, 1, 2)
-    return images, torch.tensor([label for _, label in items])
-
-
-def collate_arrays(items: list) -> tuple[np.ndarray, np.ndarray] | UserError:
-    """As `collate`, images (n, h, w, 3) and labels as arrays: they come through a pipe, where tensors come through shared memory."""
-    batch = collate(items)
-    return batch if isinstance(batch, UserError) else (batch[0].permute(0, 2, 3, 1).numpy(), batch[1].numpy())
-
-
-def as_tensors(batch: tuple) -> tuple[torch.Tensor, torch.Tensor]:
+def as_tensors(batch: tuple) -> Batch:
     """What `collate` makes, also of what `collate_arrays` made."""
-    images, labels = batch
+    images, labels, weights, skipped = batch
     if isinstance(images, np.ndarray):
-        return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels)
-    return images, labels
+        images, labels = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels)
+        weights = None if weights is None else torch.from_numpy(weights)
+    return Batch(images, labels, weights, skipped)
 
 
 def create_loader(train_set: TrainSet, order: TrainingOrder, workers: int, pinned: bool) -> DataLoader:
@@ -81,7 +167,7 @@ def create_loader(train_set: TrainSet, order: TrainingOrder, workers: int, pinne
         train_set,
         batch_sampler=order,
         num_workers=workers,
-        collate_fn=collate if has_shared_memory() or not workers else collate_arrays,
+        collate_fn=train_set.collate if has_shared_memory() or not workers else train_set.collate_arrays,
         pin_memory=pinned,
         prefetch_factor=4 if workers else None,
         worker_init_fn=start_loader_process,

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from accelerate import Accelerator
 
 from landmarks.command import configured_by, next_command
 from landmarks.config import Config, DatasetSettings, ModelSettings, TrainSettings
 from landmarks.config.read_yaml import RUN_FILE
+from landmarks.data.draws import epoch_length
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet
-from landmarks.datasets.images import require_images
+from landmarks.data.weights import image_weights
+from landmarks.datasets.images import missing_images, require_images
 from landmarks.errors import UserError
 from landmarks.models.checkpoint import copy_model, save_model
 from landmarks.progress import say
 from landmarks.quantities import format_bytes
-from landmarks.store.artefact import Artefact, fingerprint_of_file, read_manifest
-from landmarks.store.tables import read_train
+from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.tables import positions, read_train
 from landmarks.training.classifier_memory import classifier_memory
 from landmarks.training.hardware import is_first_process, start_accelerator
+from landmarks.training.images import BEGUN, TrainingImages, read_begun_shapes, training_images, write_begun
 from landmarks.training.learner import Learner, create_learner
 from landmarks.training.loop import run_training
 from landmarks.training.resume import RESUME
+from landmarks.training.skipped import SKIPPED, read_skipped
 
-_SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes"}  # train settings that do not change the result
+_SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes", "on_error"}  # train settings that do not change the result
+
+_WHILE_TRAINING = (RESUME, BEGUN, SKIPPED)  # files that a finished model does not need
 
 
 @dataclass(frozen=True)
@@ -42,18 +47,6 @@ class _Training:
     @property
     def learns(self) -> bool:
         return _learns(self.model, self.settings)
-
-
-class _Images(NamedTuple):
-    """ids (n,) strings; labels (n,) int64, dense: 0..classes-1; counts (classes,) images of each in the whole table."""
-
-    ids: np.ndarray
-    labels: np.ndarray
-    counts: np.ndarray
-
-    @property
-    def classes(self) -> int:
-        return len(self.counts)
 
 
 def train(config: Config) -> list[Path]:
@@ -74,7 +67,7 @@ def train(config: Config) -> list[Path]:
         checkpoint = training.model.checkpoint
         if training.name not in missing:
             if is_first_process():
-                (training.artefact.folder / RESUME).unlink(missing_ok=True)
+                _tidy(training.artefact.folder)
                 say(f"train {training.name}: up to date")
         elif checkpoint is not None:
             _take_over(training, checkpoint, config.run.overwrite, accelerator)
@@ -91,7 +84,8 @@ def _training(config: Config, name: str) -> _Training:
         inputs = {"checkpoint": _manifest_elsewhere(model.checkpoint)["fingerprint"]}
     elif _learns(model, settings):
         recipe["train"] = settings.shaping(_SHAPE_NOTHING)
-        inputs = {config.dataset.train_table: fingerprint_of_file(config.tables_folder / config.dataset.train_table)}
+        tables = [config.dataset.train_table, *([settings.clean_table] if settings.clean_table else [])]
+        inputs = {table: fingerprint_of_file(config.tables_folder / table) for table in tables}
     else:  # the starting weights: no image is read
         recipe["train"] = {"epochs": 0, "seed": settings.seed}
     return _Training(name, model, settings, Artefact(config.run.folder / "models" / name, "train", recipe, inputs))
@@ -128,18 +122,21 @@ def _take_over(training: _Training, checkpoint: Path, overwrite: bool, accelerat
 def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, overwrite: bool, accelerator: Accelerator) -> None:
     """The folder is begun only after every check: what fails before can be fixed without run.overwrite."""
     name, settings, artefact = training.name, training.settings, training.artefact
-    first, part = accelerator.is_main_process, 0
-    images = _read_images(folder / dataset.train_table, settings.overfit) if training.learns else None
-    if images is not None:
+    first, part, continues = accelerator.is_main_process, 0, False
+    images: TrainingImages | None = None
+    if training.learns:
+        images, continues = training_images(folder / dataset.train_table, artefact.folder, artefact.recipe, settings.overfit)
         if settings.overfit and first:
             say(f"train {name}: on {len(images.ids)} images only (train.overfit), to see that its parts learn; the model has no other use")
-        part = steps_and_part(len(images.ids), settings, accelerator.num_processes)[1]
+        part = steps_and_part(epoch_length(images.labels, settings.sampler), settings, accelerator.num_processes)[1]
         if first:
-            require_images(folder, "train", images.ids)
+            _require_images(name, folder, images, settings)
     classes, counts = (1, None) if images is None else (images.classes, images.counts)
     learner = create_learner(name, training.model, settings, classes, counts)
     if first:
-        artefact.begin(precious=True, overwrite=overwrite)
+        artefact.begin(precious=True, overwrite=overwrite, continues=continues)
+        if images is not None and not continues:
+            write_begun(artefact.folder, folder, images, with_shapes=settings.aspect_batches)
     accelerator.wait_for_everyone()
     if not first:
         artefact.share()
@@ -148,15 +145,53 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
         if first:
             say(f"train {name}: {len(images.ids)} images of {images.classes} landmarks, {settings.epochs} epochs")
             _say_memory(name, settings, learner, part)
-        train_set = TrainSet(folder, images.ids, images.labels, settings, dataset.max_pixels)
+        train_set = _train_set(folder, artefact.folder, images, settings, dataset.max_pixels)
         line = run_training(name, artefact.folder, learner, train_set, settings, accelerator)
         facts = {"images": len(images.ids), "classes": images.classes} | line
+        accelerator.wait_for_everyone()  # until every process has listed what it skipped
+        if skipped := read_skipped(artefact.folder):
+            facts["skipped"] = skipped
+            if first:
+                say(f"train {name}: {len(skipped)} images skipped, listed in {artefact.folder / MANIFEST}")
     if first:
         save_model(artefact.folder, learner.model, training.model)
-        artefact.finish(without=(RESUME,), **facts)
-        (artefact.folder / RESUME).unlink(missing_ok=True)
+        artefact.finish(without=_WHILE_TRAINING, **facts)
+        _tidy(artefact.folder)
     accelerator.wait_for_everyone()
     accelerator.free_memory()
+
+
+def _tidy(folder: Path) -> None:
+    for name in _WHILE_TRAINING:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _require_images(name: str, folder: Path, images: TrainingImages, settings: TrainSettings) -> None:
+    wanted = images.ids[~images.removed]
+    if settings.on_error == "stop":
+        require_images(folder, "train", wanted)
+        return
+    missing = missing_images(folder, "train", wanted)
+    if len(missing) == len(wanted):
+        require_images(folder, "train", wanted)
+    if missing:
+        say(f"train {name}: {len(missing)} of {len(wanted)} images are missing, first '{missing[0]}': others stand in their places")
+
+
+def _train_set(folder: Path, model: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int) -> TrainSet:
+    is_clean = None
+    if settings.clean_table:
+        is_clean = positions(images.ids, read_train(folder / settings.clean_table).ids) >= 0
+    return TrainSet(
+        folder,
+        images.ids,
+        images.labels,
+        settings,
+        max_pixels,
+        shapes=read_begun_shapes(model, images.rows) if settings.aspect_batches else None,
+        weights=image_weights(images.labels, settings.class_weight, is_clean, settings.unclean_weight),
+        removed=images.removed if images.removed.any() else None,
+    )
 
 
 def _say_memory(name: str, settings: TrainSettings, learner: Learner, part: int) -> None:
@@ -168,25 +203,3 @@ def _say_memory(name: str, settings: TrainSettings, learner: Learner, part: int)
         f"train {name}: the classifier of {classifier.classes} landmarks{centres} x {dimensions} dimensions takes {total}: "
         f"weights {weights}, gradients {gradients}, optimizer {optimizer}, and {computed} while {part} images are computed"
     )
-
-
-def _read_images(path: Path, overfit: int) -> _Images:
-    """The training images of the table, `overfit` of them where that is not 0; the classes are those of the whole table."""
-    table = read_train(path)
-    landmarks, labels, counts = np.unique(table.landmark_ids, return_inverse=True, return_counts=True)
-    if len(landmarks) < 2:
-        raise UserError(
-            f"{len(landmarks)} landmarks to tell apart: training needs at least 2",
-            where=path,
-            next="complete the table, or train.epochs=0 to use the starting weights",
-        )
-    ids = table.ids
-    if overfit:
-        ids, labels = _spread(ids, labels, overfit)
-    return _Images(ids, labels, counts)
-
-
-def _spread(ids: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """`count` rows at equal distances: tables are often sorted by landmark, and the first rows would all show one."""
-    rows = np.arange(min(count, len(ids))) * len(ids) // min(count, len(ids))
-    return ids[rows], labels[rows]

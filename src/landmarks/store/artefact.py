@@ -85,11 +85,11 @@ class Artefact:
             release(self.folder)
             raise UserError("another process has just finished it", where=self.folder, next=f"{command_line()}  (again)")
 
-    def begin(self, *, precious: bool = False, overwrite: bool = False) -> None:
+    def begin(self, *, precious: bool = False, overwrite: bool = False, continues: bool = False) -> None:
         """Prepare the folder: keep partial work of the same recipe, delete files of another recipe and what a kill left half written.
 
         It is held until `finish`, or until this process ends.
-        precious: the stage takes long, so files of another recipe are deleted only when `overwrite` allows it.
+        precious: the stage takes long, so files of another recipe are deleted only when `overwrite` allows it; `continues` keeps them.
         Raises UserError for a precious artefact, for a folder with files that no stage made, and for one that another process holds,
         or has finished since `is_complete` was asked: it may be read by now.
         """
@@ -97,7 +97,7 @@ class Artefact:
         self.reserve()
         earlier = self._earlier()
         sweep(self.folder, deep=True)
-        if earlier is not None and earlier != self.recipe:
+        if earlier is not None and earlier != self.recipe and not continues:
             if precious and not overwrite:
                 release(self.folder)
                 raise UserError(

@@ -18,13 +18,13 @@ from landmarks.models.cosine_classifier import adacos_scale, create_classifier
 from landmarks.models.delg import DelgModel
 from landmarks.models.margins import margins_by_frequency
 from landmarks.seeds import seed_of
-from landmarks.training.local_losses import measure_local
+from landmarks.training.local_losses import measure_local, weighted_cross_entropy
 
 
 class Learner(nn.Module):
-    """Images (n, 3, h, w) uint8 and labels (n,) int64 -> {name: scalar float32}: the loss to minimise, and metrics.
+    """Images (n, 3, h, w) uint8, labels (n,) int64 and weights (n,) float32 -> {name: scalar float32}: the loss to minimise, and metrics.
 
-    loss      cross entropy with the margin; for a DelgModel the sum of its three losses
+    loss      cross entropy with the margin, weighted (None: all weights are 1); for a DelgModel the sum of its three losses
     accuracy  share of images whose own class is the nearest
     For a DelgModel also the numbers of `measure_local`, and loss_global.
     """
@@ -57,15 +57,15 @@ class Learner(nn.Module):
         self.backbone_frozen = False
         self._learning = [parameter for parameter in self.model.backbone.parameters() if parameter.requires_grad]
 
-    def forward(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         maps = self.model.maps(images) if isinstance(self.model, DelgModel) else None
         descriptors = self.model(images) if maps is None else self.model.describe_map(maps.deep)
         logits, cosines = self.classifier(descriptors, labels)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        loss = weighted_cross_entropy(logits, labels, weights, self.label_smoothing)
         numbers = {"loss": loss, "accuracy": (cosines.argmax(dim=1) == labels).float().mean()}
         if maps is None or self.local is None:
             return numbers
-        local = measure_local(maps, self.attention_classifier, labels)
+        local = measure_local(maps, self.attention_classifier, labels, weights)
         attention = self.local.attention_weight * local["loss_attention"]
         reconstruction = self.local.reconstruction_weight * local["loss_reconstruction"]
         return numbers | {"loss": loss + attention + reconstruction, "loss_global": loss} | local

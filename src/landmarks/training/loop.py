@@ -15,7 +15,6 @@ from torch import nn
 from tqdm import tqdm
 
 from landmarks.config import TrainSettings
-from landmarks.data.sampler import TrainingOrder
 from landmarks.data.train_set import TrainSet, as_tensors, create_loader
 from landmarks.errors import UserError
 from landmarks.lifeline import interrupts_held
@@ -31,6 +30,7 @@ from landmarks.training.optimizer import create_optimizer, set_learning_rate
 from landmarks.training.recompute import statistics_kept
 from landmarks.training.resume import read_resume, write_resume
 from landmarks.training.schedule import learning_rate
+from landmarks.training.skipped import SkippedImages
 from landmarks.training.window import Window
 
 
@@ -53,7 +53,8 @@ def run_training(
     averages = average.tensors if average is not None else None
     done = read_resume(folder, learner, optimizer.optimizer, scaler, averages)
     accelerator.wait_for_everyone()
-    order = TrainingOrder(len(train_set), settings, accelerator.process_index, accelerator.num_processes, done)
+    order = train_set.order(accelerator.process_index, accelerator.num_processes, done)
+    skipped = SkippedImages(name, folder, train_set.ids)
     workers = loader_workers(settings.workers, on_gpu=device.type == "cuda")
     loader = create_loader(train_set, order, workers, device.type == "cuda")
     images_a_step = order.part * settings.accumulate * accelerator.num_processes
@@ -79,7 +80,7 @@ def run_training(
             set_learning_rate(optimizer, rate)
             if done < step == settings.freeze_backbone_steps:
                 learner.freeze_backbone(False)
-            window.add(_one_step(wrapped, optimizer, parts, settings, accelerator))
+            window.add(_one_step(wrapped, optimizer, parts, settings, accelerator, skipped))
             if average is not None:
                 average.update(step + 1)
             bar.update(images_a_step)
@@ -109,7 +110,12 @@ def run_training(
 
 
 def _one_step(
-    wrapped: nn.Module, optimizer: AcceleratedOptimizer, parts: Iterator, settings: TrainSettings, accelerator: Accelerator
+    wrapped: nn.Module,
+    optimizer: AcceleratedOptimizer,
+    parts: Iterator,
+    settings: TrainSettings,
+    accelerator: Accelerator,
+    skipped: SkippedImages,
 ) -> dict[str, torch.Tensor]:
     """One step on the clipped gradients of the accumulated parts. Returns the learner's numbers, of this process, and gradient_norm."""
     numbers: dict[str, torch.Tensor] = {}
@@ -117,14 +123,16 @@ def _one_step(
         batch = next(parts)
         if isinstance(batch, UserError):
             raise batch
-        images, labels = (tensor.to(accelerator.device, non_blocking=True) for tensor in as_tensors(batch))
+        *tensors, unread = as_tensors(batch)
+        skipped.add(unread)
+        inputs = [tensor if tensor is None else tensor.to(accelerator.device, non_blocking=True) for tensor in tensors]
         last = part == settings.accumulate - 1
         with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients are exchanged between processes once a step
-            measured = {name: number / settings.accumulate for name, number in wrapped(images, labels).items()}
+            measured = {name: number / settings.accumulate for name, number in wrapped(*inputs).items()}
             with statistics_kept(wrapped) if settings.gradient_checkpointing else nullcontext():
                 accelerator.backward(measured["loss"])
         numbers = {name: numbers.get(name, 0) + number.detach() for name, number in measured.items()}
-    numbers["gradient_norm"] = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm)
+    numbers["gradient_norm"] = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm or math.inf)
     optimizer.step()
     optimizer.zero_grad()
     return numbers

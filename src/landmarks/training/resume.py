@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from landmarks.store.artefact import RECIPE
 from landmarks.store.cells import integer
 from landmarks.store.files import atomic_write
 from landmarks.store.json_files import parse_json
-from landmarks.store.seal import digest_of_file
+from landmarks.store.manifest import read_manifest_file
 from landmarks.training.optimizer import load_state_tensors, state_tensors
 
 RESUME = "resume.safetensors"
@@ -26,9 +27,9 @@ _MORE = "more/"
 
 
 def _recipe(folder: Path) -> str:
-    """The digest of what the folder's training was begun with: whose the checkpoint is."""
-    path = folder / RECIPE
-    return digest_of_file(path) if path.is_file() else ""
+    """The digest of the settings that the folder's training was begun with: whose the checkpoint is. Its table may lose rows."""
+    recipe = read_manifest_file(folder / RECIPE, complete=False)
+    return "" if recipe is None else hashlib.blake2b(json.dumps(recipe["settings"], sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def write_resume(
