@@ -63,3 +63,17 @@ def test_sizes_grow_in_equal_shares():
     for wrong in (["train.image_size=[64, 96]", "train.epochs=1"], ["train.image_size=[]"], ["train.image_size=[8]"]):
         with pytest.raises(UserError, match="image_size"):
             load_config(None, wrong)
+
+
+def test_published_recipes_are_what_the_authors_code_does():
+    """Yokoo et al.: no mirroring, no clipping, batches of one aspect ratio. Cao et al.: crops alone, clipped at 10."""
+    gldv2 = load_config(CONFIGS / "gldv2.yaml").train
+    assert (gldv2.augmentation, gldv2.crop_scale, gldv2.clip_norm, gldv2.aspect_batches) == ("yokoo_soft", 0.2, None, True)
+    ensemble = load_config(CONFIGS / "gldv2_ensemble.yaml")
+    recipes = [ensemble.train_of(name) for name in ensemble.models]
+    assert all(recipe.clip_norm is None and recipe.aspect_batches for recipe in recipes)
+    soft, middle = ("yokoo_soft", 0.2), ("yokoo_middle", 0.3)
+    assert [(recipe.augmentation, recipe.crop_scale) for recipe in recipes] == [soft, middle, middle, soft, middle, middle]
+    for name in ("delg_resnet50", "delg_resnet101"):
+        delg = load_config(CONFIGS / f"{name}.yaml").train
+        assert (delg.augmentation, delg.crop_scale, delg.clip_norm, delg.aspect_batches) == ("delg", 0.92, 10.0, False)
