@@ -46,6 +46,7 @@ class Stage:
 
 _QUERY = Argument("query", {"metavar": "QUERY", "help": "id of a photo of any split"})
 _INDEX = Argument("index", {"metavar": "INDEX", "help": "id of another"})
+_STEP = Argument("--step", {"type": int, "default": 1, "help": "which batch of the training, 1 = its first"})
 _DRY_RUN = Argument("--dry-run", {"action": "store_true", "help": "print what would be fetched, its size and the disk it needs"})
 _YAML = Argument("--yaml", {"action": "store_true", "help": "print YAML, to be fed back with --config"})
 _YES = Argument("--yes", {"action": "store_true", "help": "upload to submit.competition without asking"})
@@ -81,6 +82,12 @@ STAGES = {
     "overlap": Stage("stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth"),
     "report": Stage("stages.report", "an HTML page of results and example queries"),
     "show-matches": Stage("stages.show_matches", "a picture of two photos with lines between what they share", arguments=(_QUERY, _INDEX)),
+    "show-batch": Stage(
+        "stages.show_batch",
+        "a picture of what the augmentation does to a batch of training photos",
+        arguments=(_STEP,),
+        bare_option="model",
+    ),
     "adopt": Stage(
         "stages.adopt",
         "keep changed files of a finished folder, and make again what depends on them",

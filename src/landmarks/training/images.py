@@ -55,7 +55,14 @@ def training_images(path: Path, folder: Path, recipe: dict[str, Any], overfit: i
     """
     now = read_train(path)
     begun = _begun(folder, recipe, path.name, now)
-    table = now if begun is None else begun
+    return images_of(begun or now, now, overfit, path), begun is not None
+
+
+def images_of(table: TrainTable, now: TrainTable, overfit: int, path: Path) -> TrainingImages:
+    """The images of `table`, `overfit` of them where that is not 0; those that `now`, the file `path`, lacks are removed.
+
+    Raises UserError for a table with less than two landmarks.
+    """
     landmarks, labels, counts = np.unique(table.landmark_ids, return_inverse=True, return_counts=True)
     if len(landmarks) < 2:
         raise UserError(
@@ -67,8 +74,8 @@ def training_images(path: Path, folder: Path, recipe: dict[str, Any], overfit: i
     if overfit:  # at equal distances: tables are often sorted by landmark, and the first rows would all show one
         count = min(overfit, len(labels))
         rows = np.arange(count) * len(labels) // count
-    removed = np.zeros(len(rows), bool) if begun is None else positions(table.ids[rows], now.ids) < 0
-    return TrainingImages(table, rows, labels[rows], counts, removed), begun is not None
+    removed = np.zeros(len(rows), bool) if table is now else positions(table.ids[rows], now.ids) < 0
+    return TrainingImages(table, rows, labels[rows], counts, removed)
 
 
 def write_begun(folder: Path, dataset: Path, images: TrainingImages, *, with_shapes: bool) -> None:
