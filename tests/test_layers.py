@@ -29,7 +29,7 @@ LAYERS = [
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
 # Each large package is imported in one place.
 PLACES = {
-    "timm": {"models/backbone.py"},
+    "timm": {"models/architectures.py"},
     "faiss": {"ops/knn.py"},
     "albumentations": {"data/augment.py"},
     "lightgbm": {"models/candidate_ranker.py"},

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from landmarks.data.buckets import bucket_shape, fit_to_bucket
+from landmarks.ops.sides import Sides
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,20 @@ from landmarks.data.buckets import bucket_shape, fit_to_bucket
 )
 def test_shapes(height, width, longest_side, expected):
     assert bucket_shape(height, width, longest_side) == expected
+
+
+@pytest.mark.parametrize(
+    "height, width, longest_side, sides, expected",
+    [
+        (600, 800, 1000, Sides(32, 32), (736, 992)),  # 1000 = 31.25 x 32; 744 = 23.25 x 32
+        (600, 800, 800, Sides(14, 14), (588, 798)),  # 57 x 14; 598.5 = 21.4 x 28
+        (600, 800, 800, Sides(16, 16), (608, 800)),
+        (10, 1000, 224, Sides(14, 56), (56, 224)),
+        (600, 800, 100, Sides(64, 128), (128, 128)),
+    ],
+)
+def test_shapes_for_models_that_take_multiples_only(height, width, longest_side, sides, expected):
+    assert bucket_shape(height, width, longest_side, sides) == expected
 
 
 @pytest.mark.parametrize("longest_side", [100, 224, 500, 800])

@@ -66,3 +66,37 @@ def test_another_model_than_the_configuration_s_is_not_copied(tmp_path):
     assert "backbone" not in caught.value.next and not (tmp_path / "b").exists()
     with pytest.raises(UserError, match="no trained model"):
         copy_model(tmp_path / "none", tmp_path / "b", SETTINGS)
+
+
+def test_models_of_earlier_versions_are_read(tmp_path):
+    """Their model.json has no pooling and does not say that a ReLU ends the decoder, which it then does."""
+    settings = LOCAL.model_copy(update={"backbone": "test_convnext"})
+    model = build_model(settings).eval()
+    assert not model.local.positive
+    model.local.positive = True
+    save_model(tmp_path, model, settings)
+    saved = json.loads((tmp_path / "model.json").read_text())
+    for key in ("pooling", "gem_trained", "positive"):
+        del saved[key]
+    (tmp_path / "model.json").write_text(json.dumps(saved))
+    again = load_model(tmp_path)
+    assert again.local.positive and torch.equal(again(photos()), model(photos()))
+    assert torch.equal(again.maps(photos()).local.attention, model.maps(photos()).local.attention)
+
+
+@pytest.mark.parametrize("backbone, positive", [("test_resnet", True), ("test_convnext", False), ("test_nfnet", False)])
+def test_how_the_decoder_ends_is_saved(tmp_path, backbone, positive):
+    settings = LOCAL.model_copy(update={"backbone": backbone})
+    model = build_model(settings).eval()
+    assert model.local.positive == positive and (model.maps(photos()).local.reconstruction.min() >= 0) == positive
+    save_model(tmp_path, model, settings)
+    assert load_model(tmp_path).local.positive == positive
+
+
+@pytest.mark.parametrize("pooling", ["cls", "cls_gem", "mean"])
+def test_poolings_come_back(tmp_path, pooling):
+    settings = ModelSettings(backbone="test_vit", pretrained=False, dimensions=0, pooling=pooling, gem_trained=False)
+    model = build_model(settings).eval()
+    save_model(tmp_path, model, settings)
+    images = photos(size=48)
+    assert torch.equal(load_model(tmp_path)(images), model(images)) and model.dimensions == {"cls_gem": 128}.get(pooling, 64)

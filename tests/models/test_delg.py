@@ -17,7 +17,7 @@ def model():
 
 def test_shapes_and_ranges(model):
     maps = model.eval().maps(IMAGES)
-    assert isinstance(model, DelgModel) and maps.shallow.shape == (3, 192, 6, 4) and maps.deep.shape == (3, 96, 3, 2)
+    assert isinstance(model, DelgModel) and maps.shallow.shape == (3, 192, 6, 4) and maps.deep.map.shape == (3, 96, 3, 2)
     assert maps.local.codes.shape == (3, 8, 6, 4) and maps.local.attention.shape == (3, 1, 6, 4)
     assert maps.local.reconstruction.shape == maps.shallow.shape and maps.local.reconstruction.min() >= 0
     assert (maps.local.attention > 0).all() and model.local_dimensions == 8
@@ -30,7 +30,7 @@ def test_the_global_descriptor_is_that_of_the_plain_model(model):
     assert missing and all(name.startswith("local.") for name in missing)
     model.eval()
     assert torch.equal(model(IMAGES), plain(IMAGES))
-    assert torch.equal(model.describe_map(model.maps(IMAGES).deep), plain(IMAGES))
+    assert torch.equal(model.describe_features(model.maps(IMAGES).deep), plain(IMAGES))
 
 
 def test_a_head_without_batchnorm():

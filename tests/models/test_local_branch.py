@@ -40,7 +40,7 @@ def test_the_threshold_follows_the_median_during_training_only():
         torch.testing.assert_close(branch.threshold, expected)
 
 
-def test_the_attention_is_float32_inside_autocast():
+def test_everything_is_float32_inside_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         maps = LocalBranch(6, SETTINGS).train()(torch.rand(2, 6, 5, 4))
-    assert maps.attention.dtype == torch.float32 and maps.codes.dtype == torch.bfloat16
+    assert maps.attention.dtype == torch.float32 and maps.codes.dtype == torch.float32

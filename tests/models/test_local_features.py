@@ -80,7 +80,7 @@ def test_the_models_own_threshold_is_the_default(model):
 def test_one_pass_gives_what_two_give(model):
     images, scales = photos(128, 96), (0.7071, 1.0, 1.4142)  # as typed; the pyramid's are 2^-0.5 and 2^0.5
     passes = []
-    handle = model.backbone.register_forward_pre_hook(lambda _, arguments: passes.append(arguments[0].device.type))
+    handle = model.backbone.network.register_forward_pre_hook(lambda _, arguments: passes.append(arguments[0].device.type))
     both, features = describe_both(model, images, scales, PYRAMID, 50)
     handle.remove()
     assert passes.count("cpu") == 6  # of seven sizes the smallest, 16 x 12, is too small

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from landmarks.models.multi_scale import describe, shrink
+from landmarks.ops.sides import Sides
 
 
 def mean_colour(images):
@@ -42,3 +43,14 @@ def test_shrinking_does_not_alias():
 def test_shrinking_keeps_channels_last():
     images = torch.zeros(2, 64, 64, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
     assert shrink(images, 0.5).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_every_size_is_one_that_the_model_takes():
+    sizes = []
+
+    def model(images):
+        sizes.append(tuple(images.shape[2:]))
+        return mean_colour(images)
+
+    describe(model, torch.zeros(1, 3, 100, 67, dtype=torch.uint8), (0.5, 1.0), Sides(14, 42))
+    assert sizes == [(56, 42), (98, 70)]

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from landmarks.errors import UserError
-from landmarks.models.backbone import create_backbone, synchronise_batchnorm
+from landmarks.models.architectures import synchronise_batchnorm
+from landmarks.models.backbone import create_backbone
 from landmarks.models.shallow_map import ShallowMap
 
 IMAGES = torch.rand(2, 3, 96, 64, generator=torch.Generator().manual_seed(0))
@@ -14,8 +15,8 @@ def test_both_maps_come_from_one_pass(name):
     shallow_map, passes = ShallowMap(backbone), []
     backbone.network.register_forward_hook(lambda *_: passes.append(1))
     middle, deep = shallow_map.maps(IMAGES)
-    assert middle.shape == (2, shallow_map.channels, 6, 4) and deep.shape == (2, backbone.channels, 3, 2) and len(passes) == 1
-    assert torch.equal(deep, backbone(IMAGES))
+    assert middle.shape == (2, shallow_map.channels, 6, 4) and deep.map.shape == (2, backbone.channels, 3, 2) and len(passes) == 1
+    assert torch.equal(deep.map, backbone(IMAGES).map)
     assert shallow_map.fields(96, 64)[0].stride == 16
 
 
@@ -38,7 +39,7 @@ def test_batchnorm_may_be_replaced_afterwards():
 
 @pytest.mark.parametrize("layer", ["layer2", "layer4", "layer9", "global_pool"])
 def test_a_layer_without_a_map_at_stride_16_is_refused(layer):
-    with pytest.raises(UserError, match=f"'{layer}' gives no map at stride 16"):
+    with pytest.raises(UserError, match=f"'{layer}' gives no map at stride 14 to 16"):
         ShallowMap(create_backbone("test_resnet", pretrained=False), layer)
 
 

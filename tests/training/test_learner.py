@@ -77,7 +77,7 @@ def test_stochastic_depth_leaves_out_blocks_in_training_alone():
     learner = create_learner("a", model, TrainSettings(drop_path_rate=0.9), classes=3)
     images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8).expand(8, -1, -1, -1)
     with torch.inference_mode():
-        different = [len(learner.train(mode).model.backbone(learner.model.normalise(images)).unique(dim=0)) for mode in (True, False)]
+        different = [len(learner.train(mode).model.backbone(learner.model.normalise(images)).map.unique(dim=0)) for mode in (True, False)]
     assert different[0] > 1 and different[1] == 1
 
 

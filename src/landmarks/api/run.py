@@ -108,8 +108,10 @@ class Run:
         several = [images] if isinstance(images, str | Path | np.ndarray) or not isinstance(images, Iterable) else list(images)
         settings = self.config.extract
         side, limit = decoded_side(settings, descriptors=True, local=False), self.config.dataset.max_pixels
-        pictures = [as_picture(image, side, limit) for image in several]
-        parts = [describe_pictures(pictures, model, settings.scales, self._processor, settings.batch_size) for model in self._models]
+        parts = []
+        for model in self._models:
+            pictures = [as_picture(image, side, limit, model.sides) for image in several]
+            parts.append(describe_pictures(pictures, model, settings.scales, self._processor, settings.batch_size))
         kept = [part.astype(np.float16) for part in parts]  # as precise as extracted ones are
         matrix = ensemble(kept, [model.weight for model in self.config.models.values()])
         return self._source.as_searched(matrix) if whitened else matrix

@@ -16,6 +16,7 @@ from landmarks.config.chain import (
 from landmarks.config.dataset import DatasetSettings, PhotosSettings, SampleSettings
 from landmarks.config.download import DownloadSettings
 from landmarks.config.load import load_config, read_chain
+from landmarks.config.model import LocalSettings, ModelSettings
 from landmarks.config.overlap import OverlapSettings
 from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
@@ -25,8 +26,6 @@ from landmarks.config.settings import (
     EvaluateSettings,
     ExtractSettings,
     LocalExtractSettings,
-    LocalSettings,
-    ModelSettings,
     SearchSettings,
     WhitenSettings,
 )

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from landmarks.config.base import Settings
-from landmarks.config.settings import Config, ModelSettings
+from landmarks.config.model import ModelSettings
+from landmarks.config.settings import Config
 
 
 def known_keys(settings: type[Settings] = Config, prefix: str = "") -> dict[str, FieldInfo]:

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from landmarks.config.base import expanded
 from landmarks.config.dataset import DatasetSettings
+from landmarks.config.model import ModelSettings
 from landmarks.config.read_yaml import RUN_FILE, VERSION, read_yaml
-from landmarks.config.settings import Config, ModelSettings
+from landmarks.config.settings import Config
 from landmarks.errors import UserError, shown, without_credentials
 
 _Settings = TypeVar("_Settings", bound=BaseModel)

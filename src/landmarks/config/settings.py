@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -13,6 +13,7 @@ from landmarks.config.bundle import BundleSettings
 from landmarks.config.chain import Chain, require_places
 from landmarks.config.dataset import DatasetSettings, PhotosSettings, SampleSettings
 from landmarks.config.download import DownloadSettings
+from landmarks.config.model import ModelSettings
 from landmarks.config.names import module_names, require_known
 from landmarks.config.overlap import OverlapSettings
 from landmarks.config.places import PlacesSettings
@@ -24,35 +25,6 @@ from landmarks.config.verification import CleanSettings, VerificationSettings
 
 Scale = Annotated[float, Field(gt=0, le=16)]
 _PROTOCOLS = Path(__file__).parents[1] / "protocols"
-
-
-class LocalSettings(Settings):
-    """DELG's local branch; defaults as published (Cao et al., section 3 and 4)."""
-
-    dimensions: int = Field(128, ge=1, le=MAX_WIDTH, description="length of a local descriptor: the autoencoder's code")
-    layer: str = Field("", description="module of the backbone whose output is the stride-16 map; empty: the one timm names")
-    attention_channels: int = Field(512, ge=1, le=MAX_WIDTH, description="channels of the attention's hidden layer")
-    attention_weight: float = Field(1.0, ge=0, description="weight of the attention's classification loss")
-    reconstruction_weight: float = Field(10.0, ge=0, description="weight of the autoencoder's mean squared error")
-
-
-class ModelSettings(Settings):
-    first_keys: ClassVar[frozenset[str]] = frozenset(
-        "backbone pretrained dimensions gem_power head_batchnorm local checkpoint train recipe weight".split()
-    )
-
-    backbone: str = Field("resnet101", description="any timm architecture with a stride-32 map")
-    pretrained: bool = Field(True, description="start from ImageNet weights")
-    dimensions: int = Field(512, ge=0, le=MAX_WIDTH, description="descriptor size; 0 = no head: the pooled map itself")
-    gem_power: float = Field(3.0, gt=0, description="p of generalised-mean pooling at the start (trained)")
-    head_batchnorm: bool = Field(True, description="BatchNorm behind the fully connected layer (Yokoo et al.); DELG has none")
-    local: LocalSettings | None = Field(None, description="DELG's local features beside the global descriptor; unset: none")
-    checkpoint: UserPath | None = Field(
-        None, description="model folder of another run (outputs/x/models/NAME): used as it was trained there, train is not looked at"
-    )
-    train: bool = Field(True, description="false: used with its starting weights, untouched by the training set")
-    recipe: dict[str, Any] = Field({}, description="settings of `train` in which this model's training differs, as {loss: cosface}")
-    weight: float = Field(1.0, gt=0, le=1e6, description="weight in the ensemble (acts squared in the similarity)")
 
 
 class LocalExtractSettings(Settings):

@@ -19,6 +19,7 @@ from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.lifeline import start_loader_process
 from landmarks.machine import has_shared_memory
+from landmarks.ops.sides import ANY, Sides
 from landmarks.seeds import seed_of
 
 _TRIES = 8  # images in the place of one that cannot be read; as many again of other landmarks
@@ -58,6 +59,7 @@ class TrainSet(Dataset):
     shapes      (n,) int8, which of the five shapes is each image's (data/aspects.py), for batches of one shape; None: all are square
     weights     (n,) float32 of the images' losses; None: all are 1
     removed     (n,) whether the image is no longer in the table: it is treated as one that cannot be read
+    sides       that the model takes: every shape is the nearest that it does
     """
 
     def __init__(
@@ -71,13 +73,16 @@ class TrainSet(Dataset):
         shapes: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         removed: np.ndarray | None = None,
+        sides: Sides = ANY,
     ):
         self.max_pixels = max_pixels
         # Fixed-width text: counting references to millions of Python strings would make each worker process copy them.
         self.folder, self.ids, self.labels = folder, ids.astype(np.str_), labels
         self.shapes, self.weights, self.removed, self.settings = shapes, weights, removed, settings
         self.augmentations = {
-            size: [Augmentation(settings.augmentation, shape, settings.crop_scale, settings.seed) for shape in shapes_of(size)]
+            size: [
+                Augmentation(settings.augmentation, sides.nearest(*shape), settings.crop_scale, settings.seed) for shape in shapes_of(size)
+            ]
             for size in set(settings.sizes)
         }
 

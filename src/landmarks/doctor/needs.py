@@ -18,7 +18,7 @@ def disk_needs(config: Config, images: dict[str, int], channels: dict[str, int])
     """Kind of file -> bytes in run.folder, once everything is made.
 
     images    split -> number of images
-    channels  model -> channels of its backbone's map, the size of a descriptor without a head
+    channels  model -> length of its pooled map, the size of a descriptor without a head
     """
     every = sum(images.values())
     raw = _raw_dimensions(config.models, channels)

@@ -67,7 +67,8 @@ def faiss_facts() -> dict[str, Any]:
 
 def models_facts(architectures: dict[str, str]) -> dict[str, Any]:
     """name -> channels, parameters, weights: "here" (ImageNet weights are on this machine), "to fetch" or "none"."""
-    from landmarks.models.backbone import create_backbone, imagenet_weights
+    from landmarks.models.architectures import imagenet_weights
+    from landmarks.models.backbone import create_backbone
 
     facts: dict[str, dict[str, Any]] = {}
     for name, architecture in architectures.items():

@@ -50,7 +50,7 @@ def describe_shards(
     """
     compute = each_on_one_core(_compute_with(job, model, processor), processor, first_alone=job.local is not None)
     on_gpu = processor.device.type == "cuda"
-    pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side, job.max_pixels, job.anywhere)
+    pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side, job.max_pixels, job.anywhere, model.sides)
     size = processor.batch_size(job.settings.batch_size)
     workers = loader_workers(job.settings.workers, on_gpu=on_gpu)
     loaded = Timed(load_ahead(pictures, [len(ids) for ids in shards], size.images, workers, pinned=on_gpu))
@@ -69,7 +69,7 @@ def describe_pictures(
 
     def described(batch: Batch) -> Computed:
         with computing(processor.precision, processor.device):
-            return Computed(describe(model, _images(batch, processor.device), scales), _no_features)
+            return Computed(describe(model, _images(batch, processor.device), scales, model.sides), _no_features)
 
     compute, size = each_on_one_core(described, processor), processor.batch_size(most)
     rows = np.empty((len(pictures), model.dimensions), np.float32)
@@ -109,7 +109,7 @@ def _compute_with(job: ExtractionJob, model: GlobalModel, processor: Processor) 
 
     def global_only(batch: Batch) -> Computed:
         with computing(processor.precision, device):
-            return Computed(describe(model, _images(batch, device), settings.scales), _no_features)
+            return Computed(describe(model, _images(batch, device), settings.scales, model.sides), _no_features)
 
     if job.local is None:
         return global_only

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -20,6 +21,17 @@ from landmarks.store.files import atomic_write, copy_file, write_text
 WEIGHTS, SETTINGS = "model.safetensors", "model.json"
 
 
+class _Saved(ModelSettings):
+    """What model.json holds: the settings, and what they do not say of how the model was built.
+
+    origin    of the backbone (Backbone.origin)
+    positive  of the local branch; models of earlier versions have no such entry and a branch that is
+    """
+
+    origin: dict[str, Any] | None = None
+    positive: bool = True
+
+
 def build_model(settings: ModelSettings, drop_path_rate: float = 0.0) -> GlobalModel:
     """A model at its starting weights, a DelgModel where settings.local is set.
 
@@ -33,7 +45,12 @@ def build_model(settings: ModelSettings, drop_path_rate: float = 0.0) -> GlobalM
 
 def save_model(folder: Path, model: GlobalModel, settings: ModelSettings) -> None:
     """Write model.json and model.safetensors, the weights last."""
-    write_text(folder / SETTINGS, settings.model_dump_json(indent=2) + "\n")
+    saved = settings.model_dump(mode="json")
+    if model.backbone.origin is not None:
+        saved["origin"] = model.backbone.origin
+    if isinstance(model, DelgModel):
+        saved["positive"] = model.local.positive
+    write_text(folder / SETTINGS, json.dumps(saved, indent=2) + "\n")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_write(folder / WEIGHTS) as aside:
         aside.write_bytes(save(tensors))  # save_file would make it readable by its owner only
@@ -45,7 +62,7 @@ def copy_model(source: Path, folder: Path, settings: ModelSettings) -> None:
     Raises UserError where there is none, and where it is another model than `settings` describes.
     """
     trained = _read_settings(source)
-    shape = ("backbone", "dimensions", "head_batchnorm", "local")
+    shape = ("backbone", "dimensions", "pooling", "head_batchnorm", "local")
     different = [
         f"{key}={json.dumps(trained.model_dump(mode='json')[key])}" for key in shape if getattr(trained, key) != getattr(settings, key)
     ]
@@ -72,7 +89,7 @@ def load_model(folder: Path) -> GlobalModel:
         raise _missing(folder / WEIGHTS) from None
     except (SafetensorError, OSError) as error:
         raise _damaged(folder, error) from None
-    model = build_model(settings.model_copy(update={"pretrained": False}))
+    model = _rebuilt(settings.model_copy(update={"pretrained": False}))
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -82,9 +99,15 @@ def load_model(folder: Path) -> GlobalModel:
     return model.eval()
 
 
-def _read_settings(folder: Path) -> ModelSettings:
+def _rebuilt(saved: _Saved) -> GlobalModel:
+    if saved.local is None:
+        return GlobalModel(saved, origin=saved.origin)
+    return DelgModel(saved, origin=saved.origin, positive=saved.positive)
+
+
+def _read_settings(folder: Path) -> _Saved:
     try:
-        return ModelSettings.model_validate_json(read_text(Path(folder) / SETTINGS))
+        return _Saved.model_validate_json(read_text(Path(folder) / SETTINGS))
     except FileNotFoundError as error:
         raise _missing(error.filename) from None
     except (ValidationError, OSError, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_weights
 
+from landmarks.models.backbone import Backbone
 from landmarks.models.global_model import GlobalModel
 
 TOLERANCE = 1e-3  # of the largest value of the map: more than rounding changes, less than a wrong fold would
@@ -23,15 +24,17 @@ class _Pair(NamedTuple):
 
 
 def fold_batchnorm(model: GlobalModel) -> GlobalModel:
-    """The model itself, in eval mode, with the BatchNorms of its backbone folded in place.
+    """The model itself, in eval mode, with the BatchNorms of its backbone folded in place, where one network serves all sizes.
 
     Which BatchNorm follows which convolution is observed while an image runs through the network. If the folded network gives another
     map or fails (a convolution may use its weights in other ways, or its map may have other users), everything is restored.
     """
     network = model.eval().backbone
-    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    if not network.is_one_network:
+        return model
+    images = torch.randn(1, 3, *network.sides.nearest(64, 64), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        expected = network(images)
+        expected = network(images).map
         pairs = _pairs(network, images)
     before = [(pair.convolution.weight, pair.convolution.bias) for pair in pairs]
     for pair in pairs:
@@ -43,10 +46,10 @@ def fold_batchnorm(model: GlobalModel) -> GlobalModel:
     return model
 
 
-def _error(network: nn.Module, images: torch.Tensor, expected: torch.Tensor) -> float:
+def _error(network: Backbone, images: torch.Tensor, expected: torch.Tensor) -> float:
     try:
         with torch.inference_mode():
-            return float((network(images) - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
+            return float((network(images).map - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
     except (AttributeError, RuntimeError, TypeError):  # a block that uses attributes of its norm
         return float("inf")
 

@@ -16,9 +16,9 @@ _MOMENTUM = 0.1  # weight of the newest step in the running median, as in BatchN
 class LocalMaps(NamedTuple):
     """The output of the branch for a map (n, c, h, w).
 
-    codes           (n, dimensions, h, w); normalised they are the local descriptors
-    reconstruction  (n, c, h, w) >= 0
-    attention       (n, 1, h, w) > 0, float32
+    codes           (n, dimensions, h, w) float32; normalised they are the local descriptors
+    reconstruction  (n, c, h, w) float32, >= 0 where the map is
+    attention       (n, 1, h, w) float32, > 0
     """
 
     codes: torch.Tensor
@@ -27,7 +27,13 @@ class LocalMaps(NamedTuple):
 
 
 class LocalBranch(nn.Module):
-    """Stride-16 map (n, channels, h, w) -> LocalMaps. The attention reads the reconstruction, so that the codes keep what it needs.
+    """Map (n, channels, h, w) -> LocalMaps. The attention reads the reconstruction, so that the codes keep what it needs.
+
+    positive: the map comes from an activation that leaves nothing below 0, and so does the reconstruction (DELG's ResNets). Behind
+    other activations, or none, a ReLU could not reconstruct what is negative.
+
+    Everything is computed in float32, inside autocast too: in bfloat16 most of the strongest positions have the same attention as
+    another, and which of them are kept would be chance.
 
     `threshold`, a buffer and so part of every checkpoint, is the running median of the attention over the last training steps
     (on the images of the first process): extraction leaves out features below it. It is 0 until the branch is trained.
@@ -35,8 +41,9 @@ class LocalBranch(nn.Module):
 
     threshold: torch.Tensor
 
-    def __init__(self, channels: int, settings: LocalSettings):
+    def __init__(self, channels: int, settings: LocalSettings, positive: bool = True):
         super().__init__()
+        self.positive = positive
         self.encoder = nn.Conv2d(channels, settings.dimensions, 1)
         self.decoder = nn.Conv2d(settings.dimensions, channels, 1)
         hidden = settings.attention_channels
@@ -46,9 +53,12 @@ class LocalBranch(nn.Module):
         self.register_buffer("threshold", torch.zeros(()))
 
     def forward(self, map: torch.Tensor) -> LocalMaps:
-        codes = self.encoder(map)
-        reconstruction = F.relu(self.decoder(codes))
-        attention = F.softplus(self.attention(reconstruction).float())
+        with torch.autocast(map.device.type, enabled=False):
+            codes = self.encoder(map.float())
+            reconstruction = self.decoder(codes)
+            if self.positive:
+                reconstruction = F.relu(reconstruction)
+            attention = F.softplus(self.attention(reconstruction))
         if self.training:
             with torch.no_grad():
                 median = attention.median()

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 
 from landmarks.models.delg import DelgMaps, DelgModel
 from landmarks.models.multi_scale import shrink, shrunk_size
+from landmarks.ops.sides import Size
 
-MIN_SIDE = 16  # pixels; below, the stride-16 map has one position, mostly of padding
+MIN_SIDE = 16  # pixels; below, a map at stride 16 has one position, mostly of padding
 
 
 class LocalFeatures(NamedTuple):
@@ -70,19 +71,20 @@ def describe_both(
     largest, total = max([*scales, *local_scales]), torch.zeros(())
     parts = [_Part.empty(len(images), model.local_dimensions, images.device)]
     # By size, not by scale: 0.7071 and 2^-0.5 need only one pass.
-    wanted: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
+    wanted: dict[Size, tuple[list[float], list[float]]] = {}
     for use, some in enumerate((scales, local_scales)):
         for scale in some:
-            wanted.setdefault(shrunk_size(images, scale / largest), ([], []))[use].append(scale)
-    for size, (for_global, for_local) in sorted(wanted.items()):
-        resized = shrink(images, max(for_global + for_local) / largest)
-        if not for_local or min(size) < MIN_SIDE:
-            if for_global:
-                total = total + len(for_global) * model(resized)
+            size = shrunk_size(images, scale / largest, model.sides)
+            if use == 0 or min(images.shape[2:]) * scale / largest >= MIN_SIDE - 0.5:
+                wanted.setdefault(size, ([], []))[use].append(scale)
+    for _, (for_global, for_local) in sorted(wanted.items()):
+        resized = shrink(images, max(for_global + for_local) / largest, model.sides)
+        if not for_local:
+            total = total + len(for_global) * model(resized)
             continue
         maps = model.maps(resized)
         if for_global:
-            total = total + len(for_global) * model.describe_map(maps.deep)
+            total = total + len(for_global) * model.describe_features(maps.deep)
         parts.append(_strongest(_features(model, maps, resized, images, for_local[0]), max_features))
     best = _strongest(_Part(*(torch.cat(tensors, dim=1) for tensors in zip(*parts))), max_features)
     found = Found(best.keypoints, F.normalize(best.codes, dim=2), min_attention, factors, offsets)

@@ -7,26 +7,31 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 
+from landmarks.ops.sides import ANY, Sides, Size
 
-def describe(model: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, scales: Sequence[float]) -> torch.Tensor:
+
+def describe(
+    model: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, scales: Sequence[float], sides: Sides = ANY
+) -> torch.Tensor:
     """The mean of the descriptors at `scales`, normalised before and after averaging: (n, dimensions) float32.
 
     model   uint8 RGB (n, 3, h, w) -> (n, dimensions), any length
     images  (n, 3, h, w) uint8 at the largest of `scales`; the smaller ones are made from them, antialiased
+    sides   that the model takes: every size is the nearest that it does
     """
     largest = max(scales)
-    return F.normalize(sum((F.normalize(model(shrink(images, scale / largest)).float()) for scale in scales), start=torch.zeros(())))
+    return F.normalize(sum((F.normalize(model(shrink(images, scale / largest, sides)).float()) for scale in scales), start=torch.zeros(())))
 
 
-def shrunk_size(images: torch.Tensor, factor: float) -> tuple[int, int]:
-    """(height, width) that `shrink` makes: (round(h * factor), round(w * factor)), at least 1."""
-    height, width = (max(1, round(side * factor)) for side in images.shape[2:])
-    return height, width
+def shrunk_size(images: torch.Tensor, factor: float, sides: Sides = ANY) -> Size:
+    """The size that `shrink` makes: that of `images` times `factor`, rounded to what `sides` takes."""
+    height, width = images.shape[2:]
+    return sides.nearest(height * factor, width * factor)
 
 
-def shrink(images: torch.Tensor, factor: float) -> torch.Tensor:
+def shrink(images: torch.Tensor, factor: float, sides: Sides = ANY) -> torch.Tensor:
     """Resize (n, 3, h, w) uint8 by `factor` <= 1 to `shrunk_size`: (n, 3, height, width) uint8, antialiased bilinear."""
-    size = shrunk_size(images, factor)
+    size = shrunk_size(images, factor, sides)
     if size == tuple(images.shape[2:]):
         return images
     # In floating point, since CUDA has no kernel for bytes.

@@ -1,80 +1,88 @@
-"""The stride-16 map of a backbone, computed with its stride-32 map in one pass."""
+"""The map of a backbone that local features are read from, at stride 14 to 16, computed with its last map in one pass."""
 
 from __future__ import annotations
 
-import threading
 from functools import lru_cache
 
 import torch
 
 from landmarks.errors import UserError
 from landmarks.models.backbone import Backbone
+from landmarks.models.features import Features, Layout, find_layout
+from landmarks.models.probing import evaluating, uneven_sizes
 from landmarks.models.receptive_field import ReceptiveField, receptive_fields
+from landmarks.ops.sides import Size
 
-STRIDE = 16
+STRIDES = range(14, 17)
 
 
 class ShallowMap:
     """The output of one module of a backbone.
 
-    layer     the module's name in the backbone's network; empty: the last one that timm lists at stride 16
-    channels  of its map, from running a small image
+    layer     the module's name in the backbone's network; empty: the last one that timm lists at stride 14 to 16
+    channels  of its map
+    positive  whether nothing in it is below 0: it comes from a ReLU or the like
 
-    Raises UserError where there is no such module or its output is no map at stride 16.
+    Raises UserError where there is no such module, where its output is no map at such a stride, and where it cannot be said which
+    part of a picture its positions look at.
     """
 
     def __init__(self, backbone: Backbone, layer: str = ""):
         self._backbone, self.layer = backbone, layer or _listed_layer(backbone)
-        self.channels = self._count_channels()
+        self._layout, self.channels, self.positive = self._try()
         self.fields = lru_cache(maxsize=1024)(self._fields)
-
-    def maps(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Normalised images (n, 3, h, w) -> (map at stride 16 (n, channels, ~h/16, ~w/16), map at stride 32), one pass."""
-        outputs: list[torch.Tensor] = []
-        here = threading.get_ident()
-
-        def keep(_: torch.nn.Module, arguments: tuple, output: torch.Tensor) -> None:
-            if threading.get_ident() == here:  # extraction describes a picture a thread: the others' outputs pass here too
-                outputs.append(output)
-
-        # Looked up at every pass, since converting BatchNorm for several processes replaces modules.
-        module = self._backbone.network.get_submodule(self.layer)
-        handle = module.register_forward_hook(keep)
         try:
-            deep = self._backbone(images)
-        finally:
-            handle.remove()
-        return outputs[0], deep
+            self.fields(*uneven_sizes(backbone.sides.step)[0])
+        except ValueError as error:
+            raise UserError(
+                f"local features have no place in the picture: behind the layer '{self.layer}' {error}",
+                where="models.NAME.local.layer",
+                next="name another layer, or another backbone, such as resnet50",
+            ) from None
+
+    def maps(self, images: torch.Tensor) -> tuple[torch.Tensor, Features]:
+        """Normalised images (n, 3, h, w) -> (this map (n, channels, ~h/16, ~w/16), what the backbone ends in), one pass."""
+        deep, output = self._backbone.tapped(images, self.layer)
+        return self._layout.features(output, Size(*images.shape[2:])).map, deep
 
     def _fields(self, height: int, width: int) -> tuple[ReceptiveField, ReceptiveField]:
-        """(vertical, horizontal) receptive field of the stride-16 map of an image of this size; cached by size as `fields`."""
+        """(vertical, horizontal) receptive field of the map's positions in an image of this size; cached by size as `fields`."""
         return receptive_fields(self._backbone, lambda images: self.maps(images)[0], height, width)
 
-    def _count_channels(self) -> int:
-        was_training = self._backbone.training
-        self._backbone.eval()
-        shape: tuple[int, ...] = ()
-        try:
-            with torch.inference_mode():
-                shape = tuple(self.maps(torch.zeros(1, 3, 64, 64))[0].shape)
-        except (AttributeError, IndexError):  # no such module, or one that does not run
-            pass
-        self._backbone.train(was_training)
-        if len(shape) != 4 or shape[2:] != (64 // STRIDE, 64 // STRIDE):
+    def _try(self) -> tuple[Layout, int, bool]:
+        """The arrangement of the module's output, the channels of its map, and whether it is positive for an image of noise."""
+        shapes: dict[Size, tuple[int, ...]] = {}
+        device = next(self._backbone.parameters()).device
+        noise = torch.Generator().manual_seed(0)
+        positive = True
+        with evaluating(self._backbone):
+            for size in uneven_sizes(self._backbone.sides.step)[:2]:
+                images = torch.randn(1, 3, *size, generator=noise, device="cpu").to(device)
+                try:
+                    output = self._backbone.tapped(images, self.layer)[1]
+                except AttributeError:  # no such module
+                    break
+                if not isinstance(output, torch.Tensor):
+                    break
+                shapes[size] = tuple(output.shape)
+                positive = positive and (output.is_meta or bool(output.min() >= 0))
+        layout = find_layout(shapes)
+        if layout is None or layout.stride not in STRIDES:
+            seen = "; ".join(f"a {size.height}x{size.width} image gives {shape}" for size, shape in shapes.items())
             raise UserError(
-                f"the layer '{self.layer}' gives no map at stride 16: a 64x64 image gives {shape or 'nothing'}",
+                f"the layer '{self.layer}' gives no map at stride {STRIDES[0]} to {STRIDES[-1]}: {seen or 'it gives nothing'}",
                 where="models.NAME.local.layer",
                 next="name a module such as layer3 of a ResNet, or another backbone",
             )
-        return shape[1]
+        return layout, shapes[size][{2: 1, 1: 3, 0: 2}[layout.rows]], positive
 
 
 def _listed_layer(backbone: Backbone) -> str:
     listed = getattr(backbone.network, "feature_info", None) or []
-    layers = [feature["module"] for feature in listed if feature.get("reduction") == STRIDE and feature.get("module")]
+    layers = [feature["module"] for feature in listed if feature.get("reduction") in STRIDES and feature.get("module")]
     if not layers:
         raise UserError(
-            "timm names no map at stride 16 for this architecture",
+            f"timm names no map at stride {STRIDES[0]} to {STRIDES[-1]} for this architecture",
             where="models.NAME.backbone",
             next="name one in models.NAME.local.layer, or use another backbone, such as resnet50",
         )

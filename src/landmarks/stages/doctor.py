@@ -79,7 +79,7 @@ def _check_needs(config: Config, images: dict[str, int] | None, channels: dict[s
 
 
 def _check_models(models: Mapping[str, ModelSettings], run_folder: Path) -> tuple[list[Check], dict[str, int]]:
-    """A check of the models, and the channels of their backbones."""
+    """A check of the models, and the length of their pooled maps."""
     if not models:
         return [], {}
     try:
@@ -99,7 +99,7 @@ def _check_models(models: Mapping[str, ModelSettings], run_folder: Path) -> tupl
             missing = f"models.{name}.pretrained=false"
         found.append(f"{name}: {model.backbone}, {facts[name]['parameters'] / 1e6:.0f} M parameters, {state}")
     check = Check("models", "missing" if missing else "ok", "; ".join(found), missing)
-    return [check], {name: fact["channels"] for name, fact in facts.items()}
+    return [check], {name: facts[name]["channels"] * (1 + (model.pooling == "cls_gem")) for name, model in models.items()}
 
 
 def _array_dimensions(tables_folder: Path) -> dict[str, int]:

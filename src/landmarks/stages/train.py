@@ -18,6 +18,7 @@ from landmarks.data.weights import image_weights
 from landmarks.datasets.images import missing_images, require_images
 from landmarks.errors import UserError
 from landmarks.models.checkpoint import copy_model, save_model
+from landmarks.ops.sides import Sides
 from landmarks.progress import say
 from landmarks.quantities import format_bytes
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
@@ -145,7 +146,10 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
         if first:
             say(f"train {name}: {len(images.ids)} images of {images.classes} landmarks, {settings.epochs} epochs")
             _say_memory(name, settings, learner, part)
-        train_set = _train_set(folder, artefact.folder, images, settings, dataset.max_pixels)
+            for size in settings.sizes:
+                if (side := learner.model.sides.one(size)) != size:
+                    say(f"train {name}: crops of {side} pixels, not {size}: {training.model.backbone} takes {learner.model.sides}")
+        train_set = _train_set(folder, artefact.folder, images, settings, dataset.max_pixels, learner.model.sides)
         line = run_training(name, artefact.folder, learner, train_set, settings, accelerator)
         facts = {"images": len(images.ids), "classes": images.classes} | line
         accelerator.wait_for_everyone()  # until every process has listed what it skipped
@@ -178,7 +182,7 @@ def _require_images(name: str, folder: Path, images: TrainingImages, settings: T
         say(f"train {name}: {len(missing)} of {len(wanted)} images are missing, first '{missing[0]}': others stand in their places")
 
 
-def _train_set(folder: Path, model: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int) -> TrainSet:
+def _train_set(folder: Path, model: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int, sides: Sides) -> TrainSet:
     is_clean = None
     if settings.clean_table:
         is_clean = positions(images.ids, read_train(folder / settings.clean_table).ids) >= 0
@@ -191,6 +195,7 @@ def _train_set(folder: Path, model: Path, images: TrainingImages, settings: Trai
         shapes=read_begun_shapes(model, images.rows) if settings.aspect_batches else None,
         weights=image_weights(images.labels, settings.class_weight, is_clean, settings.unclean_weight),
         removed=images.removed if images.removed.any() else None,
+        sides=sides,
     )
 
 

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from landmarks.config import ModelSettings, TrainSettings
 from landmarks.errors import UserError
-from landmarks.models.backbone import checkpoint_gradients
+from landmarks.models.architectures import checkpoint_gradients
 from landmarks.models.checkpoint import build_model
 from landmarks.models.cosine_classifier import adacos_scale, create_classifier
 from landmarks.models.delg import DelgModel
@@ -59,7 +59,7 @@ class Learner(nn.Module):
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         maps = self.model.maps(images) if isinstance(self.model, DelgModel) else None
-        descriptors = self.model(images) if maps is None else self.model.describe_map(maps.deep)
+        descriptors = self.model(images) if maps is None else self.model.describe_features(maps.deep)
         logits, cosines = self.classifier(descriptors, labels)
         loss = weighted_cross_entropy(logits, labels, weights, self.label_smoothing)
         numbers = {"loss": loss, "accuracy": (cosines.argmax(dim=1) == labels).float().mean()}

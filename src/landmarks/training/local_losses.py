@@ -34,10 +34,10 @@ def measure_local(
     weights     (n,) float32 of the attention's loss; None: all are 1
 
     loss_attention       cross entropy of those logits: the attention learns which positions distinguish landmarks
-    loss_reconstruction  mean squared error between the stride-16 map and its reconstruction from the codes
+    loss_reconstruction  mean squared error between the branch's map and its reconstruction from the codes
     attention_median     over all positions of all images
-    sparsity_16          share of the stride-16 map's values that are not positive: after a ReLU, its zeros
-    sparsity_32          the same of the stride-32 map
+    sparsity_16          share of the branch's map's values that are not positive: after a ReLU, its zeros
+    sparsity_32          the same of the backbone's last map
     """
     with torch.autocast(maps.shallow.device.type, enabled=False):
         logits = classifier(attend(maps.local))
@@ -46,7 +46,7 @@ def measure_local(
         "loss_reconstruction": F.mse_loss(maps.local.reconstruction.float(), maps.shallow.float()),
         "attention_median": maps.local.attention.detach().median(),
         "sparsity_16": _share_of_zeros(maps.shallow),
-        "sparsity_32": _share_of_zeros(maps.deep),
+        "sparsity_32": _share_of_zeros(maps.deep.map),
     }
 
 

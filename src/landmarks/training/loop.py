@@ -19,7 +19,7 @@ from landmarks.data.train_set import TrainSet, as_tensors, create_loader
 from landmarks.errors import UserError
 from landmarks.lifeline import interrupts_held
 from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, loader_workers
-from landmarks.models.backbone import synchronise_batchnorm
+from landmarks.models.architectures import synchronise_batchnorm
 from landmarks.progress import progress, say
 from landmarks.quantities import format_bytes
 from landmarks.seeds import seed_of

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from landmarks.config import TrainSettings
-from landmarks.models.backbone import layer_numbers, undecayed_parameters
+from landmarks.models.architectures import layer_numbers, undecayed_parameters
 from landmarks.training.learner import Learner
 
 _PREFIX = "optimizer/"
