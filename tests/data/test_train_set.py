@@ -10,6 +10,7 @@ from landmarks.data.sampler import Key
 from landmarks.data.train_set import TrainSet, as_tensors, create_loader
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
+from landmarks.ops.sides import Sides
 
 IDS = np.array([f"a{n}bc" for n in range(6)], object)
 SETTINGS = TrainSettings(image_size=(32, 48), epochs=2, batch_size=3, augmentation="none")
@@ -42,6 +43,11 @@ def test_an_item_is_an_image_of_the_epochs_size_and_the_batch_s_shape(create):
         assert item.image.shape == (3, size, size) and item.image.dtype == torch.uint8 and item.row == 4 and item.skipped == {}
         assert (item.image.float() - 50).abs().max() <= 2
     assert [tuple(train_set[Key(1, 4, 0, shape)].image.shape[1:]) for shape in range(5)] == list(shapes_of(48))
+
+
+def test_images_have_sides_that_the_model_takes(create):
+    train_set = create(sides=Sides(14, 28))
+    assert [train_set[Key(epoch, 4)].image.shape[1:] for epoch in (0, 1)] == [(28, 28), (42, 42)]
 
 
 def test_an_unreadable_image_is_returned_as_its_error_and_replaces_the_batch(create):
