@@ -1,7 +1,9 @@
 import os
 
+import pytest
+
 from landmarks import machine
-from landmarks.machine import cores, free_shared_memory, loader_workers, memory
+from landmarks.machine import cores, free_shared_memory, is_first_process, loader_workers, memory
 
 
 def test_memory_is_that_of_the_container(tmp_path):
@@ -37,3 +39,11 @@ def test_the_processes_of_a_machine_share_its_cores_for_loading(monkeypatch):
 
 def test_shared_memory_is_looked_at_where_there_is_any(tmp_path):
     assert free_shared_memory(tmp_path) > 0 and free_shared_memory(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(("rank", "first"), [(None, True), ("0", True), ("1", False)])
+def test_the_first_process_is_known_from_the_launchers_rank(monkeypatch, rank, first):
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    assert is_first_process() == first

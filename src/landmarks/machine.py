@@ -56,6 +56,11 @@ def local_processes() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
+def is_first_process() -> bool:
+    """Whether this process prints and writes for all that share a stage, on all machines; known before Accelerate starts."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def loader_workers(requested: int | None, *, on_gpu: bool) -> int:
     """Processes that decode pictures for this process: as set, else its share of the cores, at least 1.
 

@@ -7,7 +7,7 @@ from landmarks.config import Step, chain_names, load_config
 from landmarks.errors import UserError
 from landmarks.ranking import Space
 from landmarks.rerank import chain as module
-from landmarks.rerank.chain import make_chain, open_context, require_disk, space_after
+from landmarks.rerank.chain import await_chain, make_chain, open_context, require_disk, space_after
 from landmarks.search.rankings import chain_artefacts, read_ranking
 from landmarks.stages.search import search
 from landmarks.store.artefact import Artefact, read_manifest
@@ -249,3 +249,12 @@ def test_the_context_has_the_labels_and_the_descriptors_before_whitening_of_its_
         np.testing.assert_allclose(context.descriptors(split), rows / np.linalg.norm(rows, axis=1, keepdims=True), rtol=1e-5)
     assert context.junk is None and context.count_inliers is None and not context.use_gpu
     assert open_context(searched("models.tiny.local={}")).count_inliers is not None
+
+
+def test_the_other_processes_of_a_run_wait_for_its_first_one_and_make_nothing(searched, monkeypatch):
+    config, made = searched(), []
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: made.append(make(config, Stretch(), Turn())))
+    folder = await_chain(config, (Stretch(), Turn()))
+    assert made == [folder] and len(applied()) == 2
+    assert await_chain(config, (Stretch(), Turn())) == folder and len(made) == 1
+    assert await_chain(config, ()).name == "knn"

@@ -15,6 +15,7 @@ from landmarks.errors import UserError
 from landmarks.models.checkpoint import build_model, save_model
 from landmarks.ranking import Ranking
 from landmarks.search.rankings import read_ranking, write_ranking
+from landmarks.stages import extract_local as module
 from landmarks.stages.bundle import bundle
 from landmarks.stages.extract import extract
 from landmarks.stages.extract_local import extract_local
@@ -301,3 +302,15 @@ def test_training_images_are_described_where_fuse_learns_from_inliers(delg_run, 
     assert len(read_ranking(tmp_path / "run" / "rankings" / "verify(top=3,weight=0.2)+fuse(trees=5,classifier=False)").indices) == 8
     with pytest.raises(UserError, match="put verify behind fuse"):
         bundle(load_config(None, [*settings, chain]))
+
+
+@pytest.mark.parametrize("number, asked", [("0", "make_chain"), ("1", "await_chain")])
+def test_the_first_process_alone_makes_the_rankings_before_verification(overrides, tmp_path, monkeypatch, number, asked):
+    rank(tmp_path, [0])
+    monkeypatch.setenv("RANK", number)
+    calls = []
+    for name in ("make_chain", "await_chain"):
+        monkeypatch.setattr(module, name, lambda *arguments, name=name: calls.append(name) or tmp_path / "run/rankings/knn")
+    monkeypatch.setattr(module, "extract_features", lambda config, stage, model, wanted: wanted["index"].tolist())
+    assert returned_of(overrides, "rerank=[{step: expand_query}, {step: verify}]") == ["b000"]
+    assert calls == [asked]

@@ -3,7 +3,7 @@ import torch
 
 from landmarks.errors import UserError
 from landmarks.training import hardware
-from landmarks.training.hardware import is_first_process, start_accelerator
+from landmarks.training.hardware import start_accelerator
 
 
 @pytest.fixture(autouse=True)
@@ -31,11 +31,3 @@ def test_the_processes_of_a_machine_share_its_cores(monkeypatch):
 def test_float16_is_refused_on_a_cpu():
     with pytest.raises(UserError, match="(?s)float16 needs a GPU.*train.precision=auto"):
         start_accelerator("cpu", "float16")
-
-
-@pytest.mark.parametrize(("rank", "first"), [(None, True), ("0", True), ("1", False)])
-def test_the_first_process_is_known_from_the_launchers_rank(monkeypatch, rank, first):
-    monkeypatch.delenv("RANK", raising=False)
-    if rank is not None:
-        monkeypatch.setenv("RANK", rank)
-    assert is_first_process() == first

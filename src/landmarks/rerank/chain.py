@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
@@ -28,6 +29,7 @@ from landmarks.store.local_features import local_model
 from landmarks.store.tables import SPLITS, positions, read_tables
 
 _MUCH = 1e9  # bytes worth a word
+_POLL_SECONDS = 0.2
 
 
 def open_context(config: Config) -> Context:
@@ -105,6 +107,14 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
             space = read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
         ranking = replace(read_ranking(artefact.folder), space=space)
     return artefacts[-1].folder
+
+
+def await_chain(config: Config, chain: Chain) -> Path:
+    """What `make_chain` returns, for the other processes of a run: they wait until its first one has made the rankings."""
+    artefacts = chain_artefacts(config, chain)
+    while not all(artefact.is_complete() for artefact in artefacts):
+        time.sleep(_POLL_SECONDS)
+    return config.run.folder / "rankings" / chain_names(chain)[-1]
 
 
 def _refuse_learning(chain: Chain) -> None:

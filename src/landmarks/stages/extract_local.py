@@ -9,7 +9,8 @@ import numpy as np
 
 from landmarks.config import Config, first_verifying, learning_from_inliers, verified_images, verifies
 from landmarks.extraction.run import extract_features
-from landmarks.rerank.chain import make_chain, open_context
+from landmarks.machine import is_first_process
+from landmarks.rerank.chain import await_chain, make_chain, open_context
 from landmarks.scoring.protocol import protocol_named
 from landmarks.search.rankings import read_ranking
 from landmarks.store.local_features import local_model
@@ -28,7 +29,8 @@ def extract_local(config: Config) -> list[Path]:
     wanted: dict[str, np.ndarray] = {}
     for chain in protocol_named(config.protocol).chains(config.rerank):
         before = chain[: first_verifying(chain)] if verifies(chain) else ()
-        ranking = read_ranking(make_chain(config, before, context))
+        made = make_chain(config, before, context) if is_first_process() else await_chain(config, before)
+        ranking = read_ranking(made)
         neighbours = ranking.indices.shape[1]
         found = np.unique(ranking.indices[:, : verified_images(chain) or neighbours])
         index_ids = ranking.index_ids[found[found >= 0]]

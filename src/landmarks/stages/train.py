@@ -17,6 +17,7 @@ from landmarks.data.train_set import TrainSet
 from landmarks.data.weights import image_weights
 from landmarks.datasets.images import missing_images, require_images
 from landmarks.errors import UserError
+from landmarks.machine import is_first_process
 from landmarks.models.checkpoint import copy_model, save_model
 from landmarks.ops.sides import Sides
 from landmarks.progress import say
@@ -24,7 +25,7 @@ from landmarks.quantities import format_bytes
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.tables import positions, read_train
 from landmarks.training.classifier_memory import classifier_memory
-from landmarks.training.hardware import is_first_process, start_accelerator
+from landmarks.training.hardware import start_accelerator
 from landmarks.training.images import BEGUN, TrainingImages, read_begun_shapes, training_images, write_begun
 from landmarks.training.learner import Learner, create_learner
 from landmarks.training.loop import run_training

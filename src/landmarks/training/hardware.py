@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
@@ -43,8 +41,3 @@ def start_accelerator(device: str, precision: str, *, some_unused: bool = False)
         count = accelerator.num_processes
         say(f"train: on {chosen.type} ({reason}), {format}, {count} process{'es' if count > 1 else ''}")
     return accelerator
-
-
-def is_first_process() -> bool:
-    """Whether this process prints and writes for all, known before Accelerate starts."""
-    return os.environ.get("RANK", "0") == "0"
