@@ -43,6 +43,8 @@ def test_an_item_is_an_image_of_the_epochs_size_and_the_batch_s_shape(create):
         assert item.image.shape == (3, size, size) and item.image.dtype == torch.uint8 and item.row == 4 and item.skipped == {}
         assert (item.image.float() - 50).abs().max() <= 2
     assert [tuple(train_set[Key(1, 4, 0, shape)].image.shape[1:]) for shape in range(5)] == list(shapes_of(48))
+    sizes = [tuple(create(sides=Sides(32, 32))[Key(1, 4, 0, shape)].image.shape[1:]) for shape in range(5)]
+    assert sizes == [(32, 64), (32, 64), (64, 64), (64, 32), (64, 32)]  # of 40 x 56, 40 x 56 and 48 x 48
 
 
 def test_images_have_sides_that_the_model_takes(create):

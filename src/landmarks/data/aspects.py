@@ -28,15 +28,14 @@ _PUBLISHED = {
 }
 
 
-def shapes_of(side: int, multiple: int = 32) -> tuple[tuple[int, int], ...]:
+def shapes_of(side: int) -> tuple[tuple[int, int], ...]:
     """The five (height, width), from wide to tall, of batches whose square has this side; the third is the square.
 
-    The published ones for the sides that the authors used; for others those of 448 pixels, scaled. Their sides are multiples of
-    `multiple`, at least one; the square's is the side as it is.
+    The published ones for the sides that the authors used; for others those of 448 pixels, scaled, to multiples of 8. A network that
+    takes some sides alone is given the nearest of those (`TrainSet`).
     """
-    wide = _PUBLISHED.get(side) or [(side * height / 448, side * width / 448) for height, width in _PUBLISHED[448]]
-    rounded = [(_rounded(height, multiple), _rounded(width, multiple)) for height, width in wide]
-    return (*rounded, (side, side), *((width, height) for height, width in reversed(rounded)))
+    wide = _PUBLISHED.get(side) or tuple((_scaled(side, height), _scaled(side, width)) for height, width in _PUBLISHED[448])
+    return (*wide, (side, side), *((width, height) for height, width in reversed(wide)))
 
 
 def nearest_shape(heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
@@ -78,8 +77,8 @@ def batches_of_one_shape(shapes: np.ndarray, batch: int, unit: int = 1) -> tuple
     return positions, counts.argmax(axis=1).astype(np.int8)
 
 
-def _rounded(pixels: float, multiple: int) -> int:
-    return max(1, round(pixels / multiple)) * multiple
+def _scaled(side: int, of_448: int) -> int:
+    return max(1, round(side * of_448 / 448 / 8)) * 8
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from landmarks.config import Config, TrainSettings
 from landmarks.data.aspects import read_shapes
@@ -14,6 +15,7 @@ from landmarks.data.train_set import Item, TrainSet
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.gallery.batch_sheet import CELL, SheetRow, draw_sheet
+from landmarks.models.checkpoint import build_model
 from landmarks.progress import say
 from landmarks.store.files import atomic_write
 from landmarks.store.tables import read_train
@@ -35,7 +37,10 @@ def show_batch(config: Config, step: int, model: str | None = None) -> Path:
     table = read_train(path)
     images = images_of(table, table, settings.overfit, path)
     shapes = read_shapes(config.tables_folder, images.ids) if settings.aspect_batches else None
-    train_set = TrainSet(config.tables_folder, images.ids, images.labels, settings, config.dataset.max_pixels, shapes=shapes)
+    with torch.device("meta"):  # without weights
+        sides = build_model(config.models[name].model_copy(update={"pretrained": False})).sides
+    pixels = config.dataset.max_pixels
+    train_set = TrainSet(config.tables_folder, images.ids, images.labels, settings, pixels, shapes=shapes, sides=sides)
     order = train_set.order()
     if not 1 <= step <= order.steps:
         raise UserError(f"no step {step}: the training has {order.steps}", where="--step", next=f"--step {min(max(1, step), order.steps)}")
