@@ -15,6 +15,7 @@ from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.ranking import Ranking
 from landmarks.search.rankings import ranking_settings, write_ranking
+from landmarks.stages.evaluate import evaluate
 from landmarks.stages.report import report
 from landmarks.store.artefact import Artefact, read_manifest
 
@@ -178,3 +179,17 @@ def test_no_scored_query_still_makes_a_page(config):
     (config.run.folder / "per_query.csv").write_text("id,usage,group,relevant,knn,sort\n")
     (config.run.folder / "ablation.csv").write_text("chain,map_private,map_public,seconds\nknn,,,0.1\nsort,,,0.2\n")
     assert "<td>–</td>" in report(config).read_text(encoding="utf-8")
+
+
+def test_scores_by_another_ground_truth_are_refused_and_the_page_is_made_again(config):
+    evaluate(config)
+    report(config)
+    path = config.dataset.folder / "retrieval_solution.csv"
+    path.write_text(path.read_text().replace("Public", "Private"))
+    with pytest.raises(UserError, match=r"another ground truth[\s\S]*evaluate"):
+        report(config)
+    evaluate(config)
+    assert ">private<" in report(config).read_text(encoding="utf-8")
+    named = path.rename(path.with_name("other.csv"))
+    with pytest.raises(UserError, match="made with another solution"):
+        report(config.model_copy(update={"dataset": config.dataset.model_copy(update={"solution": named.name})}))

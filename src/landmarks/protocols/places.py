@@ -64,6 +64,7 @@ class PlacesJudge(Judge):
         self._queries = pd.DataFrame({"id": self._tables.test_ids[self._rows], "relevant": positives[self._scored]})
         self._counts = {"scored": int(self._scored.sum()), "without a positive": int((positives == 0).sum())}
         self.choices = _words(config.places)
+        self.truth_files = (folder / "test.csv", folder / "index.csv")
         unmeasured = [str(at) for at in PLACES if not self._measures(at, config.search.neighbours)]
         if unmeasured:
             self.choices |= {"length of lists": f"{config.search.neighbours}: too short for Recall@{', '.join(unmeasured)}"}

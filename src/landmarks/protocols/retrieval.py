@@ -31,7 +31,7 @@ class Retrieval(Protocol):
         path = find_solution(tables.folder, config.dataset.solution)
         if path is None:
             return None
-        return RetrievalJudge(config, tables, read_solution(path, tables.test_ids, tables.index_ids), path.name)
+        return RetrievalJudge(config, tables, read_solution(path, tables.test_ids, tables.index_ids), path)
 
     def score_file(self, config: Config, path: Path) -> None:
         tables = read_tables(config.tables_folder, config.dataset.train_table)
@@ -60,9 +60,10 @@ class RetrievalJudge(Judge):
     headings = {"map_private": "private", "map_public": "public"}
     remedy = "dataset.solution=FILE, one with Private or Public queries"
 
-    def __init__(self, config: Config, tables: Tables, solution: Solution, name: str):
+    def __init__(self, config: Config, tables: Tables, solution: Solution, path: Path):
         self._config, self._tables, self._solution = config, tables, solution
-        self.choices = {"solution": name}
+        self.choices = {"solution": path.name}
+        self.truth_files = (path, *filter(Path.is_file, [tables.folder / GROUPS]))
         groups, relevant = _groups(tables, solution), np.diff(solution.truth.starts)
         self._queries = pd.DataFrame({"id": solution.query_ids, "usage": solution.usages, "group": groups, "relevant": relevant})
         self._counts = {usage: int((solution.usages == usage).sum()) for usage in sorted(set(solution.usages))}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from landmarks.command import next_command
 from landmarks.config import Chain, Config, chain_names, first_verifying, verifies
-from landmarks.datasets.revisited import RevisitedTruth, read_revisited_truth
+from landmarks.datasets.revisited import TRUTH, RevisitedTruth, read_revisited_truth
 from landmarks.metrics.revisited import DIFFICULTIES, average_precision, precision_at, without_junk
 from landmarks.ops.completion import complete_ranks
 from landmarks.rerank.steps.remove_junk import RemoveJunk
@@ -72,6 +72,7 @@ class RevisitedJudge(Judge):
         self._config = config
         self._folder = config.tables_folder
         self._test_ids = read_tables(self._folder, config.dataset.train_table).test_ids
+        self.truth_files = (self._folder / TRUTH,)
         self.choices = {
             "query crop": _crop(bool(config.models), self._folder / "test.csv"),
             "distractors": str(config.dataset.distractors or "none"),

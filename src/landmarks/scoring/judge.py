@@ -12,6 +12,7 @@ import pandas as pd
 
 from landmarks.config import Chain
 from landmarks.errors import UserError
+from landmarks.store.artefact import fingerprint_of_file
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,14 @@ class Judged:
 class Judge(ABC):
     """A dataset's ground truth; opened once, it judges any chain whose rankings are there.
 
-    protocol  its name
-    title     what is measured, in a word
-    compared  what `decisive` is, in words
-    short     the same, before a number
-    headings  measure -> the heading of its column
-    remedy    what to do where no query is scored
-    choices   what changes the numbers of this protocol alone, in words
+    protocol     its name
+    title        what is measured, in a word
+    compared     what `decisive` is, in words
+    short        the same, before a number
+    headings     measure -> the heading of its column
+    remedy       what to do where no query is scored
+    choices      what changes the numbers of this protocol alone, in words
+    truth_files  the files that say what is to be found
     """
 
     protocol: ClassVar[str]
@@ -47,6 +49,7 @@ class Judge(ABC):
     headings: ClassVar[dict[str, str]]
     remedy: ClassVar[str] = "use the ground truth of this very dataset"
     choices: dict[str, str]
+    truth_files: tuple[Path, ...] = ()
 
     @property
     @abstractmethod
@@ -77,6 +80,10 @@ class Judge(ABC):
     def ignored_images(self, query: str) -> set[str]:
         """The index ids that are neither right nor wrong."""
         return set()
+
+    def truth(self) -> dict[str, str]:
+        """The name and the digest of each of the files that say what is to be found."""
+        return {path.name: fingerprint_of_file(path) for path in self.truth_files}
 
     def decisive_column(self, name: str) -> str:
         """Which of the columns of `per_query` holds what chains are compared by."""

@@ -39,6 +39,13 @@ def score_prefixes(config: Config, judge: Judge, run_as: Callable[[Chain], tuple
             Evaluation(model_name(config.models), name, judge.protocol, str(config.dataset.folder), made, judged.numbers, fingerprint)
         )
     table = pd.concat([judge.queries, pd.DataFrame(per_query, index=judge.queries.index)], axis=1)
-    results = {"unit": "percent", "protocol": judge.protocol, "choices": made, "queries": judge.counts, "chains": metrics}
+    results = {
+        "unit": "percent",
+        "protocol": judge.protocol,
+        "choices": made,
+        "truth": judge.truth(),
+        "queries": judge.counts,
+        "chains": metrics,
+    }
     results |= judge.more_results(table, names) | {"versions": library_versions()}
     return Scores(results, pd.DataFrame(rows), table, evaluations)
