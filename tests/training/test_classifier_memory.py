@@ -35,4 +35,5 @@ def highest(loss, classes, centres, dimensions, part, optimizer):
 def test_it_is_what_is_allocated(case):
     memory = classifier_memory(*case[1:])
     assert sum(memory) == pytest.approx(highest(*case), rel=0.1)
-    assert memory.weights == 4 * case[1] * case[2] * case[3]
+    assert memory.weights == 4 * case[1] * case[2] * case[3] and memory.average == 0
+    assert sum(classifier_memory(*case[1:], averaged=True)) == sum(memory) + memory.weights

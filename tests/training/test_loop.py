@@ -63,3 +63,9 @@ def test_a_second_run_repeats_only_the_steps_after_the_checkpoint(run, tmp_path,
     run(epochs=2, checkpoint_minutes=0, log_steps=1)
     assert "train m: continues after step 3 of 4" in capsys.readouterr().out
     assert [line["step"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
+
+
+def test_gradients_can_be_left_as_long_as_they_are(run):
+    """Without clipping the steps are those of a limit that none reaches, and the norm is still measured."""
+    never, far, near = (run(epochs=2, clip_norm=limit, learning_rate=0.1) for limit in (None, 1e30, 0.01))
+    assert never["loss"] == far["loss"] != near["loss"] and never["gradient_norm"] == far["gradient_norm"] > 0.1

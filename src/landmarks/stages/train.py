@@ -202,10 +202,11 @@ def _train_set(folder: Path, model: Path, images: TrainingImages, settings: Trai
 
 def _say_memory(name: str, settings: TrainSettings, learner: Learner, part: int) -> None:
     classifier, dimensions = learner.classifier, learner.model.dimensions
-    memory = classifier_memory(classifier.classes, classifier.centres, dimensions, part, settings.optimizer)
-    weights, gradients, optimizer, computed, total = map(format_bytes, (*memory, sum(memory)))
+    memory = classifier_memory(classifier.classes, classifier.centres, dimensions, part, settings.optimizer, settings.ema > 0)
+    weights, gradients, optimizer, average, computed, total = map(format_bytes, (*memory, sum(memory)))
+    average = f", average {average}" if memory.average else ""
     centres = f" x {classifier.centres} centres" if classifier.centres > 1 else ""
     say(
         f"train {name}: the classifier of {classifier.classes} landmarks{centres} x {dimensions} dimensions takes {total}: "
-        f"weights {weights}, gradients {gradients}, optimizer {optimizer}, and {computed} while {part} images are computed"
+        f"weights {weights}, gradients {gradients}, optimizer {optimizer}{average}, and {computed} while {part} images are computed"
     )

@@ -13,16 +13,18 @@ class ClassifierMemory(NamedTuple):
     weights    the directions that are trained
     gradients  of the weights
     optimizer  its state: momentum, or AdamW's two moments
+    average    of the weights (train.ema), 0 without one
     computed   beside those while a part of a batch is computed, at its highest
     """
 
     weights: int
     gradients: int
     optimizer: int
+    average: int
     computed: int
 
 
-def classifier_memory(classes: int, centres: int, dimensions: int, part: int, optimizer: str) -> ClassifierMemory:
+def classifier_memory(classes: int, centres: int, dimensions: int, part: int, optimizer: str, averaged: bool = False) -> ClassifierMemory:
     """The memory of a cosine classifier of `classes` x `centres` directions.
 
     The most is needed either where the loss is, with the directions at length 1, every cosine and four arrays of the size of the logits,
@@ -31,7 +33,8 @@ def classifier_memory(classes: int, centres: int, dimensions: int, part: int, op
 
     part       images that a process computes at a time
     optimizer  sgd or adamw
+    averaged   whether an average of the weights is kept
     """
     weights, logits = classes * centres * dimensions * _FLOAT32, part * classes * _FLOAT32
     state = weights * {"sgd": 1, "adamw": 2}[optimizer]
-    return ClassifierMemory(weights, weights, state, max(weights + (centres + 3) * logits, 4 * weights))
+    return ClassifierMemory(weights, weights, state, weights if averaged else 0, max(weights + (centres + 3) * logits, 4 * weights))
