@@ -65,7 +65,7 @@ def test_the_user_s_mistakes_exit_with_2(arguments, capsys):
         (["train", "lr=0.1"], "lr is here: train.learning_rate"),
         (["train", "amp=true"], "train.precision"),
         (["train", "--resume"], "automatic"),
-        (["train", "train.ema=0.99"], "not there"),
+        (["train", "ema=0.99"], "train.ema"),
         (["train", "wandb=true"], "metrics.jsonl"),
         (["config", "--config", "configs/sample.yaml", "--config", "configs/photos.yaml"], "named twice"),
         (["config", "tests"], "unknown section 'tests'"),
