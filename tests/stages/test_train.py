@@ -135,7 +135,16 @@ def test_two_processes_train_as_one(dataset, tmp_path):
     model = {"backbone": "test_efficientnet_gn", "pretrained": False, "dimensions": 0}
     two, one, parts = (
         configure(
-            dataset, tmp_path / name, model=model, epochs=3, accumulate=accumulate, freeze_backbone_steps=3, ema=0.5, learning_rate=0.01
+            dataset,
+            tmp_path / name,
+            model=model,
+            epochs=4,
+            accumulate=accumulate,
+            freeze_backbone_steps=3,
+            ema=0.5,
+            learning_rate=0.01,
+            validation_images=7,
+            keep="best",
         )
         for name, accumulate in (("two", 1), ("one", 1), ("parts", 3))
     )
@@ -164,7 +173,12 @@ def test_two_processes_train_as_one(dataset, tmp_path):
     assert done.stdout.count("2 processes") == 1
     train(one)
     train(parts)
-    losses = {name: [line["loss"] for line in journal(tmp_path / name)] for name in ("two", "one", "parts")}
+    losses, scores = (
+        {name: [line[number] for line in journal(tmp_path / name) if number in line] for name in ("two", "one", "parts")}
+        for number in ("loss", "validation_map")
+    )
+    assert len(scores["one"]) == 4
+    assert scores["two"] == pytest.approx(scores["one"], abs=0.02) and scores["parts"] == pytest.approx(scores["one"], abs=0.02)
     assert len(losses["one"]) == 12 and losses["one"][-1] < losses["one"][0]
     assert losses["two"] == pytest.approx(losses["one"], rel=1e-3)
     assert losses["parts"] == pytest.approx(losses["one"], rel=1e-3)

@@ -90,6 +90,17 @@ class TrainSettings(Settings):
     on_error: Literal["stop", "skip"] = Field(
         "stop", description="an unreadable image stops the training, or another stands in its place and it is listed in the manifest"
     )
+    validation_images: int = Field(
+        0, ge=0, description="images of train that are held out; their neighbours among the rest are scored while training; 0 = none"
+    )
+    validation: Literal["images", "landmarks"] = Field(
+        "images", description="held out are some images of many landmarks; or all images of some landmarks, which says what new ones gain"
+    )
+    validation_gallery: int = Field(
+        10_000, ge=1, description="images at most that the held-out ones are searched in, those of their landmarks first"
+    )
+    validation_steps: int = Field(0, ge=0, description="steps between validations; 0 = one after each epoch")
+    keep: Literal["last", "best"] = Field("last", description="which weights are kept: the last, or the best by validation")
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 on a GPU that has it, float16 on a V100 or T4, float32 on a CPU"
     )
@@ -124,6 +135,12 @@ class TrainSettings(Settings):
     def _has_whole_pairs(self):
         if self.sampler == "pairs" and self.batch_size % 2:
             raise ValueError("sampler=pairs takes an even batch_size")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_the_best(self):
+        if self.keep == "best" and not self.validation_images:
+            raise ValueError("keep=best takes validation_images, as 500")
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -166,7 +167,7 @@ def as_tensors(batch: tuple) -> Batch:
     return Batch(images, labels, weights, skipped)
 
 
-def create_loader(train_set: TrainSet, order: TrainingOrder, workers: int, pinned: bool) -> DataLoader:
+def create_loader(train_set: TrainSet, order: Iterable[list[Key]], workers: int, pinned: bool) -> DataLoader:
     """Batches in the given order, for `as_tensors`, prepared by `workers` processes; `pinned` memory makes the copy to a GPU faster."""
     return DataLoader(
         train_set,

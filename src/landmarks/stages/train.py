@@ -24,17 +24,20 @@ from landmarks.progress import say
 from landmarks.quantities import format_bytes
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.tables import positions, read_train
+from landmarks.training.best import BEST
 from landmarks.training.classifier_memory import classifier_memory
 from landmarks.training.hardware import start_accelerator
+from landmarks.training.held_out import hold_out
 from landmarks.training.images import BEGUN, TrainingImages, read_begun_shapes, training_images, write_begun
 from landmarks.training.learner import Learner, create_learner
 from landmarks.training.loop import run_training
 from landmarks.training.resume import RESUME
 from landmarks.training.skipped import SKIPPED, read_skipped
+from landmarks.training.validation import Validation
 
 _SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes", "on_error"}  # train settings that do not change the result
 
-_WHILE_TRAINING = (RESUME, BEGUN, SKIPPED)  # files that a finished model does not need
+_WHILE_TRAINING = (RESUME, BEGUN, SKIPPED, BEST)  # files that a finished model does not need
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,12 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
     name, settings, artefact = training.name, training.settings, training.artefact
     first, part, continues = accelerator.is_main_process, 0, False
     images: TrainingImages | None = None
+    validation: Validation | None = None
     if training.learns:
         images, continues = training_images(folder / dataset.train_table, artefact.folder, artefact.recipe, settings.overfit)
         if settings.overfit and first:
             say(f"train {name}: on {len(images.ids)} images only (train.overfit), to see that its parts learn; the model has no other use")
+        images, validation = _hold_out(name, folder, images, settings, dataset.max_pixels)
         part = steps_and_part(epoch_length(images.labels, settings.sampler), settings, accelerator.num_processes)[1]
         if first:
             _require_images(name, folder, images, settings)
@@ -151,7 +156,7 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
                 if (side := learner.model.sides.one(size)) != size:
                     say(f"train {name}: crops of {side} pixels, not {size}: {training.model.backbone} takes {learner.model.sides}")
         train_set = _train_set(folder, artefact.folder, images, settings, dataset.max_pixels, learner.model.sides)
-        line = run_training(name, artefact.folder, learner, train_set, settings, accelerator)
+        line = run_training(name, artefact.folder, learner, train_set, settings, accelerator, validation)
         facts = {"images": len(images.ids), "classes": images.classes} | line
         accelerator.wait_for_everyone()  # until every process has listed what it skipped
         if skipped := read_skipped(artefact.folder):
@@ -181,6 +186,17 @@ def _require_images(name: str, folder: Path, images: TrainingImages, settings: T
         require_images(folder, "train", wanted)
     if missing:
         say(f"train {name}: {len(missing)} of {len(wanted)} images are missing, first '{missing[0]}': others stand in their places")
+
+
+def _hold_out(
+    name: str, folder: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int
+) -> tuple[TrainingImages, Validation | None]:
+    """What is trained on, and the held-out images, if any."""
+    if not settings.validation_images:
+        return images, None
+    by_landmark = settings.validation == "landmarks"
+    held = hold_out(images.labels, settings.validation_images, settings.validation_gallery, landmarks=by_landmark, seed=settings.seed)
+    return images.only(held.training), Validation(name, folder, images, held, settings, max_pixels)
 
 
 def _train_set(folder: Path, model: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int, sides: Sides) -> TrainSet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,10 @@ class TrainingImages:
     @property
     def classes(self) -> int:
         return len(self.counts)
+
+    def only(self, places: np.ndarray) -> TrainingImages:
+        """Some of the images that are trained on: (m,) integers 0..n-1, or (n,) bool."""
+        return replace(self, rows=self.rows[places], labels=self.labels[places], removed=self.removed[places])
 
 
 def training_images(path: Path, folder: Path, recipe: dict[str, Any], overfit: int) -> tuple[TrainingImages, bool]:

@@ -23,6 +23,7 @@ from landmarks.models.architectures import synchronise_batchnorm
 from landmarks.progress import progress, say
 from landmarks.quantities import format_bytes
 from landmarks.seeds import seed_of
+from landmarks.training.best import BestWeights
 from landmarks.training.ema import WeightAverage
 from landmarks.training.journal import append_line, remove_lines_after
 from landmarks.training.learner import Learner
@@ -31,15 +32,23 @@ from landmarks.training.recompute import statistics_kept
 from landmarks.training.resume import read_resume, write_resume
 from landmarks.training.schedule import learning_rate
 from landmarks.training.skipped import SkippedImages
+from landmarks.training.validation import AT, Validation
 from landmarks.training.window import Window
 
 
 def run_training(
-    name: str, folder: Path, learner: Learner, train_set: TrainSet, settings: TrainSettings, accelerator: Accelerator
+    name: str,
+    folder: Path,
+    learner: Learner,
+    train_set: TrainSet,
+    settings: TrainSettings,
+    accelerator: Accelerator,
+    validation: Validation | None = None,
 ) -> dict[str, float]:
     """Train `learner` in place; its folder gets metrics.jsonl and, every few minutes, a checkpoint to resume from.
 
-    name  of the model, for messages
+    name        of the model, for messages
+    validation  measured after every epoch, or as settings say; where the best weights are to be kept, the learner has these in the end
     Returns the last line of the journal. Raises UserError for an unreadable image and a loss that is not finite.
     """
     first, device = accelerator.is_main_process, accelerator.device
@@ -69,6 +78,8 @@ def run_training(
     with interrupts_held():  # from the loader's processes
         parts = iter(loader)
     window = Window(settings, accelerator, done)
+    best = BestWeights(folder)
+    every = settings.validation_steps or order.steps_per_epoch
     line: dict[str, float] = {}
     bar = progress(None, f"train {name}", "image", total=order.steps * images_a_step, done=done * images_a_step, hidden=not first)
     logged = saved = time.monotonic()
@@ -98,6 +109,18 @@ def run_training(
                 if first:
                     append_line(folder, line)
                     _show(bar, line, learner)
+            if validation is not None and (finished % every == 0 or finished == order.steps):
+                started = time.monotonic()
+                window.require_finite()
+                with average.applied() if average is not None else nullcontext():
+                    score = validation.measure(learner, (finished - 1) // order.steps_per_epoch, accelerator)
+                    is_best = first and settings.keep == "best" and best.offer(finished, score, learner)
+                if first:
+                    append_line(folder, {"step": finished, "epoch": finished / order.steps_per_epoch, "validation_map": score})
+                    note = ", the best so far" if is_best else ""
+                    say(f"train {name}: step {finished}: mAP@{AT} of the held-out images {score:.2%}{note}")
+                line["validation_map"] = score
+                logged += time.monotonic() - started
             # Every process has the same weights, so the first alone decides and writes.
             if first and finished < order.steps and now - saved >= 60 * settings.checkpoint_minutes:
                 window.require_finite()
@@ -105,6 +128,10 @@ def run_training(
                 saved = time.monotonic()
     if average is not None:
         average.apply()
+    if first and settings.keep == "best":
+        best.apply(learner)
+        line |= {"kept_step": best.step, "validation_map": best.score}
+        say(f"train {name}: kept are the weights of step {best.step}, mAP@{AT} {best.score:.2%}")
     learner.eval()
     return line
 

@@ -1,0 +1,91 @@
+"""Validation while training: mAP@100 of held-out training images among the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from landmarks.config import TrainSettings
+from landmarks.data.sampler import Key
+from landmarks.data.train_set import TrainSet, as_tensors, create_loader
+from landmarks.errors import UserError
+from landmarks.lifeline import interrupts_held
+from landmarks.machine import loader_workers
+from landmarks.metrics.google_landmarks import average_precision
+from landmarks.ops.knn import exact_knn
+from landmarks.progress import progress
+from landmarks.training.held_out import HeldOut
+from landmarks.training.images import TrainingImages
+from landmarks.training.learner import Learner
+
+AT = 100
+
+
+class Validation:
+    """The held-out images and those they are searched in, at the size of the epoch, the middle of each without augmentation."""
+
+    def __init__(self, name: str, folder: Path, images: TrainingImages, held: HeldOut, settings: TrainSettings, max_pixels: int):
+        self._name, self._settings = name, settings
+        rows = np.union1d(held.queries, held.gallery)
+        self._queries, self._gallery = np.searchsorted(rows, held.queries), np.searchsorted(rows, held.gallery)
+        self._folder, self._images, self._max_pixels = folder, images.only(rows), max_pixels
+
+    def measure(self, learner: Learner, epoch: int, accelerator: Accelerator) -> float:
+        """mAP@100, 0 to 1, the same in every process; the learner then is in training mode. To be called by every process.
+
+        Raises UserError for an unreadable image, as the settings say.
+        """
+        descriptors, labels = self._describe(learner, epoch, accelerator)
+        return mean_average_precision(descriptors, labels, self._queries, self._gallery)
+
+    def _describe(self, learner: Learner, epoch: int, accelerator: Accelerator) -> tuple[np.ndarray, np.ndarray]:
+        """Descriptors (n, dimensions) float32 and labels (n,) of the images in their order; each process computes its share."""
+        world, rank, device = accelerator.num_processes, accelerator.process_index, accelerator.device
+        images, plain = self._images, self._settings.model_copy(update={"augmentation": "none", "aspect_batches": False})
+        removed = images.removed if images.removed.any() else None
+        pictures = TrainSet(self._folder, images.ids, images.labels, plain, self._max_pixels, removed=removed, sides=learner.model.sides)
+        count = -(-len(pictures) // world)
+        mine = np.resize(np.arange(len(pictures)), count * world)[rank::world]  # the first ones again where it does not divide
+        batch = max(1, self._settings.batch_size // (world * self._settings.accumulate))
+        batches = [[Key(epoch, int(row)) for row in mine[start : start + batch]] for start in range(0, count, batch)]
+        workers = loader_workers(self._settings.workers, on_gpu=device.type == "cuda")
+        loader = create_loader(pictures, batches, workers, device.type == "cuda")
+        found: list[tuple[torch.Tensor, torch.Tensor]] = []
+        learner.eval()
+        with interrupts_held():  # from the loader's processes
+            parts = iter(loader)
+        with progress(None, f"validate {self._name}", "image", total=count * world, hidden=rank > 0) as bar:
+            for part in parts:
+                if isinstance(part, UserError):
+                    raise part
+                batched, labels, *_ = as_tensors(part)
+                with torch.no_grad(), accelerator.autocast():
+                    described = learner.model(batched.to(device, non_blocking=True)).float()
+                found.append((described, labels.to(device)))
+                bar.update(len(batched) * world)
+        learner.train()
+        columns = [accelerator.gather(torch.cat(tensors)) for tensors in zip(*found, strict=True)]
+        # Process after process -> image after image, without those that were computed twice.
+        ordered = [column.unflatten(0, (world, count)).transpose(0, 1).flatten(0, 1)[: len(pictures)] for column in columns]
+        return ordered[0].cpu().numpy(), ordered[1].cpu().numpy()
+
+
+def mean_average_precision(descriptors: np.ndarray, labels: np.ndarray, queries: np.ndarray, gallery: np.ndarray) -> float:
+    """mAP@100 of the queries' nearest neighbours in the gallery; images of the same label are true, a query itself is left out.
+
+    descriptors       (n, d) float32, rows of length 1
+    labels            (n,) integers
+    queries, gallery  rows of both
+    Queries without a true image in the gallery do not count; NaN where none counts.
+    """
+    found, _ = exact_knn(descriptors[queries], descriptors[gallery], AT + 1)
+    itself = np.where(np.isin(queries, gallery), np.searchsorted(gallery, queries), -2)  # the gallery is in ascending order
+    behind = np.argsort(found == itself[:, None], axis=1, kind="stable")  # the query itself goes to the end
+    found = np.take_along_axis(found, behind, axis=1)[:, :AT]
+    truth = [np.flatnonzero((labels[gallery] == labels[query]) & (gallery != query)) for query in queries]
+    offsets = np.cumsum([0, *map(len, truth)])
+    precisions = average_precision(found, np.concatenate(truth), offsets, AT)
+    return float(np.nanmean(precisions)) if not np.isnan(precisions).all() else float("nan")
