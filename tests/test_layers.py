@@ -13,7 +13,7 @@ LAYERS = [
     {"ops", "metrics"},
     {"store"},
     {"datasets"},
-    {"device", "remote", "search"},
+    {"device", "processes", "remote", "search"},
     {"models", "data", "gallery", "summary"},
     {"scoring", "training", "extraction"},
     {"rerank"},

@@ -53,7 +53,7 @@ def configure(dataset, run_folder, models=("tiny",), model=None, **settings):
 def journal(run_folder, name="tiny"):
     """The lines of metrics.jsonl without the speed, which no two runs share."""
     lines = [json.loads(text) for text in (run_folder / "models" / name / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "images_per_second"} for line in lines]
+    return [{key: value for key, value in line.items() if key not in ("images_per_second", "waiting_for_images")} for line in lines]
 
 
 def weights(run_folder, name="tiny"):

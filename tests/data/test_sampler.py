@@ -21,8 +21,8 @@ def batches(settings, world=1, shapes=None, start=0):
     """The Keys of each whole batch, in no order."""
     ranks = [list(TrainingOrder(LABELS, settings, rank, world, start, shapes)) for rank in range(world)]
     parts = [sum((rank[n] for rank in ranks), []) for n in range(len(ranks[0]))]
-    steps = range(0, len(parts), settings.accumulate)
-    return [sorted(sum((parts[step + n] for n in range(settings.accumulate)), [])) for step in steps]
+    steps = range(0, len(parts), settings.parts)
+    return [sorted(sum((parts[step + n] for n in range(settings.parts)), [])) for step in steps]
 
 
 def test_an_epoch_sees_each_image_once_but_for_the_last_incomplete_batch():

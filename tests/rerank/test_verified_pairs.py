@@ -121,15 +121,19 @@ def test_no_pairs_and_images_without_features(config):
 def test_on_a_gpu_tensors_verify_and_keep_a_table_of_their_own(config, monkeypatch):
     on_cpu, batches = verified(config).counts(*ALL), []
 
-    def on_tensors(queries, index, pairs, seeds, settings, device):
+    def on_tensors(queries, index, pairs, seeds, settings, device, batch):
         assert device.type == "cuda"
+        if batch > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory")
         batches.append(len(pairs))
         return verify_pairs_torch(queries, index, pairs, seeds, settings, "cpu")
 
     verify_pairs_torch = module.verify_pairs_torch
     monkeypatch.setattr(module, "verify_pairs_torch", on_tensors)
     monkeypatch.setattr(module, "choose_device", lambda requested: (torch.device("cuda"), "a card"))
-    found = verified(config).counts(*ALL)
+    opened = verified(config)
+    found = opened.counts(*ALL)
+    assert opened._on_a_gpu == 64, "halved twice, and remembered"
     assert sum(batches) == 36, "nothing of the other processor's table was taken"
     np.testing.assert_array_equal(found.matches, on_cpu.matches)
     same = ALL[0] % 3 == ALL[1] % 3

@@ -76,7 +76,7 @@ def test_what_is_up_to_date_is_left_alone_and_limits_verify_nothing_again(overri
     assert run(overrides) == path and path.stat().st_mtime_ns == before
     assert "clean: up to date" in capsys.readouterr().out
     monkeypatch.setattr(verified_pairs, "verify_pairs", None)
-    monkeypatch.setattr(module, "knn_blocks", None)
+    monkeypatch.setattr(module, "open_index", None)
     run(overrides, "clean.min_images=4")
     assert read_train(path).landmark_ids.tolist() == [5] * 5
     run(overrides, "clean.min_pairs=5")

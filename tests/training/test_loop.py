@@ -3,12 +3,14 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from accelerate import Accelerator
 
 from landmarks.config import ModelSettings, TrainSettings
 from landmarks.data.train_set import TrainSet
 from landmarks.datasets.images import image_path
-from landmarks.training import loop
+from landmarks.errors import UserError
+from landmarks.training import loop, memory
 from landmarks.training.journal import read_lines
 from landmarks.training.learner import create_learner
 from landmarks.training.loop import run_training
@@ -39,7 +41,7 @@ def test_lines_come_every_few_steps_and_at_the_last(run, tmp_path):
     lines = read_lines(tmp_path)
     assert [line["step"] for line in lines] == [3, 6, 8] and lines[-1] == last
     assert [line["epoch"] for line in lines] == [1.5, 3, 4]
-    assert set(last) == {"step", "epoch", "loss", "accuracy", "gradient_norm", "learning_rate", "images_per_second"}
+    assert set(last) == {"step", "epoch", "loss", "accuracy", "gradient_norm", "learning_rate", "images_per_second", "waiting_for_images"}
     assert last["learning_rate"] == pytest.approx(TrainSettings().final_learning_rate)
     assert not (tmp_path / RESUME).exists()
 
@@ -49,6 +51,26 @@ def test_little_shared_memory_is_said_at_the_start(run, monkeypatch, capsys):
     monkeypatch.setattr(loop, "free_shared_memory", lambda: 64 << 20)
     run(epochs=1, workers=1)
     assert "67.1 MB free in /dev/shm: loading processes hand over pictures through pipes" in capsys.readouterr().out
+
+
+def test_running_out_of_memory_later_names_the_setting_and_the_next_run_begins_with_more_parts(run, tmp_path, monkeypatch):
+    step, calls = loop._one_step, []
+
+    def out_at_the_third(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "_one_step", out_at_the_third)
+    with pytest.raises(UserError, match=r"(?s)memory is not enough.*step 3, train.accumulate=1.*continues with a batch in 2 parts"):
+        run(epochs=2, checkpoint_minutes=0)
+    monkeypatch.setattr(memory, "may_run_out", lambda device: True)
+    run(epochs=2)
+    assert [arguments[3].parts for arguments in calls] == [1] * 3 + [2] * 2
+    calls.clear()
+    with pytest.raises(UserError, match=r"train.accumulate=2, with run.overwrite=true"):
+        run(epochs=4, accumulate=1)
 
 
 def test_checkpoints_are_written_after_every_step_but_the_last_if_so_configured(run, tmp_path, monkeypatch):

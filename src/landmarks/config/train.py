@@ -43,9 +43,16 @@ class TrainSettings(Settings):
         448, description="side of the training crops, pixels; a list: growing sizes, each for an equal share of the epochs"
     )
     batch_size: int = Field(32, ge=2, description="images a step, all processes and accumulated parts together")
-    accumulate: int = Field(1, ge=1, description="parts that a process computes one after the other for one step")
+    accumulate: int | None = Field(
+        None, ge=1, description="parts that a process computes one after the other for one step; unset: as few as the GPUs' memory allows"
+    )
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, description="at its highest")
+    scale_rate: int = Field(
+        0,
+        ge=0,
+        description="batch size that learning_rate is meant for: it is multiplied by batch_size / this (Goyal et al.); 0 = as it is",
+    )
     head_learning_rate_factor: float = Field(1.0, gt=0, description="the head and classifier learn this much faster than the backbone")
     schedule: Literal["cosine", "linear"] = Field("cosine", description="how the rate falls after the warm-up")
     final_learning_rate: float = Field(3e-6, ge=0, description="at the last step")
@@ -110,6 +117,16 @@ class TrainSettings(Settings):
     checkpoint_minutes: float = Field(10.0, ge=0, description="a checkpoint to resume from at least this often; 0 = every step")
     log_steps: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
     seed: int = Field(0, ge=0, description="order, augmentation and starting weights derive from it")
+
+    @property
+    def parts(self) -> int:
+        """Of a process's share of a batch."""
+        return self.accumulate or 1
+
+    @property
+    def peak_rate(self) -> float:
+        """The learning rate at its highest, for this batch size."""
+        return self.learning_rate * (self.batch_size / self.scale_rate if self.scale_rate else 1)
 
     @property
     def sizes(self) -> tuple[int, ...]:

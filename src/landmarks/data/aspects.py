@@ -8,14 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from landmarks.data.raster import Damaged, open_picture, orientation_of
+from landmarks.data.images import upright_size
 from landmarks.datasets.images import image_path
-from landmarks.errors import UserError
 from landmarks.lifeline import cancelled_on_error, interrupts_held
 from landmarks.progress import progress
-from landmarks.reading import open_regular
 
 SQUARE = 2  # the place of the square among the five shapes
 _LIMITS = (0.67, 0.77, 1.33, 1.5)  # height / width at which the next shape begins, as in the authors' code
@@ -50,7 +47,7 @@ def read_shapes(folder: Path, ids: np.ndarray) -> np.ndarray:
     """
     with cancelled_on_error(ThreadPoolExecutor(max(4, os.cpu_count() or 1))) as threads:
         with interrupts_held():
-            sizes: Iterator[tuple[int, int]] = threads.map(lambda id: _size(image_path(folder, "train", str(id))), ids)
+            sizes: Iterator[tuple[int, int]] = threads.map(lambda id: upright_size(image_path(folder, "train", str(id))) or (1, 1), ids)
         heights, widths = np.array(list(progress(sizes, "sizes of the train images", "image", total=len(ids)))).reshape(-1, 2).T
     return nearest_shape(heights, widths)
 
@@ -79,13 +76,3 @@ def batches_of_one_shape(shapes: np.ndarray, batch: int, unit: int = 1) -> tuple
 
 def _scaled(side: int, of_448: int) -> int:
     return max(1, round(side * of_448 / 448 / 8)) * 8
-
-
-def _size(path: Path) -> tuple[int, int]:
-    try:
-        with open_regular(path) as file:
-            picture = open_picture(file)
-            width, height = picture.size
-            return (width, height) if orientation_of(picture) >= 5 else (height, width)
-    except (UserError, OSError, Damaged, Image.DecompressionBombError):
-        return (1, 1)

@@ -26,13 +26,13 @@ class Key(NamedTuple):
 def steps_and_part(images: int, settings: TrainSettings, world: int = 1) -> tuple[int, int]:
     """(steps an epoch, images that one process computes at a time).
 
-    A batch is divided into world x settings.accumulate equal parts. The last, incomplete batch of an epoch is left out; with fewer
+    A batch is divided into world x settings.parts equal parts. The last, incomplete batch of an epoch is left out; with fewer
     images than one batch, the batch is as large as they allow. Raises UserError where the batch does not divide into such parts.
 
     images  that an epoch draws (`epoch_length`)
     """
-    parts = world * settings.accumulate
-    divisor = f"{world} processes x train.accumulate={settings.accumulate}"
+    parts = world * settings.parts
+    divisor = f"{world} processes x train.accumulate={settings.parts}"
     if settings.batch_size % parts:
         raise UserError(
             f"train.batch_size={settings.batch_size} does not divide into {divisor} equal parts",
@@ -77,7 +77,7 @@ def plan_epoch(labels: np.ndarray, settings: TrainSettings, epoch: int, steps: i
 class TrainingOrder:
     """The batch sampler of a whole training, from step `start` on: lists of Keys, one a part.
 
-    Every batch holds the same images whatever `world` and settings.accumulate are; each process has its own share of them.
+    Every batch holds the same images whatever `world` and settings.parts are; each process has its own share of them.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class TrainingOrder:
         self.steps = self.steps_per_epoch * settings.epochs
 
     def __len__(self) -> int:
-        return (self.steps - self.start) * self.settings.accumulate
+        return (self.steps - self.start) * self.settings.parts
 
     def __iter__(self) -> Iterator[list[Key]]:
         for epoch in range(self.start // self.steps_per_epoch, self.settings.epochs):
@@ -103,7 +103,7 @@ class TrainingOrder:
                 yield from step
 
     def _steps(self, epoch: int, start: int) -> Iterator[list[list[Key]]]:
-        accumulate, batch = self.settings.accumulate, self.part * self.world * self.settings.accumulate
+        accumulate, batch = self.settings.parts, self.part * self.world * self.settings.parts
         plan = plan_epoch(self.labels, self.settings, epoch, self.steps_per_epoch, batch, self.shapes)
         cut = (self.steps_per_epoch, accumulate, self.world, self.part)
         rows, repeats = plan.rows.reshape(cut)[:, :, self.rank], plan.repeats.reshape(cut)[:, :, self.rank]

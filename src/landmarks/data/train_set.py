@@ -110,9 +110,13 @@ class TrainSet(Dataset):
             )
         return UserError(error.what, where=error.where, next=f"{error.next}, or train.on_error=skip; the same command then goes on")
 
-    def order(self, rank: int = 0, world: int = 1, start: int = 0) -> TrainingOrder:
-        """The batches of the whole training from step `start` on, those of process `rank` of `world`."""
-        return TrainingOrder(self.labels, self.settings, rank, world, start, self.shapes)
+    def order(self, rank: int = 0, world: int = 1, start: int = 0, *, parts: int | None = None) -> TrainingOrder:
+        """The batches of the whole training from step `start` on, those of process `rank` of `world`.
+
+        parts  of its share of a batch; None: as the settings say
+        """
+        settings = self.settings if parts is None else self.settings.model_copy(update={"accumulate": parts})
+        return TrainingOrder(self.labels, settings, rank, world, start, self.shapes)
 
     def _read(self, key: Key) -> torch.Tensor | UserError:
         id = str(self.ids[key.row])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from accelerate import PartialState
 
 from landmarks.config import Config, RunSettings
 from landmarks.datasets.images import require_images
@@ -16,11 +14,10 @@ from landmarks.extraction.describe import make_shards
 from landmarks.extraction.jobs import ExtractionJob, local_job, new_local_bytes
 from landmarks.extraction.processor import Processor, choose_processor, open_model
 from landmarks.models.global_model import GlobalModel
+from landmarks.processes import Processes, all_processes
 from landmarks.progress import progress, say
 from landmarks.store.artefact import MANIFEST
 from landmarks.store.disk import require_space
-
-_WAITING_SECONDS = 10  # until a process reports what it is waiting for
 
 
 def run_extraction(config: Config, stage: str, plan: Callable[[str], Iterable[ExtractionJob]]) -> list[Path]:
@@ -34,29 +31,29 @@ def run_extraction(config: Config, stage: str, plan: Callable[[str], Iterable[Ex
     (run.overwrite=false), and for a disk that is too small.
     """
     processor = choose_processor(config.run.device, config.extract.precision)
-    state = PartialState(cpu=processor.device.type == "cpu")
-    if state.is_main_process:
+    processes = all_processes(processor.device)
+    if processes.first:
         say(f"{stage} on {processor}")
         _prepare([job for job in plan(processor.precision) if not job.is_complete()], config.run)
-    state.wait_for_everyone()  # no shard is written before the first process has removed the outputs of other settings
+    processes.meet()  # no shard is written before the first process has removed the outputs of other settings
     open_last = lru_cache(maxsize=1)(lambda folder: open_model(folder, processor))
     folders: list[Path] = []
     for job in plan(processor.precision):
         folders += [output.artefact.folder for output in job.outputs]
         if job.is_complete():
-            if state.is_main_process:
+            if processes.first:
                 say(f"{job.name}: up to date")
             continue
-        if not state.is_main_process:
+        if not processes.first:
             for output in job.outputs:
                 output.artefact.share()
         model = open_last(job.model_folder)
         unmade = [output.path(shard, job.shard_ids(shard)) for shard in job.shards for output in job.unmade(shard)]
-        _make_own_shards(job, model, processor, state)
-        if state.is_main_process:
-            _wait_for(unmade, "the shards of the other processes", state)
+        _make_own_shards(job, model, processor, processes)
+        if processes.first:
+            processes.wait_for(unmade, "the shards of the other processes")
             job.seal(model.dimensions)
-    _wait_for([folder / MANIFEST for folder in folders], "the first process to finish", state)
+    processes.wait_for([folder / MANIFEST for folder in folders], "the first process to finish")
     return folders
 
 
@@ -95,25 +92,15 @@ def _require_space(jobs: list[ExtractionJob], run_folder: Path) -> None:
     say(f"local features: {words}")
 
 
-def _make_own_shards(job: ExtractionJob, model: GlobalModel, processor: Processor, state: PartialState) -> None:
+def _make_own_shards(job: ExtractionJob, model: GlobalModel, processor: Processor, processes: Processes) -> None:
     """Make those of this process's shards that do not exist yet."""
-    own = job.shards[state.process_index :: state.num_processes]
+    own = processes.own(job.shards)
     unmade = [shard for shard in own if job.unmade(shard)]
-    if len(unmade) < len(own) and state.is_main_process:
+    if len(unmade) < len(own) and processes.first:
         say(f"{job.name}: {len(own) - len(unmade)} of {len(own)} shards are there, continuing with the others")
     if not unmade:
         return
-    what = f"{job.model} {job.split}" + (f", 1 of {state.num_processes} processes" if state.num_processes > 1 else "")
+    what = f"{job.model} {job.split}" + (f", 1 of {processes.count} processes" if processes.count > 1 else "")
     total, to_describe = sum(len(job.shard_ids(shard)) for shard in own), sum(len(job.lacking(shard)) for shard in unmade)
-    with progress(None, what, "image", total=total, done=total - to_describe, hidden=not state.is_main_process) as bar:
+    with progress(None, what, "image", total=total, done=total - to_describe, hidden=not processes.first) as bar:
         make_shards(job, unmade, model, processor, bar)
-
-
-def _wait_for(paths: list[Path], what: str, state: PartialState) -> None:
-    """Wait by looking at the files: a collective call would give up on processes that are slower by half an hour."""
-    began, reported = time.monotonic(), False
-    while missing := [path for path in paths if not path.exists()]:
-        if not reported and time.monotonic() - began > _WAITING_SECONDS and state.is_main_process:
-            say(f"waiting for {what}: {len(missing)} missing, first {missing[0]}")
-            reported = True
-        time.sleep(0.2)

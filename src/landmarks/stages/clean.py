@@ -10,11 +10,13 @@ import pandas as pd
 
 from landmarks.command import next_command
 from landmarks.config import CleanSettings, Config
+from landmarks.device import choose_device
 from landmarks.extraction.jobs import local_bytes_per_image, local_recipe
 from landmarks.extraction.run import extract_features
 from landmarks.gallery.chart import bar_chart
 from landmarks.ops.cleaning import images_to_keep, same_label_neighbours
-from landmarks.ops.knn import knn_blocks
+from landmarks.ops.knn import open_index
+from landmarks.processes import Processes, all_processes
 from landmarks.progress import progress, say
 from landmarks.quantities import format_bytes
 from landmarks.rerank.verified_pairs import VerifiedPairs
@@ -49,16 +51,35 @@ def clean(config: Config) -> Path:
     settings |= {"local": local_recipe(config.extract), "model": model}
     inputs = {"same_label": nearest.fingerprint, "model": read_manifest(config.run.folder / "models" / model)["fingerprint"]}
     artefact = Artefact(config.run.folder / "clean", "clean", settings, inputs)
-    if artefact.is_complete():
-        say("clean: up to date")
+    processes = all_processes(choose_device(config.run.device)[0])
+    complete = artefact.is_complete()
+    processes.meet()  # all have looked before one begins
+    if complete:
+        if processes.first:
+            say("clean: up to date")
         return artefact.folder / "train_clean.csv"
 
     use_gpu = search_on_gpu(config.run.device)[0]
-    ids, labels, pairs = _same_label_pairs(source, tables.train, nearest, config.clean, use_gpu)
+    ids, labels, pairs = _same_label_pairs(source, tables.train, nearest, config.clean, use_gpu, processes)
     with_pairs = ids[np.unique(pairs)]
     extract_features(config, "clean", model, {"train": with_pairs})
-    inliers, rate = _inliers(VerifiedPairs(config.run, config.verification, model, ("train", "train"), ids, ids), labels, pairs)
-    limits = config.clean
+    verified = VerifiedPairs(config.run, config.verification, model, ("train", "train"), ids, ids, processes=processes)
+    inliers, rate = _inliers(verified, labels, pairs)
+    processes.first_alone(lambda: _finish(config, artefact, nearest, model, (ids, labels, pairs), inliers, rate))
+    return artefact.folder / "train_clean.csv"
+
+
+def _finish(
+    config: Config,
+    artefact: Artefact,
+    nearest: Artefact,
+    model: str,
+    found: tuple[np.ndarray, np.ndarray, np.ndarray],
+    inliers: np.ndarray,
+    rate: float | None,
+) -> None:
+    """Write what stays, and say what it cost. found: as `_same_label_pairs` returns it; rate: verified pairs per second."""
+    limits, (ids, labels, pairs) = config.clean, found
     kept = images_to_keep(labels, pairs, inliers, min_inliers=limits.min_inliers, min_pairs=limits.min_pairs, min_images=limits.min_images)
 
     artefact.begin()
@@ -70,32 +91,40 @@ def clean(config: Config) -> Path:
         pairs_per_image = _count_once(pairs, len(ids)) / max(1, len(ids)), config.clean.pairs
         comparison = read_manifest(nearest.folder).get("seconds_a_comparison")
         say(_cost(local_bytes_per_image(config.models[model], config.extract.local), pairs_per_image, comparison, rate))
-    return artefact.folder / "train_clean.csv"
 
 
 def _same_label_pairs(
-    source: DescriptorSource, train: TrainTable, artefact: Artefact, settings: CleanSettings, use_gpu: bool
+    source: DescriptorSource, train: TrainTable, artefact: Artefact, settings: CleanSettings, use_gpu: bool, processes: Processes
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ids (n,) of the described training images, their labels (n,), pairs (p, 2) int32 of an image and a neighbour of its label."""
     descriptors = source.vectors("train")
     ids, matrix = descriptors.ids, descriptors.matrix
     labels = train.landmark_ids[require_positions(ids, train.ids, "the train table", next_command("extract"))]
-    blocks = range(0, len(ids), BLOCK)
-    if not artefact.is_complete():
-        artefact.begin()
-        done = next((number for number in range(len(blocks)) if not _block_path(artefact, number).exists()), len(blocks))
-        start, began = done * BLOCK, time.perf_counter()
-        with progress(None, "nearest training images", "image", total=len(ids), done=min(start, len(ids))) as bar:
-            found = knn_blocks(matrix[start:], matrix, settings.neighbours + 1, use_gpu=use_gpu, block=BLOCK)  # itself among them
-            for number, (neighbours, _) in enumerate(found, start=done):
-                images = np.arange(number * BLOCK, number * BLOCK + len(neighbours))
-                block = same_label_neighbours(neighbours, images, labels, settings.pairs)
-                write_array(_block_path(artefact, number), block.astype(np.int32))
-                bar.update(len(neighbours))
+    paths = [_block_path(artefact, number) for number in range(-(-len(ids) // BLOCK))]
+    complete = artefact.is_complete()
+    processes.meet()
+    if not complete:
+        processes.first_alone(artefact.begin)
+        if not processes.first:
+            artefact.share()
+        own = list(processes.own(range(len(paths))))
+        unmade = [number for number in own if not paths[number].exists()]
+        began, images = time.perf_counter(), sum(len(ids[number * BLOCK :][:BLOCK]) for number in own)
+        searched = sum(len(ids[number * BLOCK :][:BLOCK]) for number in unmade)
+        search, _ = open_index(matrix if unmade else matrix[:0], use_gpu=use_gpu)
+        with progress(None, "nearest training images", "image", total=images, done=images - searched, hidden=not processes.first) as bar:
+            for number in unmade:
+                rows = np.arange(number * BLOCK, min((number + 1) * BLOCK, len(ids)))
+                neighbours, _ = search(matrix[rows], settings.neighbours + 1)  # itself among them
+                write_array(paths[number], same_label_neighbours(neighbours, rows, labels, settings.pairs).astype(np.int32))
+                bar.update(len(rows))
         seconds = time.perf_counter() - began
-        comparison = seconds / ((len(ids) - start) * len(ids)) if seconds > 1 else None  # less is mostly the time to start
-        artefact.finish(images=len(ids), seconds_a_comparison=comparison)
-    parts = [read_array(_block_path(artefact, number)) for number in range(len(blocks))]
+        if processes.first:
+            processes.wait_for(paths, "the blocks of the other processes")
+            # Of one process; less than a second is mostly the time to start.
+            artefact.finish(images=len(ids), seconds_a_comparison=seconds / (searched * len(ids)) if seconds > 1 else None)
+        processes.meet()
+    parts = [read_array(path) for path in paths]
     return ids, labels, np.concatenate([np.empty((0, 2), np.int32), *parts])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import chain
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pandas as pd
 
 from landmarks.command import next_command, tables_command
 from landmarks.config import Config
+from landmarks.device import choose_device
 from landmarks.errors import UserError
 from landmarks.ops.vectors import BLOCK
+from landmarks.processes import Processes, all_processes
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
 from landmarks.scoring.protocol import protocol_named
@@ -23,8 +26,11 @@ from landmarks.search.spaces import search_on_gpu, write_vector_blocks
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
 from landmarks.store.descriptors import Descriptors
-from landmarks.store.files import read_array
-from landmarks.store.tables import positions, read_ids, read_tables
+from landmarks.store.files import read_array, write_array
+from landmarks.store.tables import Tables, positions, read_ids, read_tables
+
+QUERIES_TOGETHER = 65_536  # that one process searches for at a time
+_PARTS = "parts"
 
 
 def search(config: Config) -> Path:
@@ -43,10 +49,21 @@ def search(config: Config) -> Path:
     splits = ("test", "index", "train") if config.rerank or protocol_named(config.protocol).reads_train else ("test", "index")
     artefacts = {split: space_artefact(config, source.origins, split) for split in splits}
     knn = knn_artefact(config, {split: artefact.fingerprint for split, artefact in artefacts.items()})
-    missing = [split for split in splits if not artefacts[split].is_complete()]
-    if not missing and knn.is_complete():
-        say("search: up to date")
+    missing, ranked = [split for split in splits if not artefacts[split].is_complete()], knn.is_complete()
+    processes = all_processes(choose_device(config.run.device)[0])
+    processes.meet()  # all have looked before one begins
+    if not missing and ranked:
+        if processes.first:
+            say("search: up to date")
         return knn.folder
+    processes.first_alone(lambda: _write_space(tables, source, artefacts, missing))
+    if not ranked:
+        _rank(knn, config.run.folder / "space", config.search.neighbours, config.run.device, processes)
+    return knn.folder
+
+
+def _write_space(tables: Tables, source: DescriptorSource, artefacts: dict[str, Artefact], missing: list[str]) -> None:
+    """Write the vectors of the splits that are missing."""
     vectors = {split: source.vectors(split) for split in missing}  # all are read before the first is written
     for split in missing:
         if split != "train" and len(vectors[split].ids) == 0:
@@ -57,9 +74,6 @@ def search(config: Config) -> Path:
             refuse_alike(vectors[split].matrix, f"the {split}", tables.path(split))
     for split, one in vectors.items():
         _write_vectors(artefacts[split], one, source if split == "index" else None)
-    if not knn.is_complete():
-        _rank(knn, config.run.folder / "space", config.search.neighbours, config.run.device)
-    return knn.folder
 
 
 def _write_vectors(artefact: Artefact, vectors: Descriptors, source: DescriptorSource | None) -> None:
@@ -75,15 +89,43 @@ def _write_vectors(artefact: Artefact, vectors: Descriptors, source: DescriptorS
     artefact.finish(images=len(ids), dimensions=dimensions)
 
 
-def _rank(knn: Artefact, space: Path, neighbours: int, device: str) -> None:
+def _rank(knn: Artefact, space: Path, neighbours: int, device: str, processes: Processes) -> None:
     use_gpu, reason = search_on_gpu(device)
-    say(f"search on {'GPU' if use_gpu else 'CPU'}: {reason}")
+    if processes.first:
+        say(f"search on {'GPU' if use_gpu else 'CPU'}: {reason}")
     queries, index = (read_array(space / split / "vectors.npy", mapped=True) for split in ("test", "index"))
-    knn.begin()
-    indices, scores = search_vectors(queries, index, neighbours, "search test in index", use_gpu)
-    query_ids, index_ids = (read_ids(space / split / "ids.csv") for split in ("test", "index"))
-    write_ranking(knn.folder, Ranking(query_ids, index_ids, indices, scores))
-    knn.finish(queries=len(query_ids), index=len(index_ids), dimensions=index.shape[1])
+    processes.first_alone(knn.begin)
+    if processes.count == 1:
+        indices, scores = search_vectors(queries, index, neighbours, "search test in index", use_gpu)
+    else:
+        indices, scores = _search_together(knn, queries, index, neighbours, use_gpu, processes)
+    if processes.first:
+        query_ids, index_ids = (read_ids(space / split / "ids.csv") for split in ("test", "index"))
+        write_ranking(knn.folder, Ranking(query_ids, index_ids, indices, scores))
+        shutil.rmtree(knn.folder / _PARTS, ignore_errors=True)
+        knn.finish(queries=len(query_ids), index=len(index_ids), dimensions=index.shape[1])
+    processes.meet()
+
+
+def _search_together(
+    knn: Artefact, queries: np.ndarray, index: np.ndarray, neighbours: int, use_gpu: bool, processes: Processes
+) -> tuple[np.ndarray, np.ndarray]:
+    """The lists of all queries, of which each process makes its parts, in files that a run that was cut off finds again."""
+    if not processes.first:
+        knn.share()
+    starts = range(0, len(queries), QUERIES_TOGETHER)
+    paths = [knn.folder / _PARTS / f"{start:09d}.npy" for start in starts]
+    (knn.folder / _PARTS).mkdir(exist_ok=True)
+    own = [(start, path) for start, path in processes.own(list(zip(starts, paths, strict=True))) if not path.exists()]
+    what = f"search test in index, 1 of {processes.count} processes"
+    for start, path in progress(own, what, "block", hidden=not processes.first):
+        part = queries[start : start + QUERIES_TOGETHER]
+        indices, scores = search_vectors(part, index, neighbours, what, use_gpu)
+        write_array(path, np.stack([indices, scores.view(np.int32)]))
+    processes.wait_for(paths, "the lists of the other processes")
+    parts = [read_array(path) for path in paths] if processes.first else []
+    whole = np.concatenate([np.empty((2, 0, neighbours), np.int32), *parts], axis=1)
+    return whole[0], whole[1].view(np.float32)
 
 
 def _together(ids: np.ndarray, distractors: np.ndarray) -> np.ndarray:

@@ -31,13 +31,14 @@ from landmarks.training.held_out import hold_out
 from landmarks.training.images import BEGUN, TrainingImages, read_begun_shapes, training_images, write_begun
 from landmarks.training.learner import Learner, create_learner
 from landmarks.training.loop import run_training
+from landmarks.training.memory import FOUND
 from landmarks.training.resume import RESUME
 from landmarks.training.skipped import SKIPPED, read_skipped
 from landmarks.training.validation import Validation
 
 _SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes", "on_error"}  # train settings that do not change the result
 
-_WHILE_TRAINING = (RESUME, BEGUN, SKIPPED, BEST)  # files that a finished model does not need
+_WHILE_TRAINING = (RESUME, FOUND, BEGUN, SKIPPED, BEST)  # files that a finished model does not need
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _training(config: Config, name: str) -> _Training:
     if model.checkpoint is not None:
         inputs = {"checkpoint": _manifest_elsewhere(model.checkpoint)["fingerprint"]}
     elif _learns(model, settings):
-        recipe["train"] = settings.shaping(_SHAPE_NOTHING)
+        recipe["train"] = settings.shaping(_SHAPE_NOTHING) | {"accumulate": settings.parts}
         tables = [config.dataset.train_table, *([settings.clean_table] if settings.clean_table else [])]
         inputs = {table: fingerprint_of_file(config.tables_folder / table) for table in tables}
     else:  # the starting weights: no image is read

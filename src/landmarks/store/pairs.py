@@ -92,13 +92,26 @@ class PairTable:
         self._sort()
         return self._columns["inliers"]
 
-    def append(self, block: np.ndarray) -> None:
-        """Write `block` (b,) PAIR as one file, atomically. Its pairs must not be in the table."""
-        if not self._begun:
+    def begin(self, *, shared: bool = False) -> None:
+        """Prepare the folder for blocks; shared: for the other processes of a run whose first has begun."""
+        if shared:
+            self._artefact.share()
+        elif not self._begun:
             self._begin()
-        write_array(self.folder / f"{self._next_block:05d}.npy", block)
-        self._next_block += 1
-        self._note(block)
+
+    def next_blocks(self, count: int) -> list[Path]:
+        """The files of the next so many blocks."""
+        return [self.folder / f"{self._next_block + number:05d}.npy" for number in range(count)]
+
+    def add(self, path: Path, block: np.ndarray) -> None:
+        """Write `block` (b,) PAIR as one of the next blocks, atomically. Its pairs must not be in the table."""
+        write_array(path, block)
+
+    def take_in(self, paths: list[Path]) -> None:
+        """The blocks in these files, whichever process wrote them, are looked up from now on."""
+        for path in paths:
+            self._note(self._checked(read_array(path), path))
+        self._next_block += len(paths)
 
     def finish(self, **facts: Any) -> None:
         """Write the manifest: everything that was to be verified so far is in the table.

@@ -15,6 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from landmarks.config import TrainSettings
+from landmarks.data.draws import epoch_length
 from landmarks.data.train_set import TrainSet, as_tensors, create_loader
 from landmarks.errors import UserError
 from landmarks.lifeline import interrupts_held
@@ -27,6 +28,7 @@ from landmarks.training.best import BestWeights
 from landmarks.training.ema import WeightAverage
 from landmarks.training.journal import append_line, remove_lines_after
 from landmarks.training.learner import Learner
+from landmarks.training.memory import choose_parts, out_of_memory
 from landmarks.training.optimizer import create_optimizer, set_learning_rate
 from landmarks.training.recompute import statistics_kept
 from landmarks.training.resume import read_resume, write_resume
@@ -34,6 +36,9 @@ from landmarks.training.schedule import learning_rate
 from landmarks.training.skipped import SkippedImages
 from landmarks.training.validation import AT, Validation
 from landmarks.training.window import Window
+from landmarks.waiting import Timed
+
+_MUCH_WAITING = 0.05  # of the time: worth a word
 
 
 def run_training(
@@ -49,11 +54,13 @@ def run_training(
 
     name        of the model, for messages
     validation  measured after every epoch, or as settings say; where the best weights are to be kept, the learner has these in the end
-    Returns the last line of the journal. Raises UserError for an unreadable image and a loss that is not finite.
+    Returns the last line of the journal. Raises UserError for an unreadable image, a loss that is not finite, and memory that is too small.
     """
     first, device = accelerator.is_main_process, accelerator.device
     learner.to(device)
     learner.to(memory_format=torch.channels_last)
+    drawn = epoch_length(train_set.labels, settings.sampler)
+    asked, settings = settings, choose_parts(name, folder, learner, settings, drawn, accelerator)
     if device.type == "cuda" and accelerator.num_processes > 1:
         learner = synchronise_batchnorm(learner)
     wrapped, optimizer = accelerator.prepare(learner, create_optimizer(learner, settings))
@@ -62,11 +69,11 @@ def run_training(
     averages = average.tensors if average is not None else None
     done = read_resume(folder, learner, optimizer.optimizer, scaler, averages)
     accelerator.wait_for_everyone()
-    order = train_set.order(accelerator.process_index, accelerator.num_processes, done)
+    order = train_set.order(accelerator.process_index, accelerator.num_processes, done, parts=settings.parts)
     skipped = SkippedImages(name, folder, train_set.ids)
     workers = loader_workers(settings.workers, on_gpu=device.type == "cuda")
     loader = create_loader(train_set, order, workers, device.type == "cuda")
-    images_a_step = order.part * settings.accumulate * accelerator.num_processes
+    images_a_step = order.part * settings.parts * accelerator.num_processes
     if first:
         remove_lines_after(folder, done)
         if workers and not has_shared_memory():
@@ -76,7 +83,7 @@ def run_training(
 
     learner.freeze_backbone(done < settings.freeze_backbone_steps)
     with interrupts_held():  # from the loader's processes
-        parts = iter(loader)
+        parts = Timed(loader)
     window = Window(settings, accelerator, done)
     best = BestWeights(folder)
     every = settings.validation_steps or order.steps_per_epoch
@@ -91,7 +98,10 @@ def run_training(
             set_learning_rate(optimizer, rate)
             if done < step == settings.freeze_backbone_steps:
                 learner.freeze_backbone(False)
-            window.add(_one_step(wrapped, optimizer, parts, settings, accelerator, skipped))
+            try:
+                window.add(_one_step(wrapped, optimizer, parts, settings, accelerator, skipped))
+            except torch.OutOfMemoryError:
+                raise out_of_memory(step, folder, settings, asked, drawn, accelerator.num_processes) from None
             if average is not None:
                 average.update(step + 1)
             bar.update(images_a_step)
@@ -104,6 +114,7 @@ def run_training(
                     **window.close(),
                     "learning_rate": rate,
                     "images_per_second": round(speed, 2),
+                    "waiting_for_images": round(parts.share_waited(), 3),
                 }
                 logged = now
                 if first:
@@ -146,16 +157,16 @@ def _one_step(
 ) -> dict[str, torch.Tensor]:
     """One step on the clipped gradients of the accumulated parts. Returns the learner's numbers, of this process, and gradient_norm."""
     numbers: dict[str, torch.Tensor] = {}
-    for part in range(settings.accumulate):
+    for part in range(settings.parts):
         batch = next(parts)
         if isinstance(batch, UserError):
             raise batch
         *tensors, unread = as_tensors(batch)
         skipped.add(unread)
         inputs = [tensor if tensor is None else tensor.to(accelerator.device, non_blocking=True) for tensor in tensors]
-        last = part == settings.accumulate - 1
+        last = part == settings.parts - 1
         with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients are exchanged between processes once a step
-            measured = {name: number / settings.accumulate for name, number in wrapped(*inputs).items()}
+            measured = {name: number / settings.parts for name, number in wrapped(*inputs).items()}
             with statistics_kept(wrapped) if settings.gradient_checkpointing else nullcontext():
                 accelerator.backward(measured["loss"])
         numbers = {name: numbers.get(name, 0) + number.detach() for name, number in measured.items()}
@@ -169,4 +180,5 @@ def _show(bar: tqdm, line: dict[str, float], learner: Learner) -> None:
     untrained_loss = math.log(learner.classifier.classes)
     local = f", local {line['loss_attention']:.2f}, reconstruction {line['loss_reconstruction']:.3f}" if "loss_attention" in line else ""
     loss = line.get("loss_global", line["loss"])
-    bar.set_postfix_str(f"loss {loss:.2f} (ln C {untrained_loss:.2f}){local}, accuracy {line['accuracy']:.1%}", refresh=False)
+    waits = f", {line['waiting_for_images']:.0%} of the time waiting for images" if line["waiting_for_images"] > _MUCH_WAITING else ""
+    bar.set_postfix_str(f"loss {loss:.2f} (ln C {untrained_loss:.2f}){local}, accuracy {line['accuracy']:.1%}{waits}", refresh=False)

@@ -37,8 +37,8 @@ def create_optimizer(learner: Learner, settings: TrainSettings) -> torch.optim.O
         group = groups.setdefault((factor, decayed), {"params": [], "factor": factor, "weight_decay": weight_decay})
         group["params"].append(parameter)
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(list(groups.values()), lr=settings.learning_rate)
-    return torch.optim.SGD(list(groups.values()), lr=settings.learning_rate, momentum=0.9)
+        return torch.optim.AdamW(list(groups.values()), lr=settings.peak_rate)
+    return torch.optim.SGD(list(groups.values()), lr=settings.peak_rate, momentum=0.9)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -14,8 +14,8 @@ def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     """
     warmup = round(settings.warmup * steps)
     if step < warmup:
-        return settings.learning_rate * (step + 1) / warmup
+        return settings.peak_rate * (step + 1) / warmup
     progress = (step - warmup) / max(1, steps - warmup - 1)
-    highest, final = settings.learning_rate, settings.final_learning_rate
+    highest, final = settings.peak_rate, settings.final_learning_rate
     share = (1 + math.cos(math.pi * progress)) / 2 if settings.schedule == "cosine" else 1 - progress
     return final + (highest - final) * share

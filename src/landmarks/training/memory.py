@@ -1,0 +1,186 @@
+"""In how many parts each process computes its share of a batch, so that the memory of every GPU is enough: found before the first step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.graph import saved_tensors_hooks
+
+from landmarks.config import TrainSettings
+from landmarks.data.aspects import shapes_of
+from landmarks.data.sampler import steps_and_part
+from landmarks.errors import UserError
+from landmarks.progress import say
+from landmarks.quantities import format_bytes
+from landmarks.store.files import write_json
+from landmarks.store.json_files import read_object
+from landmarks.training.learner import Learner
+
+FOUND = "accumulate.json"  # in the folder of a training that was begun: a resumed run repeats it
+_STATES = {"sgd": 1, "adamw": 2}  # numbers that an optimizer keeps for each weight
+_OPTIMISTIC = 1.3  # the trial decides, so the estimate only leaves out what cannot fit
+
+
+def choose_parts(
+    name: str, folder: Path, learner: Learner, settings: TrainSettings, images: int, accelerator: Accelerator
+) -> TrainSettings:
+    """The settings with `accumulate`: as they say, else as a run before found, else the least with which a step fits every GPU.
+
+    images  that an epoch draws. On a CPU a batch is computed whole.
+    The batch stays what the recipe says: only its parts are smaller. Raises UserError where no number of parts fits.
+    """
+    world, device = accelerator.num_processes, accelerator.device
+    possible = list(_possible(settings, images, world))
+    if settings.accumulate is not None or not may_run_out(device) or not possible:
+        return settings
+    before = _found_before(folder)
+    accelerator.wait_for_everyone()  # all have read it before the first process writes another
+    if before in possible:
+        return settings.model_copy(update={"accumulate": before})
+    fixed, each = estimate(learner, settings, accelerator)
+    part = {parts: steps_and_part(images, settings.model_copy(update={"accumulate": parts}), world)[1] for parts in possible}
+    free = _least(accelerator, free_memory(device))
+    worth_a_trial = [parts for parts in possible if fixed + each * part[parts] <= _OPTIMISTIC * free] or possible[-1:]
+    for parts in worth_a_trial:
+        if _least(accelerator, float(fits(learner, settings, part[parts], accelerator))):
+            if accelerator.is_main_process:
+                write_json(folder / FOUND, {"accumulate": parts})
+                estimated = f"{format_bytes(fixed + each * part[parts])} by estimate, {format_bytes(free)} free"
+                say(f"train {name}: a batch in {parts} parts of {part[parts]} images on each of {world} GPUs ({estimated})")
+            accelerator.wait_for_everyone()
+            return settings.model_copy(update={"accumulate": parts})
+    raise UserError(
+        f"the GPU's memory is not enough for {part[possible[-1]]} images at a time, the fewest that train.batch_size allows",
+        where=f"train.batch_size={settings.batch_size}, train.image_size={max(settings.sizes)}",
+        next="smaller images, train.gradient_checkpointing=true, or a batch_size with more divisors",
+    )
+
+
+def may_run_out(device: torch.device) -> bool:
+    """Whether memory that is not enough is an error that can be caught: a CPU's process is killed."""
+    return device.type == "cuda"
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that this process may still use, what it keeps for itself among them."""
+    if device.type != "cuda":
+        return float("inf")
+    return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def estimate(learner: Learner, settings: TrainSettings, accelerator: Accelerator) -> tuple[float, float]:
+    """Bytes of a step, known without computing it: those that stay the same, and those for each image of a part.
+
+    The second are what is kept for the gradients, counted on tensors without memory (torch's fake tensors) at the largest images.
+    """
+    weights = sum(parameter.numel() for parameter in learner.parameters()) * 4
+    gradients_and_states = float(weights * (1 + _STATES[settings.optimizer] + (1 if settings.ema else 0)))
+    if settings.compile:  # which decides by itself what is kept
+        return gradients_and_states, 0.0
+    two, four = (_kept_for_gradients(learner, _largest(learner, settings), part, accelerator) for part in (2, 4))
+    each = (four - two) / 2
+    return gradients_and_states + max(0.0, two - 2 * each), each
+
+
+def _kept_for_gradients(learner: Learner, size: tuple[int, int], part: int, accelerator: Accelerator) -> int:
+    device, kept = accelerator.device, dict[int, torch.Tensor]()
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        tensors: dict[str, torch.Tensor] = {
+            name: fake.from_tensor(tensor) for name, tensor in (*learner.named_parameters(), *learner.named_buffers())
+        }
+        own = {tensor.untyped_storage()._cdata for tensor in tensors.values()}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            kept[tensor.untyped_storage()._cdata] = tensor
+            return tensor
+
+        images = torch.empty(part, 3, *size, dtype=torch.uint8, device=device).to(memory_format=torch.channels_last)
+        labels = torch.empty(part, dtype=torch.int64, device=device)
+        learner.train()
+        with saved_tensors_hooks(keep, lambda tensor: tensor), accelerator.autocast():
+            torch.func.functional_call(learner, tensors, (images, labels))
+        return sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in own)
+
+
+def fits(learner: Learner, settings: TrainSettings, part: int, accelerator: Accelerator) -> bool:
+    """Whether a step with a part of so many images fits this process's GPU; weights and statistics stay as they are.
+
+    The learner is one that exchanges nothing with other processes: where one runs out of memory, another would wait for it.
+    """
+    statistics = [buffer.clone() for buffer in learner.buffers()]
+    try:
+        return _tried(learner, settings, part, accelerator)
+    finally:
+        with torch.no_grad():
+            for buffer, before in zip(learner.buffers(), statistics, strict=True):
+                buffer.copy_(before)
+        learner.zero_grad(set_to_none=True)
+        if accelerator.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _tried(learner: Learner, settings: TrainSettings, part: int, accelerator: Accelerator) -> bool:
+    device, size = accelerator.device, _largest(learner, settings)
+    try:
+        # The optimizer's state and, where there are several processes, what they exchange is there from the first step on.
+        copies = _STATES[settings.optimizer] + (1 if settings.ema else 0) + (1 if accelerator.num_processes > 1 else 0)
+        others = [torch.empty_like(parameter) for parameter in learner.parameters() for _ in range(copies)]
+        images = torch.zeros(part, 3, *size, dtype=torch.uint8, device=device).to(memory_format=torch.channels_last)
+        learner.train()
+        with accelerator.autocast():
+            loss = learner(images, torch.zeros(part, dtype=torch.int64, device=device))["loss"]
+        loss.backward()
+        del others
+    except torch.OutOfMemoryError:
+        return False
+    return True
+
+
+def _largest(learner: Learner, settings: TrainSettings) -> tuple[int, int]:
+    """Height and width of the largest images, pixels."""
+    size = max(settings.sizes)
+    shapes = shapes_of(size) if settings.aspect_batches else [(size, size)]
+    return max((learner.model.sides.nearest(*shape) for shape in shapes), key=math.prod)
+
+
+def out_of_memory(step: int, folder: Path, settings: TrainSettings, asked: TrainSettings, images: int, world: int) -> UserError:
+    """What to say when a later step does not fit, because another program took memory, say.
+
+    asked  the settings as the user wrote them. Where they leave `accumulate` open, the next run begins with more parts.
+    """
+    more = next((parts for parts in _possible(settings, images, world) if parts > settings.parts), None)
+    where = f"step {step + 1}, train.accumulate={settings.parts}"
+    if more is None:
+        return UserError(
+            "the GPU's memory is not enough", where=where, next="a smaller train.image_size, or train.gradient_checkpointing=true"
+        )
+    if asked.accumulate is not None:
+        return UserError("the GPU's memory is not enough", where=where, next=f"train.accumulate={more}, with run.overwrite=true")
+    write_json(folder / FOUND, {"accumulate": more})
+    return UserError("the GPU's memory is not enough", where=where, next=f"the same command: it continues with a batch in {more} parts")
+
+
+def _possible(settings: TrainSettings, images: int, world: int) -> Iterable[int]:
+    """The numbers of parts that a batch divides into, the fewest first."""
+    for parts in range(1, settings.batch_size // world + 1):
+        with suppress(UserError):
+            steps_and_part(images, settings.model_copy(update={"accumulate": parts}), world)
+            yield parts
+
+
+def _found_before(folder: Path) -> int | None:
+    try:
+        return read_object(folder / FOUND, "what a run found", {"accumulate": int}, next="delete it")["accumulate"]
+    except FileNotFoundError:
+        return None
+
+
+def _least(accelerator: Accelerator, number: float) -> float:
+    """Of all processes."""
+    return float(accelerator.gather(torch.tensor([number], device=accelerator.device, dtype=torch.float32)).min())

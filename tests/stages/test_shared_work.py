@@ -1,0 +1,98 @@
+"""Stages shared by three processes, one of which is killed: the others end, and the next start makes the bytes of a process alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import landmarks
+from landmarks.cli import main
+from landmarks.config import load_config
+from landmarks.stages.extract import extract
+
+SCRIPT = """
+import os, signal, sys
+from landmarks.cli import main
+from landmarks.rerank import verified_pairs
+from landmarks.stages import clean, search
+
+clean.BLOCK, search.QUERIES_TOGETHER = 3, 2
+verified_pairs.VERIFIED_TOGETHER, verified_pairs.KEPT_TOGETHER = 2, 4
+known, calls = verified_pairs.verify_pairs, []
+def verify_pairs(*arguments, **others):
+    calls.append(None)
+    if os.environ["RANK"] == os.environ.get("KILLED") and len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return known(*arguments, **others)
+verified_pairs.verify_pairs = verify_pairs
+for stage in ("search", "clean", "extract-local"):
+    code = main([stage, *sys.argv[1:]])
+    if code:
+        sys.exit(code)
+"""
+
+
+def photo(scene, number):
+    coarse = np.random.default_rng(scene).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    picture = Image.fromarray(coarse).resize((192, 192), Image.Resampling.BICUBIC)
+    return picture.crop((16 * number, 16 * number, 16 * number + 96, 16 * number + 96))
+
+
+@pytest.fixture
+def words(delg_run, tmp_path):
+    """words(run folder): the arguments of a stage on 16 training photos of four labels, with descriptors; and what was made with them."""
+    photos = {"train": {f"t{scene}{number}": photo(scene, number) for scene in range(4) for number in range(4)}}
+    photos |= {"index": {f"i{scene}": photo(scene, 1) for scene in range(6)}, "test": {f"q{scene}": photo(scene, 0) for scene in range(5)}}
+    settings = [*delg_run(photos, {id: int(id[1]) for id in photos["train"]}), "rerank=verify", "search.neighbours=4"]
+    extract(load_config(None, settings))
+    (tmp_path / "empty.yaml").write_text("{}\n")
+
+    def give(name):
+        folder = tmp_path / name
+        folder.mkdir()
+        for part in ("models", "descriptors"):
+            (folder / part).symlink_to(tmp_path / "run" / part)
+        return ["--config", str(tmp_path / "empty.yaml"), *settings, f"run.folder={folder}"]
+
+    return give
+
+
+def launched(tmp_path, words, killed=""):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", str(tmp_path / "script.py"), *words]
+    environment = os.environ | {"PYTHONPATH": str(Path(landmarks.__file__).parents[1]), "OMP_NUM_THREADS": "1", "KILLED": killed}
+    return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def made(folder):
+    """What was made, by name; pairs as one sorted list, since their blocks depend on who made them."""
+    files = {"clean/train_clean.csv", "clean/per_label.csv", "rankings/knn/indices.npy", "rankings/knn/scores.npy"}
+    found = {name: (folder / name).read_bytes() for name in files}
+    for splits in ("train-train", "test-index"):
+        (table,) = (folder / "pairs/tiny").glob(f"{splits}-*")
+        found[splits] = sorted(record.tobytes() for path in table.glob("[0-9]*.npy") for record in np.load(path))
+    return found
+
+
+@pytest.mark.skipif("LANDMARKS_SLOW_TESTS" not in os.environ, reason="40 s; LANDMARKS_SLOW_TESTS=1 runs it")
+def test_three_processes_one_killed_make_what_one_makes(words, tmp_path):
+    alone = words("alone")
+    for stage in ("search", "clean", "extract-local", "rerank"):
+        assert main([stage, *alone]) == 0
+    shared = words("shared")
+    first = launched(tmp_path, shared, killed="1")
+    assert first.returncode != 0 and "exitcode  : -9" in first.stderr, "the launcher ends the others"
+    assert not (tmp_path / "shared/clean/manifest.json").exists()
+    (table,) = (tmp_path / "shared/pairs/tiny").glob("train-train-*")
+    kept = {path: path.read_bytes() for path in table.glob("[0-9]*.npy")}
+    assert kept, "what was finished stays"
+    second = launched(tmp_path, shared)
+    assert second.returncode == 0, second.stderr
+    assert all(path.read_bytes() == data for path, data in kept.items())
+    assert made(tmp_path / "shared") == made(tmp_path / "alone")
+    assert len(list((tmp_path / "shared/same_label").glob("[0-9]*.npy"))) == 6 and not (tmp_path / "shared/rankings/knn/parts").exists()
+    assert not list((tmp_path / "shared").rglob(".lock")) and not list((tmp_path / "shared").rglob(".*.part"))
