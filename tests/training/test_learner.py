@@ -42,22 +42,19 @@ def test_the_margin_the_scale_and_the_smoothing_of_the_settings_are_used():
 
 
 def test_a_frozen_backbone_stays_while_the_head_learns():
-    learner = create_learner("a", MODEL, TrainSettings(), classes=3)
-    fixed = next(learner.model.backbone.parameters()).requires_grad_(False)
-    learner = type(learner)(MODEL, TrainSettings(), 3)
+    learner = create_learner("a", MODEL, TrainSettings(freeze_backbone_steps=1), classes=3)
     before = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
     images, labels = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8), torch.arange(6) % 3
-    learner.freeze_backbone(True)
+    learner.enter(0, 0)
     learner(images, labels)["loss"].backward()
     assert all(parameter.grad is None for parameter in learner.model.backbone.parameters())
     assert learner.classifier.weight.grad.any() and learner.model.head[0].weight.grad.any()
     changed = {name for name, tensor in learner.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {f"model.head.1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
-    learner.freeze_backbone(False)
+    learner.enter(1, 0)
     assert all(module.training for module in learner.modules())
     learner(images, labels)["loss"].backward()
     assert all(parameter.grad is not None for parameter in learner.model.backbone.parameters())
-    assert not fixed.requires_grad
 
 
 def test_dropout_leaves_out_pooled_features_in_training_alone():
@@ -101,3 +98,15 @@ def test_the_backbone_is_compiled_where_asked_for():
     delg = ModelSettings(backbone="test_resnet", pretrained=False, dimensions=8, local={"dimensions": 8})
     with pytest.raises(UserError, match="(?s)local branch.*train.compile=false"):
         create_learner("a", delg, TrainSettings(compile=True), classes=3)
+
+
+def test_margin_and_frozen_batchnorm_follow_the_epochs():
+    settings = TrainSettings(epochs=4, margin=[0.1, 0.3], rare_margin=0.5, freeze_batchnorm=[False, False, False, True])
+    learner = create_learner("a", MODEL, settings, classes=3, counts=np.array([100, 10, 1]))
+    seen = []
+    for epoch in range(4):
+        learner.enter(epoch, epoch)
+        frozen = not any(module.training for module in learner.model.backbone.modules() if isinstance(module, nn.BatchNorm2d))
+        seen.append((round(learner.classifier.margins[0].item(), 6), round(learner.classifier.margins[2].item(), 6), frozen))
+    assert seen == [(0.1, 0.5, False), (0.1, 0.5, False), (0.3, 0.5, False), (0.3, 0.5, True)]
+    assert learner.model.head[1].training

@@ -30,8 +30,10 @@ def known_keys(settings: type[Settings] = Config, prefix: str = "") -> dict[str,
 
 
 def general(key: str) -> str:
-    """The key as `known_keys` has it: models.NAME.backbone for models.mine.backbone."""
+    """The key as `known_keys` has it: models.NAME.backbone for models.mine.backbone, train.loss for models.mine.recipe.loss."""
     parts = key.split(".")
+    if parts[0] == "models" and parts[2:3] == ["recipe"] and len(parts) > 3:
+        return ".".join(["train", *parts[3:]])
     return ".".join(["models", "NAME", *parts[2:]]) if parts[0] == "models" and len(parts) > 2 else key
 
 

@@ -93,6 +93,7 @@ def _absolute(values: dict[str, Any], config: Config) -> dict[str, Any]:
         ("dataset", "distractors"),
         ("overlap", "train"),
         ("overlap", "train_table"),
+        ("train", "start_from"),
         ("evaluate", "submission"),
         ("run", "folder"),
         ("run", "ledger"),
@@ -102,6 +103,8 @@ def _absolute(values: dict[str, Any], config: Config) -> dict[str, Any]:
     for model in values["models"].values():
         if model["checkpoint"] is not None:
             model["checkpoint"] = str(Path(model["checkpoint"]).absolute())
+        if model["recipe"].get("start_from") is not None:
+            model["recipe"]["start_from"] = str(Path(model["recipe"]["start_from"]).absolute())
     if config.whiten.learned_on not in ("train", "index"):
         values["whiten"]["learned_on"] = str(expanded(Path(config.whiten.learned_on)).absolute())
     return values

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from landmarks.config.base import Settings, Side
+from landmarks.config.base import Settings, Side, UserPath
 from landmarks.config.names import module_names, require_known
 
+T = TypeVar("T")
+Margin = Annotated[float, Field(ge=0, lt=1.5)]
 _LOSSES = Path(__file__).parents[1] / "models" / "losses"
 
 
@@ -21,7 +23,10 @@ class TrainSettings(Settings):
     )
 
     loss: str = Field("arcface", description=f"a file of models/losses: {', '.join(module_names(_LOSSES))}")
-    margin: float = Field(0.3, ge=0, lt=1.5, description="margin: radians for arcface, cosine for cosface; softmax has none")
+    margin: Margin | Annotated[tuple[Margin, ...], Field(min_length=1)] = Field(
+        0.3,
+        description="margin: radians for arcface, cosine for cosface; softmax has none; a list: each for an equal share of the epochs",
+    )
     rare_margin: float | None = Field(
         None,
         ge=0,
@@ -59,7 +64,9 @@ class TrainSettings(Settings):
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
     weight_decay: float = Field(1e-5, ge=0, description="L2 penalty (sgd) or decoupled decay (adamw)")
     clip_norm: float | None = Field(10.0, gt=0, description="gradients are scaled down to this norm; null: never (Yokoo et al.)")
-    freeze_batchnorm: bool = Field(False, description="the backbone's BatchNorm keeps its pretrained statistics")
+    freeze_batchnorm: bool | Annotated[tuple[bool, ...], Field(min_length=1)] = Field(
+        False, description="the backbone's BatchNorm keeps its statistics; a list: each for an equal share of the epochs, as [false, true]"
+    )
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="each layer of the backbone learns at this times the rate of the layer above it; 1 = at one rate"
     )
@@ -107,6 +114,12 @@ class TrainSettings(Settings):
         10_000, ge=1, description="images at most that the held-out ones are searched in, those of their landmarks first"
     )
     validation_steps: int = Field(0, ge=0, description="steps between validations; 0 = one after each epoch")
+    start_from: UserPath | None = Field(
+        None,
+        description="begin with the weights of another training: a model folder (outputs/x/models/NAME), with the classes of the landmarks "
+        "that both have where it kept them; or a .safetensors file of such a model, or of its backbone by timm's names",
+    )
+    keep_classifier: bool = Field(False, description="keep the classifier beside the model, for a training that starts from it")
     keep: Literal["last", "best"] = Field("last", description="which weights are kept: the last, or the best by validation")
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 on a GPU that has it, float16 on a V100 or T4, float32 on a CPU"
@@ -134,7 +147,17 @@ class TrainSettings(Settings):
 
     def size_in(self, epoch: int) -> int:
         """Side of the crops in the epoch 0, 1, ..."""
-        return self.sizes[epoch * len(self.sizes) // self.epochs]
+        return self._in(epoch, self.image_size)
+
+    def margin_in(self, epoch: int) -> float:
+        return self._in(epoch, self.margin)
+
+    def batchnorm_frozen_in(self, epoch: int) -> bool:
+        return self._in(epoch, self.freeze_batchnorm)
+
+    def _in(self, epoch: int, values: T | tuple[T, ...]) -> T:
+        """What holds in the epoch: values of a list have equal shares of the epochs."""
+        return values[epoch * len(values) // max(1, self.epochs)] if isinstance(values, tuple) else values
 
     @field_validator("loss")
     @classmethod
@@ -162,6 +185,8 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _has_an_epoch_for_each_size(self):
-        if 0 < self.epochs < len(self.sizes):
-            raise ValueError(f"image_size names {len(self.sizes)} sizes for {self.epochs} epochs: each takes one at least")
+        for name in ("image_size", "margin", "freeze_batchnorm"):
+            values = getattr(self, name)
+            if isinstance(values, tuple) and 0 < self.epochs < len(values):
+                raise ValueError(f"{name} names {len(values)} values for {self.epochs} epochs: each takes one at least")
         return self

@@ -37,7 +37,12 @@ class CosineClassifier(nn.Module):
         nn.init.xavier_uniform_(self.weight)
         self.scale = nn.Parameter(torch.tensor(float(scale))) if learn_scale else scale
         # Follows from the settings and the table: not in checkpoints.
-        self.register_buffer("margins", torch.tensor(np.broadcast_to(margin, classes), dtype=torch.float64), persistent=False)
+        self.register_buffer("margins", torch.empty(classes, dtype=torch.float64), persistent=False)
+        self.set_margin(margin)
+
+    def set_margin(self, margin: float | np.ndarray) -> None:
+        """One number, or (classes,) one for each class."""
+        self.margins.copy_(torch.tensor(np.broadcast_to(margin, self.classes), dtype=torch.float64))
 
     def forward(self, descriptors: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(descriptors.device.type, enabled=False):

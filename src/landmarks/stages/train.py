@@ -29,14 +29,16 @@ from landmarks.training.classifier_memory import classifier_memory
 from landmarks.training.hardware import start_accelerator
 from landmarks.training.held_out import hold_out
 from landmarks.training.images import BEGUN, TrainingImages, read_begun_shapes, training_images, write_begun
+from landmarks.training.kept_classifier import save_classifier
 from landmarks.training.learner import Learner, create_learner
 from landmarks.training.loop import run_training
 from landmarks.training.memory import FOUND
 from landmarks.training.resume import RESUME
 from landmarks.training.skipped import SKIPPED, read_skipped
+from landmarks.training.start import start_from
 from landmarks.training.validation import Validation
 
-_SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes", "on_error"}  # train settings that do not change the result
+_SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes", "on_error", "start_from"}  # train settings that do not change the result
 
 _WHILE_TRAINING = (RESUME, FOUND, BEGUN, SKIPPED, BEST)  # files that a finished model does not need
 
@@ -92,9 +94,15 @@ def _training(config: Config, name: str) -> _Training:
         recipe["train"] = settings.shaping(_SHAPE_NOTHING) | {"accumulate": settings.parts}
         tables = [config.dataset.train_table, *([settings.clean_table] if settings.clean_table else [])]
         inputs = {table: fingerprint_of_file(config.tables_folder / table) for table in tables}
+        if settings.start_from is not None:
+            inputs["start_from"] = _fingerprint(settings.start_from)
     else:  # the starting weights: no image is read
         recipe["train"] = {"epochs": 0, "seed": settings.seed}
     return _Training(name, model, settings, Artefact(config.run.folder / "models" / name, "train", recipe, inputs))
+
+
+def _fingerprint(weights: Path) -> str:
+    return fingerprint_of_file(weights) if weights.is_file() else _manifest_elsewhere(weights)["fingerprint"]
 
 
 def _learns(model: ModelSettings, settings: TrainSettings) -> bool:
@@ -140,7 +148,10 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
         if first:
             _require_images(name, folder, images, settings)
     classes, counts = (1, None) if images is None else (images.classes, images.counts)
-    learner = create_learner(name, training.model, settings, classes, counts)
+    starts = settings.start_from if images is not None else None
+    model = training.model if starts is None else training.model.model_copy(update={"pretrained": False})
+    learner = create_learner(name, model, settings, classes, counts)
+    started_with = start_from(learner, starts, images.landmarks) if starts is not None and images is not None else ""
     if first:
         artefact.begin(precious=True, overwrite=overwrite, continues=continues)
         if images is not None and not continues:
@@ -152,6 +163,8 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
     if images is not None:
         if first:
             say(f"train {name}: {len(images.ids)} images of {images.classes} landmarks, {settings.epochs} epochs")
+            if started_with:
+                say(f"train {name}: starts from {starts}: {started_with}")
             _say_memory(name, settings, learner, part)
             for size in settings.sizes:
                 if (side := learner.model.sides.one(size)) != size:
@@ -166,6 +179,8 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
                 say(f"train {name}: {len(skipped)} images skipped, listed in {artefact.folder / MANIFEST}")
     if first:
         save_model(artefact.folder, learner.model, training.model)
+        if images is not None and settings.keep_classifier:
+            save_classifier(artefact.folder, learner, images.landmarks)
         artefact.finish(without=_WHILE_TRAINING, **facts)
         _tidy(artefact.folder)
     accelerator.wait_for_everyone()

@@ -41,6 +41,11 @@ class TrainingImages:
         return self.table.ids[self.rows]
 
     @property
+    def landmarks(self) -> np.ndarray:
+        """The landmark of each class: (classes,) int64."""
+        return np.unique(self.table.landmark_ids)
+
+    @property
     def classes(self) -> int:
         return len(self.counts)
 

@@ -44,7 +44,7 @@ class Learner(nn.Module):
             settings.loss,
             self.model.dimensions,
             classes,
-            _margin(settings, counts),
+            _margin(settings, counts, 0),
             adacos_scale(classes) if settings.scale == "adacos" else settings.scale,
             settings.learn_scale,
             settings.centres,
@@ -53,8 +53,8 @@ class Learner(nn.Module):
         self.local = model_settings.local
         if isinstance(self.model, DelgModel):
             self.attention_classifier = nn.Linear(self.model.local.decoder.out_channels, classes)
-        self.freeze_batchnorm = settings.freeze_batchnorm
-        self.backbone_frozen = False
+        self._settings, self._counts = settings, counts
+        self._state = (False, settings.batchnorm_frozen_in(0), settings.margin_in(0))
         self._learning = [parameter for parameter in self.model.backbone.parameters() if parameter.requires_grad]
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
@@ -72,19 +72,28 @@ class Learner(nn.Module):
 
     def train(self, mode: bool = True) -> Learner:
         super().train(mode)
-        if mode and self.backbone_frozen:
+        backbone_frozen, batchnorm_frozen, _ = self._state
+        if mode and backbone_frozen:
             self.model.backbone.eval()
-        if mode and self.freeze_batchnorm:
+        if mode and batchnorm_frozen:
             for module in self.model.backbone.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
 
-    def freeze_backbone(self, frozen: bool) -> None:
-        """Whether the backbone stays as it is, weights and statistics, and is as at test time; the learner then is in training mode."""
-        self.backbone_frozen = frozen
+    def enter(self, step: int, epoch: int) -> None:
+        """Take the margin of this step, and freeze what is frozen in it; the learner then is in training mode.
+
+        A frozen backbone stays as it is, weights and statistics, and works as at test time.
+        """
+        settings = self._settings
+        state = (step < settings.freeze_backbone_steps, settings.batchnorm_frozen_in(epoch), settings.margin_in(epoch))
+        if self.training and state == self._state:
+            return
+        self._state = state
         for parameter in self._learning:
-            parameter.requires_grad_(not frozen)
+            parameter.requires_grad_(not state[0])
+        self.classifier.set_margin(_margin(settings, self._counts, epoch))
         self.train()
 
     def _compile(self) -> None:
@@ -108,7 +117,7 @@ def _dropout(rate: float) -> Callable[[nn.Module, tuple[torch.Tensor]], tuple[to
     return lambda head, inputs: (F.dropout(inputs[0], rate, head.training),)
 
 
-def _margin(settings: TrainSettings, counts: np.ndarray | None) -> float | np.ndarray:
+def _margin(settings: TrainSettings, counts: np.ndarray | None, epoch: int) -> float | np.ndarray:
     if settings.rare_margin is None or counts is None:
-        return settings.margin
-    return margins_by_frequency(counts, settings.margin, settings.rare_margin)
+        return settings.margin_in(epoch)
+    return margins_by_frequency(counts, settings.margin_in(epoch), settings.rare_margin)

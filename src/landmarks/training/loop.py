@@ -81,7 +81,7 @@ def run_training(
         if done:
             say(f"train {name}: continues after step {done} of {order.steps}")
 
-    learner.freeze_backbone(done < settings.freeze_backbone_steps)
+    learner.enter(done, done // order.steps_per_epoch)
     with interrupts_held():  # from the loader's processes
         parts = Timed(loader)
     window = Window(settings, accelerator, done)
@@ -96,8 +96,7 @@ def run_training(
             torch.manual_seed(seed_of(settings.seed, "step", step, accelerator.process_index))
             rate = learning_rate(step, order.steps, settings)
             set_learning_rate(optimizer, rate)
-            if done < step == settings.freeze_backbone_steps:
-                learner.freeze_backbone(False)
+            learner.enter(step, step // order.steps_per_epoch)
             try:
                 window.add(_one_step(wrapped, optimizer, parts, settings, accelerator, skipped))
             except torch.OutOfMemoryError:
