@@ -33,7 +33,7 @@ class Backbone(nn.Module):
         self.network, self.channels, self.sides, self.origin = network, found.channels, found.sides, origin
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
         self.has_class_token = found.layout.has_class_token
-        self._layout, self._others = found.layout, others
+        self._found, self._layout, self._others = found, found.layout, others
 
     def forward(self, images: torch.Tensor) -> Features:
         return self.tapped(images, None)[0]
@@ -60,6 +60,10 @@ class Backbone(nn.Module):
     def is_one_network(self) -> bool:
         """Whether `network` itself serves images of all sizes."""
         return self._others is None
+
+    def at(self, size: Size) -> Backbone:
+        """A backbone whose `network` serves images of this size as it is: for inference."""
+        return self if self._others is None else Backbone(self._others.at(self.network, size), self._found, None, self.origin)
 
     def _ready(self, size: Size) -> tuple[nn.Module, Callable[[torch.Tensor], Any]]:
         if self._others is None:

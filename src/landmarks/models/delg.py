@@ -8,9 +8,9 @@ import torch
 
 from landmarks.config import ModelSettings
 from landmarks.models.features import Features
+from landmarks.models.field import ReceptiveField
 from landmarks.models.global_model import GlobalModel
 from landmarks.models.local_branch import LocalBranch, LocalMaps
-from landmarks.models.receptive_field import ReceptiveField
 from landmarks.models.shallow_map import ShallowMap
 
 

@@ -9,8 +9,9 @@ import torch
 from landmarks.errors import UserError
 from landmarks.models.backbone import Backbone
 from landmarks.models.features import Features, Layout, find_layout
+from landmarks.models.field import ReceptiveField
 from landmarks.models.probing import evaluating, uneven_sizes
-from landmarks.models.receptive_field import ReceptiveField, receptive_fields
+from landmarks.models.receptive_field import receptive_fields
 from landmarks.ops.sides import Size
 
 STRIDES = range(14, 17)
@@ -47,7 +48,13 @@ class ShallowMap:
 
     def _fields(self, height: int, width: int) -> tuple[ReceptiveField, ReceptiveField]:
         """(vertical, horizontal) receptive field of the map's positions in an image of this size; cached by size as `fields`."""
-        return receptive_fields(self._backbone, lambda images: self.maps(images)[0], height, width)
+        size = Size(height, width)
+        backbone = self._backbone.at(size)
+
+        def run(images: torch.Tensor) -> torch.Tensor:
+            return self._layout.features(backbone.tapped(images, self.layer)[1], size).map
+
+        return receptive_fields(backbone, run, height, width, self._layout.stride)
 
     def _try(self) -> tuple[Layout, int, bool]:
         """The arrangement of the module's output, the channels of its map, and whether it is positive for an image of noise."""
@@ -70,7 +77,7 @@ class ShallowMap:
         if layout is None or layout.stride not in STRIDES:
             seen = "; ".join(f"a {size.height}x{size.width} image gives {shape}" for size, shape in shapes.items())
             raise UserError(
-                f"the layer '{self.layer}' gives no map at stride {STRIDES[0]} to {STRIDES[-1]}: {seen or 'it gives nothing'}",
+                f"the layer '{self.layer}' gives no map at stride {STRIDES[0]} to {STRIDES[-1]}: {seen or 'it gives none'}",
                 where="models.NAME.local.layer",
                 next="name a module such as layer3 of a ResNet, or another backbone",
             )
