@@ -49,7 +49,7 @@ class Validation:
         pictures = TrainSet(self._folder, images.ids, images.labels, plain, self._max_pixels, removed=removed, sides=learner.model.sides)
         count = -(-len(pictures) // world)
         mine = np.resize(np.arange(len(pictures)), count * world)[rank::world]  # the first ones again where it does not divide
-        batch = max(1, self._settings.batch_size // (world * self._settings.accumulate))
+        batch = max(1, self._settings.batch_size // (world * self._settings.parts))
         batches = [[Key(epoch, int(row)) for row in mine[start : start + batch]] for start in range(0, count, batch)]
         workers = loader_workers(self._settings.workers, on_gpu=device.type == "cuda")
         loader = create_loader(pictures, batches, workers, device.type == "cuda")
