@@ -18,7 +18,7 @@ LAYERS = [
     {"scoring", "training", "extraction"},
     {"rerank"},
     {"protocols", "ablation", "doctor", "api"},
-    {"stage", "launch", "launched"},
+    {"stage", "launch", "launched", "machines"},
     {"arguments", "run_log"},
     {"pipeline"},
     {"notebook"},

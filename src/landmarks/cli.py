@@ -13,6 +13,7 @@ from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.launch import REFUSAL_FILE
 from landmarks.lifeline import Ended, signals_raise, watch_parent
+from landmarks.machines import watch_machines
 from landmarks.pipeline import begin, run_stage
 from landmarks.run_log import logged
 from landmarks.store.disk import no_room
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if "LOCAL_RANK" in os.environ:  # one of several processes: it must not outlive the one that started it
         watch_parent()
+        watch_machines(os.environ.get(REFUSAL_FILE))
     # Threads of a parallel loop wait for each other by spinning; where the cores are shared (with the processes that decode
     # images, to begin with) that makes a training step up to ten times slower. Read when the OpenMP library loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
