@@ -72,7 +72,7 @@ def watch_machines(refusal: str | None) -> None:
 
 
 def _watch(own: int, machines: int, refusal: str | None) -> None:
-    from torch.distributed import TCPStore
+    from torch.distributed.distributed_c10d import TCPStore
 
     patience = timedelta(seconds=PATIENCE_SECONDS)
     store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, wait_for_workers=False, timeout=patience)
