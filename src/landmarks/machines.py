@@ -72,7 +72,7 @@ def watch_machines(refusal: str | None) -> None:
 
 
 def _watch(own: int, machines: int, refusal: str | None) -> None:
-    from torch.distributed.distributed_c10d import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch re-exports it without saying so
 
     patience = timedelta(seconds=PATIENCE_SECONDS)
     store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, wait_for_workers=False, timeout=patience)
