@@ -77,8 +77,8 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not
     assert [path.name for path in tmp_path.rglob("*.part")] == ["whole.part"]
 
 
-@pytest.mark.parametrize("write", ["text", "array", "picture"])
-@pytest.mark.parametrize("limit", [0, 10_000])
+@pytest.mark.parametrize("write", ["text", "array", "small array", "picture"])
+@pytest.mark.parametrize("limit", [0, 300, 10_000])
 def test_a_full_disk_is_named_with_the_target_and_what_is_free(tmp_path, write, limit):
     # The limit on the size of files is the way to a full disk that needs no rights; the system says EFBIG instead of ENOSPC.
     script = f"""
@@ -86,7 +86,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from landmarks.store.files import atomic_write, write_array, write_text
+from landmarks.store.files import write_array, write_jpeg, write_text
 from landmarks.errors import UserError
 path = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
@@ -95,9 +95,10 @@ try:
         write_text(path, "x" * 100_000)
     elif "{write}" == "array":
         write_array(path, np.zeros(100_000))
+    elif "{write}" == "small array":  # of one that C holds back until the file is closed
+        write_array(path, np.zeros({limit} // 8))
     else:
-        with atomic_write(path) as aside:
-            Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)).save(aside, "PNG")
+        write_jpeg(path, Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)), 90)
 except UserError as error:
     print(error)
     sys.exit(2)

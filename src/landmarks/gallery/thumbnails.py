@@ -11,7 +11,7 @@ from landmarks.config import DatasetSettings
 from landmarks.data.images import read_box, read_image, resize
 from landmarks.datasets.images import Pictures
 from landmarks.errors import UserError
-from landmarks.store.files import atomic_write
+from landmarks.store.files import write_jpeg
 
 SIDE = 224  # pixels of a thumbnail's longest side: twice what is shown, for dense screens
 
@@ -47,6 +47,5 @@ class Thumbnails:
             return False
         shrink = min(1.0, SIDE / max(image.shape[:2]))
         image = resize(image, *(max(1, round(side * shrink)) for side in image.shape[:2]))
-        with atomic_write(target, durable=False) as aside:
-            Image.fromarray(np.ascontiguousarray(image)).save(aside, "JPEG", quality=80)
+        write_jpeg(target, Image.fromarray(np.ascontiguousarray(image)), 80, durable=False)
         return True

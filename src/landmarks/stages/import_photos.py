@@ -29,7 +29,7 @@ from landmarks.seeds import seed_of
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
 from landmarks.store.dataset_folder import is_replaced, refuse_replacing
-from landmarks.store.files import atomic_write
+from landmarks.store.files import atomic_write, write_jpeg
 from landmarks.store.json_files import writable
 from landmarks.store.tables import SPLITS
 
@@ -177,11 +177,10 @@ def _place(source: Path, target: Path, max_pixels: int) -> None:
             return os.link(os.path.realpath(source), target)
         except OSError:
             pass
-    with atomic_write(target, durable=False) as aside:
-        if is_jpeg:
+        with atomic_write(target, durable=False) as aside:
             shutil.copyfile(source, aside)
-        else:
-            Image.fromarray(read_image(source, 1 << 30, max_pixels)).save(aside, "JPEG", quality=95)
+    else:
+        write_jpeg(target, Image.fromarray(read_image(source, 1 << 30, max_pixels)), 95, durable=False)
 
 
 def _write_tables(folder: Path, ids: np.ndarray, labels: np.ndarray, split: PhotoSplit, seed: int) -> None:

@@ -20,7 +20,7 @@ from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
 from landmarks.store.dataset_folder import refuse_replacing
-from landmarks.store.files import atomic_write
+from landmarks.store.files import write_jpeg
 from landmarks.store.tables import SPLITS
 from sample_world.plan import Shot, plan_world
 from sample_world.render import render_shot
@@ -63,8 +63,7 @@ def _start_worker() -> None:
 
 
 def _render(shot: Shot, folder: Path, longest_side: int) -> None:
-    with atomic_write(image_path(folder, shot.split, shot.id), durable=False) as aside:
-        Image.fromarray(render_shot(shot, longest_side)).save(aside, "JPEG", quality=QUALITY)
+    write_jpeg(image_path(folder, shot.split, shot.id), Image.fromarray(render_shot(shot, longest_side)), QUALITY, durable=False)
 
 
 def _write_tables(folder: Path, shots: list[Shot]) -> None:

@@ -17,7 +17,7 @@ from landmarks.errors import UserError
 from landmarks.gallery.batch_sheet import CELL, SheetRow, draw_sheet
 from landmarks.models.checkpoint import build_model
 from landmarks.progress import say
-from landmarks.store.files import atomic_write
+from landmarks.store.files import write_jpeg
 from landmarks.store.tables import read_train
 from landmarks.training.images import images_of
 
@@ -49,8 +49,7 @@ def show_batch(config: Config, step: int, model: str | None = None) -> Path:
     height, width = rows[0].made[0].shape[:2]
     title = f"{name}, step {step} of {order.steps}: {settings.augmentation}, {height} x {width}"
     target = config.run.folder / "batches" / f"{name}_step{step}.jpg"
-    with atomic_write(target) as aside:
-        draw_sheet(title, rows).save(aside, format="JPEG", quality=90)
+    write_jpeg(target, draw_sheet(title, rows), 90)
     say(f"picture: {target}")
     return target
 

@@ -14,7 +14,7 @@ from landmarks.extraction.run import extract_features
 from landmarks.gallery.matches import draw_matches
 from landmarks.ops.verification import match_pair, pair_seed
 from landmarks.progress import say
-from landmarks.store.files import atomic_write
+from landmarks.store.files import write_jpeg
 from landmarks.store.local_features import LocalStore, local_folder, local_model
 from landmarks.store.tables import SPLITS, Tables, read_tables
 
@@ -46,8 +46,7 @@ def show_matches(config: Config, query: str, index: str) -> Path:
     captions = f"{query}: {len(first.keypoints)} features", f"{index}: {len(second.keypoints)} features; {counts}"
     picture = draw_matches(photos[0], photos[1], points[0], points[1], captions)
     path = config.run.folder / "matches" / f"{query}_{index}.jpg"
-    with atomic_write(path) as aside:
-        picture.save(aside, format="JPEG", quality=90)
+    write_jpeg(path, picture, 90)
     say(f"{query} ({splits[0]}) and {index} ({splits[1]}): {counts}")
     say(f"picture: {path}")
     return path

@@ -7,10 +7,11 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from landmarks.reading import require_regular
 from landmarks.store.disk import no_room
 from landmarks.store.json_files import all_writable
 from landmarks.store.npy import load_npy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PART = ".part"  # ends the name of a file that is being written
 _HOST = socket.gethostname().replace(".", "-")
@@ -112,10 +116,24 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(all_writable(value), indent=2, ensure_ascii=False) + "\n")
 
 
+class _Writer(NamedTuple):
+    """Not a file to NumPy, which hands a file to C and does not see when that cannot write the last few kilobytes."""
+
+    write: Callable[[bytes], int]
+
+
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write one .npy file."""
     with atomic_write(path) as aside, open(aside, "wb") as file:
-        np.save(file, array, allow_pickle=False)
+        np.save(_Writer(file.write), array, allow_pickle=False)
+
+
+def write_jpeg(path: Path, picture: Image, quality: int, *, durable: bool = True) -> None:
+    """Write a picture. In memory first: of a write that ends early, on a full disk, Pillow says nothing."""
+    encoded = BytesIO()
+    picture.save(encoded, "JPEG", quality=quality)
+    with atomic_write(path, durable=durable) as aside:
+        aside.write_bytes(encoded.getbuffer())
 
 
 def read_array(path: Path, *, mapped: bool = False) -> np.ndarray:
