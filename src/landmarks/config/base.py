@@ -41,6 +41,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
     first_keys: ClassVar[frozenset[str]] = frozenset()  # those that every recipe on disk lists
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = str(cls.model_fields[info.field_name or ""].annotation)
+        numbers = "bool" not in kind and ("int" in kind or "float" in kind)
+        if numbers and any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])):
+            raise ValueError("should be a number")  # pydantic takes it as 1 or 0
+        return value
+
     @field_validator("*")
     @classmethod
     def _is_of_this_world(cls, value: Any, info: ValidationInfo) -> Any:

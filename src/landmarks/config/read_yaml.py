@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ RUN_FILE, VERSION = "config.yaml", 1  # of the configuration that a run folder k
 MAX_DEPTH = 50  # collections within each other
 MAX_CHARACTERS = 1_000_000  # of the text, and of it with every alias replaced by what it stands for
 _MAX_BITS = 63
+_ANOTHER_BASE = re.compile(r"[-+]?0[0-9_bx]|.*:")  # 010 is 8 in YAML 1.1, 0x10 is 16, and 1:30 is 90
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -28,6 +30,8 @@ class _StrictLoader(yaml.SafeLoader):
             raise _error(f"'{shown(node.value, 60)}' is not a value of {node.tag.rpartition(':')[2]}", node) from None
         if isinstance(value, int) and value.bit_length() > _MAX_BITS:
             raise _error(f"the number {shown(node.value, 60)} is too large", node)
+        if isinstance(value, int | float) and not isinstance(value, bool) and _ANOTHER_BASE.match(node.value):
+            raise _error(f"write {shown(value, 60)} for {shown(node.value, 60)}, or quote it: YAML reads it in another base", node)
         if isinstance(value, str) and any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
             raise _error(f"the text '{shown(value, 60)}' holds a character that no file name may hold", node)
         return value
