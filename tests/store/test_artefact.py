@@ -80,6 +80,16 @@ def test_killed_while_it_began_or_cleared_it_can_begin_again(tmp_path):
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [".lock", "recipe.json"]
 
 
+def test_a_lock_left_by_a_kill_is_tidied_by_whoever_reads(tmp_path):
+    made = artefact(tmp_path / "a")
+    made.begin()
+    made.finish()
+    for read in (made.is_complete, lambda: read_manifest(tmp_path / "a")):
+        (tmp_path / "a" / ".lock").touch()
+        read()
+        assert not (tmp_path / "a" / ".lock").exists()
+
+
 def test_an_unfinished_artefact_has_no_manifest_to_read(tmp_path):
     with pytest.raises(UserError, match="not finished"):
         read_manifest(tmp_path)

@@ -211,10 +211,10 @@ def maker(path: Path) -> str:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a finished artefact. Raises UserError where it is not finished, or where its files have changed since."""
     manifest = read_manifest_file(Path(folder) / MANIFEST, complete=True)
-    if manifest is not None:
-        require_unchanged(Path(folder), manifest)
     if manifest is None:
         raise UserError("not there, or not finished", where=folder, next=next_command(maker(Path(folder))))
+    require_unchanged(Path(folder), manifest)
+    tidy(Path(folder))
     return manifest
 
 
