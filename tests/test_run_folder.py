@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import socket
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +172,15 @@ def test_a_configuration_of_another_version_is_refused_and_names_the_key(tmp_pat
         stored_dataset(file)
     file.write_text("version: 1\ndataset:\n")
     assert stored_dataset(file).source
+
+
+def test_what_a_kill_left_half_written_beside_the_artefacts_goes_with_the_next_command(made):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = [made / "out" / name for name in ("x", "recognition/x", "matches/x")]
+    left = [path.with_name(f".{path.name}.{socket.gethostname().replace('.', '-')}.{dead.pid}.part") for path in left]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert main(["submit", "out"]) == 0
+    assert not any(path.exists() for path in left)

@@ -6,6 +6,7 @@ import importlib
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from landmarks.command import configured_by, next_command
@@ -58,7 +59,7 @@ def begin(stage: str, config: Config, *, keep: bool) -> None:
     if folder.is_dir():
         from landmarks.store.files import sweep
 
-        for place in (folder, folder / "matches"):
+        for place in (folder, *filter(Path.is_dir, folder.iterdir())):  # pictures and scores lie beside what has a manifest
             sweep(place)
     if keep and (folder.is_dir() or stage in _BEGIN):
         from landmarks.store.files import write_text
