@@ -5,6 +5,8 @@
     ./run.sh extract RUN
     .venv/bin/python benchmarks/heads.py DATA RUN/descriptors/imagenet
 
+    .venv/bin/python benchmarks/heads.py DATA                   DATA has <split>.npy beside its tables, as configs/descriptors.yaml wants
+
 Two training sets are made of the dataset's: one with a long tail (the landmark of rank r keeps 30 r^-0.8 images, at least one), and one
 where 30 % of the images have a wrong label. A fully connected layer with BatchNorm is trained on the descriptors of each with the project's
 own losses, samplers and weights, by AdamW for 300 steps of 32 images; index and queries are scored by mAP@100. Every variant has the same
@@ -31,8 +33,8 @@ from landmarks.models.cosine_classifier import adacos_scale, create_classifier
 from landmarks.models.margins import margins_by_frequency
 from landmarks.seeds import seed_of
 from landmarks.store.csv_files import read_csv
-from landmarks.store.descriptors import read_descriptors
-from landmarks.store.tables import positions, read_train
+from landmarks.store.descriptors import read_descriptors, read_user_descriptors
+from landmarks.store.tables import positions, read_ids, read_train
 from landmarks.training.local_losses import weighted_cross_entropy
 from landmarks.training.schedule import learning_rate
 
@@ -62,7 +64,7 @@ class Data(NamedTuple):
     index: np.ndarray
     queries: np.ndarray
     relevant: np.ndarray
-    landmark: np.ndarray  # (queries,) label, -1 = not in train
+    landmark: np.ndarray | None  # (queries,) label, -1 = not in train; None: not known
 
 
 class Planted(NamedTuple):
@@ -73,8 +75,13 @@ class Planted(NamedTuple):
     right: np.ndarray
 
 
-def read(dataset: Path, descriptors: Path) -> Data:
-    vectors = {split: read_descriptors(descriptors / split) for split in ("train", "index", "test")}
+def read(dataset: Path, descriptors: Path | None) -> Data:
+    vectors = {}
+    for split in ("train", "index", "test"):
+        if descriptors is None:
+            vectors[split] = read_user_descriptors(dataset, split, read_ids(dataset / f"{split}.csv"))
+        else:
+            vectors[split] = read_descriptors(descriptors / split)
     table = read_train(dataset / "train.csv")
     labels = np.unique(table.landmark_ids, return_inverse=True)[1]
     train = vectors["train"].matrix[positions(table.ids, vectors["train"].ids)]
@@ -84,11 +91,14 @@ def read(dataset: Path, descriptors: Path) -> Data:
     relevant = np.zeros((len(queries), len(vectors["index"].ids)), bool)
     for query, images in enumerate(solution["images"]):
         relevant[query, positions(images.split(), vectors["index"].ids)] = True
-    known = read_csv(dataset / "recognition_solution.csv", ["id", "landmarks"]).to_pandas().set_index("id")["landmarks"]
-    names = [str(landmark) for landmark in np.unique(table.landmark_ids)]
-    landmark = np.array([names.index(known[id]) if known.get(id, "") in names else -1 for id in solution["id"]])
-    index = vectors["index"].matrix
-    return Data(train.astype(np.float32), labels, index.astype(np.float32), queries.astype(np.float32), relevant, landmark)
+    landmark = None
+    if (dataset / "recognition_solution.csv").exists():
+        known = read_csv(dataset / "recognition_solution.csv", ["id", "landmarks"]).to_pandas().set_index("id")["landmarks"]
+        names = [str(landmark) for landmark in np.unique(table.landmark_ids)]
+        landmark = np.array([names.index(known[id]) if known.get(id, "") in names else -1 for id in solution["id"]])
+    parts = [part.astype(np.float32) for part in (train, vectors["index"].matrix, queries)]
+    train, index, queries = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts)
+    return Data(train, labels, index, queries, relevant, landmark)
 
 
 def long_tail(data: Data, seed: int) -> Planted:
@@ -149,8 +159,10 @@ def compare(name: str, data: Data, plant, variants: dict[str, dict]) -> None:
     """Print a line for each variant: mAP@100 of all queries, and its change on queries of all, of rare, frequent and other landmarks."""
     every = [plant(data, seed) for seed in range(SEEDS)]
     counts = np.stack([np.bincount(planted.labels, minlength=data.labels.max() + 1) for planted in every])
-    of_query = np.where(data.landmark >= 0, counts[:, data.landmark], -1)  # images that train has of the query's landmark
-    groups = {"all": of_query > -2, "3 or less": (of_query >= 0) & (of_query <= 3), "more": of_query > 3, "not in train": of_query < 0}
+    groups = {"all": np.ones((SEEDS, len(data.queries)), bool)}
+    if data.landmark is not None:
+        of_query = np.where(data.landmark >= 0, counts[:, data.landmark], -1)  # images that train has of the query's landmark
+        groups |= {"3 or less": (of_query >= 0) & (of_query <= 3), "more": of_query > 3, "not in train": of_query < 0}
     print(f"{name}: {len(every[0].rows)} images of {len(counts[0])} landmarks, {len(data.queries)} queries, {SEEDS} seeds", flush=True)
     base = None
     for variant, changes in variants.items():
@@ -170,8 +182,8 @@ def compare(name: str, data: Data, plant, variants: dict[str, dict]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path, help="folder of the sample's tables")
-    parser.add_argument("descriptors", type=Path, help="descriptors of an untrained model, RUN/descriptors/MODEL")
+    parser.add_argument("dataset", type=Path, help="folder of the tables")
+    parser.add_argument("descriptors", type=Path, nargs="?", help="descriptors of an untrained model, RUN/descriptors/MODEL")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = read(arguments.dataset, arguments.descriptors)
