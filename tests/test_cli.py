@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,30 @@ def test_a_run_folder_without_a_stage_is_a_run(tmp_path, monkeypatch, capsys):
     Path("sample/config.yaml").write_text("{}\n")
     assert main(["./sample", "rerank=sort"]) == 2
     assert "next:  ./run.sh run ./sample rerank=sort" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("stage", ["config", "evaluate"])
+def test_a_full_standard_output_is_named(tmp_path, monkeypatch, capsys, stage):
+    (tmp_path / "e.yaml").write_text("{}\n")
+    for split in ("index", "test"):
+        (tmp_path / f"{split}.csv").write_text(f"id\n{split}\n")
+    (tmp_path / "train.csv").write_text("id,landmark_id\n")
+    (tmp_path / "s.csv").write_text("id,images\ntest,index\n")
+    monkeypatch.chdir(tmp_path)
+    full = open("/dev/full", "w")
+    monkeypatch.setattr(sys, "stdout", full)
+    assert main([stage, "--config", "e.yaml", "dataset.folder=.", "run.folder=out", "evaluate.submission=s.csv"]) == 2
+    error = capsys.readouterr().err
+    assert "the disk is full" in error and "where: standard output" in error
+    monkeypatch.undo()
+    with suppress(OSError):
+        full.close()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_fault(tmp_path, closed):
+    (tmp_path / "e.yaml").write_text("{}\n")
+    line = f'"{sys.executable}" -m landmarks config --config e.yaml {closed}'
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "Traceback" not in done.stderr and ("run.folder" in done.stdout) == (closed == "2>&-")

@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads of a parallel loop wait for each other by spinning; where the cores are shared (with the processes that decode
     # images, to begin with) that makes a training step up to ten times slower. Read when the OpenMP library loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as some schedulers start a program
+            setattr(sys, name, open(os.devnull, "w"))
     where = Path.cwd()  # where a disk is full, if nothing says
     try:
         typed = parse(sys.argv[1:] if arguments is None else arguments)

@@ -6,7 +6,7 @@ import io
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,8 @@ LOG = "run.log"
 def logged(stage: str, folder: Path, words: Sequence[str]) -> Iterator[None]:
     """Within the block, every line that is printed also goes to the folder's log; it has none where no stage made the folder."""
     if not STAGES[stage].makes:
-        yield
+        with redirect_stdout(_Copied(sys.stdout, None)):
+            yield
         return
     log = _Log(folder / LOG)
     log.add(f"$ {program()} {shlex.join([stage, *words])}")
@@ -65,19 +66,26 @@ class _Log:
 
 
 class _Copied:
-    """A stream whose whole lines are also logged."""
+    """A stream whose whole lines are also logged, where there is a log; its errors say that it is standard output."""
 
-    def __init__(self, stream: TextIO, log: _Log):
+    def __init__(self, stream: TextIO, log: _Log | None):
         self._stream, self._log, self._line = stream, log, ""
 
     def write(self, text: str) -> int:
         *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            self._log.add(line)
-        return self._stream.write(text)
+        if self._log is not None:
+            for line in lines:
+                self._log.add(line)
+        return self._named(lambda: self._stream.write(text))
 
     def flush(self) -> None:
-        self._stream.flush()
+        self._named(self._stream.flush)
+
+    def _named(self, use: Callable[[], Any]) -> Any:
+        try:
+            return use()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "standard output") from None  # a broken pipe stays one
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
