@@ -16,9 +16,17 @@ from landmarks.stages.train import train
 from landmarks.training import hardware, learner, loop
 
 SCRIPT = """
-import json, sys
+import json, shutil, sys
 from landmarks.config import Config
 from landmarks.stages.train import train
+from landmarks.training import loop
+
+def write_and_copy(folder, step, *others, write=loop.write_resume):
+    write(folder, step, *others)
+    if step == 6:
+        shutil.copytree(folder, "MIXED")
+
+loop.write_resume = write_and_copy
 if __name__ == "__main__":
     train(Config.model_validate(json.loads(sys.argv[1])))
 """
@@ -128,10 +136,13 @@ def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_p
     assert not (folder / "resume.safetensors").exists()
 
 
-def test_two_processes_train_as_one(dataset, tmp_path):
-    """Without BatchNorm, which sees half a batch on each CPU process, the two differ by rounding alone."""
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+def test_two_processes_train_as_one(dataset, tmp_path, capsys):
+    """Without BatchNorm, which sees half a batch on each CPU process, the two differ by rounding alone.
+
+    So does a run that two processes begin and one continues.
+    """
+    script, mixed = tmp_path / "script.py", tmp_path / "mixed"
+    script.write_text(SCRIPT.replace("MIXED", str(mixed / "models" / "tiny")))
     model = {"backbone": "test_efficientnet_gn", "pretrained": False, "dimensions": 0}
     two, one, parts = (
         configure(
@@ -145,6 +156,7 @@ def test_two_processes_train_as_one(dataset, tmp_path):
             learning_rate=0.01,
             validation_images=7,
             keep="best",
+            checkpoint_minutes=0,
         )
         for name, accumulate in (("two", 1), ("one", 1), ("parts", 3))
     )
@@ -173,8 +185,11 @@ def test_two_processes_train_as_one(dataset, tmp_path):
     assert done.stdout.count("2 processes") == 1
     train(one)
     train(parts)
+    train(one.model_copy(update={"run": one.run.model_copy(update={"folder": mixed})}))
+    said = capsys.readouterr().out
+    assert "begun by 2 processes and continued by 1: the same but for rounding" in said and "continues after step 6 of 12" in said
     losses, scores = (
-        {name: [line[number] for line in journal(tmp_path / name) if number in line] for name in ("two", "one", "parts")}
+        {name: [line[number] for line in journal(tmp_path / name) if number in line] for name in ("two", "one", "parts", "mixed")}
         for number in ("loss", "validation_map")
     )
     assert len(scores["one"]) == 4
@@ -182,6 +197,7 @@ def test_two_processes_train_as_one(dataset, tmp_path):
     assert len(losses["one"]) == 12 and losses["one"][-1] < losses["one"][0]
     assert losses["two"] == pytest.approx(losses["one"], rel=1e-3)
     assert losses["parts"] == pytest.approx(losses["one"], rel=1e-3)
+    assert losses["mixed"] == pytest.approx(losses["one"], rel=1e-3)
     for name, tensor in weights(tmp_path / "one").items():
         torch.testing.assert_close(weights(tmp_path / "two")[name], tensor, rtol=1e-2, atol=1e-3)
 

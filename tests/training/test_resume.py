@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from landmarks.errors import UserError
-from landmarks.training.resume import RESUME, read_resume, write_resume
+from landmarks.training.resume import RESUME, read_resume, require_processes, write_resume
 
 
 class Scaler:
@@ -65,3 +67,21 @@ def test_a_checkpoint_of_another_model_or_a_damaged_one_is_named(tmp_path):
     (tmp_path / RESUME).write_bytes(data[: len(data) // 2])
     with pytest.raises(UserError, match="does not fit"):
         read_resume(tmp_path, *make(0))
+
+
+def accelerator(processes, device="cpu"):
+    return SimpleNamespace(num_processes=processes, device=torch.device(device))
+
+
+def test_another_number_of_processes_is_said_or_refused(tmp_path):
+    model, optimizer = make(0)
+    assert require_processes(tmp_path, model, accelerator(2)) == ""
+    write_resume(tmp_path, 1, model, optimizer)
+    assert require_processes(tmp_path, model, accelerator(1)) == ""
+    with pytest.raises(UserError, match=r"(?s)of 1 process and BatchNorm.*train run.processes=1"):
+        require_processes(tmp_path, model.train(), accelerator(2))
+    for same in (
+        require_processes(tmp_path, model.train(), accelerator(2, "cuda")),
+        require_processes(tmp_path, model.eval(), accelerator(2)),
+    ):
+        assert same == "begun by 1 process and continued by 2: the same but for rounding, and for dropout"

@@ -5,11 +5,12 @@ import torch
 
 from landmarks.config import TrainSettings
 from landmarks.errors import UserError
-from landmarks.training.window import Window
+from landmarks.training.window import Window, listed
 
 
 def window(first=10, scaler=None, reduce=lambda tensor, how: tensor):
-    return Window(TrainSettings(learning_rate=0.5), SimpleNamespace(scaler=scaler, reduce=reduce), first)
+    accelerator = SimpleNamespace(scaler=scaler, reduce=reduce)
+    return Window(TrainSettings(learning_rate=0.5), accelerator, first, lambda step: [f"{step}a", f"{step}b"])
 
 
 def numbers(loss, gradient_norm=1.0, **others):
@@ -46,7 +47,7 @@ def test_the_first_step_that_is_not_finite_is_named(bad, message):
     for step in (numbers(1.0), numbers(**bad), numbers(float("nan"))):
         steps.add(step)
     for check in (steps.require_finite, steps.close):
-        with pytest.raises(UserError, match=f"(?s){message}.*learning_rate=0.5"):
+        with pytest.raises(UserError, match=f"(?s){message}, at the images 11a, 11b.*learning_rate=0.5"):
             check()
 
 
@@ -57,3 +58,20 @@ def test_infinite_gradients_are_normal_with_a_gradient_scaler():
     steps.add(numbers(float("nan"), 1.0))
     with pytest.raises(UserError, match="loss of step 12"):
         steps.require_finite()
+
+
+def test_steps_that_were_left_out_have_no_numbers_but_a_place():
+    steps = window()
+    for step in (numbers(1.0), None, numbers(3.0), None):
+        steps.add(step)
+    assert steps.close()["loss"] == 2 and steps.first == 14
+    steps.add(None)
+    assert steps.close() == {} and steps.first == 15
+    for step in (None, numbers(float("nan"))):
+        steps.add(step)
+    with pytest.raises(UserError, match="loss of step 17 is nan, at the images 16a, 16b"):
+        steps.require_finite()
+
+
+def test_a_large_batch_is_listed_in_part():
+    assert listed(["a", "b", "c"]) == "a, b, c" and listed([str(n) for n in range(40)]).endswith("30, 31 and 8 more")

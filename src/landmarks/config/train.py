@@ -121,6 +121,9 @@ class TrainSettings(Settings):
     )
     keep_classifier: bool = Field(False, description="keep the classifier beside the model, for a training that starts from it")
     keep: Literal["last", "best"] = Field("last", description="which weights are kept: the last, or the best by validation")
+    on_nonfinite: Literal["stop", "skip"] = Field(
+        "stop", description="a loss or gradient that is no finite number stops the training, or its step is left out and listed"
+    )
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 on a GPU that has it, float16 on a V100 or T4, float32 on a CPU"
     )

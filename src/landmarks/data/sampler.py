@@ -102,6 +102,11 @@ class TrainingOrder:
             for step in self._steps(epoch, start):
                 yield from step
 
+    def rows_of(self, step: int) -> list[int]:
+        """The rows that this process computes in a step of the training, 0, 1, ..."""
+        epoch, start = divmod(step, self.steps_per_epoch)
+        return [key.row for part in next(self._steps(epoch, start)) for key in part]
+
     def _steps(self, epoch: int, start: int) -> Iterator[list[list[Key]]]:
         accumulate, batch = self.settings.parts, self.part * self.world * self.settings.parts
         plan = plan_epoch(self.labels, self.settings, epoch, self.steps_per_epoch, batch, self.shapes)

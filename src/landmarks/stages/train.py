@@ -27,7 +27,6 @@ from landmarks.store.tables import positions, read_train
 from landmarks.training.best import BEST
 from landmarks.training.classifier_memory import classifier_memory
 from landmarks.training.hardware import start_accelerator
-from landmarks.training.held_out import hold_out
 from landmarks.training.images import BEGUN, TrainingImages, read_begun_shapes, training_images, write_begun
 from landmarks.training.kept_classifier import save_classifier
 from landmarks.training.learner import Learner, create_learner
@@ -36,9 +35,16 @@ from landmarks.training.memory import FOUND
 from landmarks.training.resume import RESUME
 from landmarks.training.skipped import SKIPPED, read_skipped
 from landmarks.training.start import start_from
-from landmarks.training.validation import Validation
+from landmarks.training.validation import Validation, hold_out_images
 
-_SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes", "on_error", "start_from"}  # train settings that do not change the result
+_SHAPE_NOTHING = {
+    "workers",
+    "log_steps",
+    "checkpoint_minutes",
+    "on_error",
+    "start_from",
+    "on_nonfinite",
+}  # train settings that do not change the result
 
 _WHILE_TRAINING = (RESUME, FOUND, BEGUN, SKIPPED, BEST)  # files that a finished model does not need
 
@@ -143,7 +149,7 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
         images, continues = training_images(folder / dataset.train_table, artefact.folder, artefact.recipe, settings.overfit)
         if settings.overfit and first:
             say(f"train {name}: on {len(images.ids)} images only (train.overfit), to see that its parts learn; the model has no other use")
-        images, validation = _hold_out(name, folder, images, settings, dataset.max_pixels)
+        images, validation = hold_out_images(name, folder, images, settings, dataset.max_pixels)
         part = steps_and_part(epoch_length(images.labels, settings.sampler), settings, accelerator.num_processes)[1]
         if first:
             _require_images(name, folder, images, settings)
@@ -202,17 +208,6 @@ def _require_images(name: str, folder: Path, images: TrainingImages, settings: T
         require_images(folder, "train", wanted)
     if missing:
         say(f"train {name}: {len(missing)} of {len(wanted)} images are missing, first '{missing[0]}': others stand in their places")
-
-
-def _hold_out(
-    name: str, folder: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int
-) -> tuple[TrainingImages, Validation | None]:
-    """What is trained on, and the held-out images, if any."""
-    if not settings.validation_images:
-        return images, None
-    by_landmark = settings.validation == "landmarks"
-    held = hold_out(images.labels, settings.validation_images, settings.validation_gallery, landmarks=by_landmark, seed=settings.seed)
-    return images.only(held.training), Validation(name, folder, images, held, settings, max_pixels)
 
 
 def _train_set(folder: Path, model: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int, sides: Sides) -> TrainSet:

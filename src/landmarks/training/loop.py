@@ -28,10 +28,11 @@ from landmarks.training.best import BestWeights
 from landmarks.training.ema import WeightAverage
 from landmarks.training.journal import append_line, remove_lines_after
 from landmarks.training.learner import Learner
+from landmarks.training.left_out import LeftOut
 from landmarks.training.memory import choose_parts, out_of_memory
 from landmarks.training.optimizer import create_optimizer, set_learning_rate
 from landmarks.training.recompute import statistics_kept
-from landmarks.training.resume import read_resume, write_resume
+from landmarks.training.resume import read_resume, require_processes, write_resume
 from landmarks.training.schedule import learning_rate
 from landmarks.training.skipped import SkippedImages
 from landmarks.training.validation import AT, Validation
@@ -82,9 +83,13 @@ def run_training(
             say(f"train {name}: continues after step {done} of {order.steps}")
 
     learner.enter(done, done // order.steps_per_epoch)
+    changed = require_processes(folder, learner, accelerator)
+    if changed and first:
+        say(f"train {name}: {changed}")
     with interrupts_held():  # from the loader's processes
         parts = Timed(loader)
-    window = Window(settings, accelerator, done)
+    window = Window(settings, accelerator, done, lambda step: [str(train_set.ids[row]) for row in order.rows_of(step)])
+    left_out = LeftOut(name, folder, window, first)
     best = BestWeights(folder)
     every = settings.validation_steps or order.steps_per_epoch
     line: dict[str, float] = {}
@@ -98,19 +103,21 @@ def run_training(
             set_learning_rate(optimizer, rate)
             learner.enter(step, step // order.steps_per_epoch)
             try:
-                window.add(_one_step(wrapped, optimizer, parts, settings, accelerator, skipped))
+                numbers = _one_step(wrapped, optimizer, parts, settings, accelerator, skipped)
             except torch.OutOfMemoryError:
                 raise out_of_memory(step, folder, settings, asked, drawn, accelerator.num_processes) from None
+            window.add(numbers)
+            left_out.take_note(step, numbers is None)
             if average is not None:
                 average.update(step + 1)
             bar.update(images_a_step)
             finished, now = step + 1, time.monotonic()
             if finished % settings.log_steps == 0 or finished == order.steps:
-                speed = (finished - window.first) * images_a_step / (now - logged)
+                speed, means = (finished - window.first) * images_a_step / (now - logged), window.close()
                 line = {
                     "step": finished,
                     "epoch": finished / order.steps_per_epoch,
-                    **window.close(),
+                    **means,
                     "learning_rate": rate,
                     "images_per_second": round(speed, 2),
                     "waiting_for_images": round(parts.share_waited(), 3),
@@ -118,7 +125,8 @@ def run_training(
                 logged = now
                 if first:
                     append_line(folder, line)
-                    _show(bar, line, learner)
+                    if means:
+                        _show(bar, line, learner)
             if validation is not None and (finished % every == 0 or finished == order.steps):
                 started = time.monotonic()
                 window.require_finite()
@@ -153,9 +161,15 @@ def _one_step(
     settings: TrainSettings,
     accelerator: Accelerator,
     skipped: SkippedImages,
-) -> dict[str, torch.Tensor]:
-    """One step on the clipped gradients of the accumulated parts. Returns the learner's numbers, of this process, and gradient_norm."""
+) -> dict[str, torch.Tensor] | None:
+    """One step on the clipped gradients of the accumulated parts.
+
+    Returns the learner's numbers, of this process, and gradient_norm; None where this is not finite and the step is left out: weights and
+    statistics are as before.
+    """
     numbers: dict[str, torch.Tensor] = {}
+    leaves_out = settings.on_nonfinite == "skip" and accelerator.scaler is None  # a scaler leaves such steps out by itself
+    before = {name: buffer.clone() for name, buffer in wrapped.named_buffers()} if leaves_out else {}
     for part in range(settings.parts):
         batch = next(parts)
         if isinstance(batch, UserError):
@@ -170,6 +184,11 @@ def _one_step(
                 accelerator.backward(measured["loss"])
         numbers = {name: numbers.get(name, 0) + number.detach() for name, number in measured.items()}
     numbers["gradient_norm"] = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm or math.inf)
+    if leaves_out and not numbers["gradient_norm"].isfinite():  # of all processes together: they decide the same
+        optimizer.zero_grad()
+        for name, buffer in wrapped.named_buffers():
+            buffer.copy_(before[name])
+        return None
     optimizer.step()
     optimizer.zero_grad()
     return numbers

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator, PartialState
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from landmarks.command import next_command
 from landmarks.errors import UserError, shown
 from landmarks.reading import require_regular
 from landmarks.store.artefact import RECIPE
@@ -44,10 +47,12 @@ def write_resume(
 
     scaler  float16's gradient scaler, where there is one
     more    name -> tensor beside the learner's own: the average of the weights
+    The header has the number of processes too.
     """
     tensors = learner.state_dict() | state_tensors(optimizer, learner)
     tensors |= {_MORE + name: tensor for name, tensor in (more or {}).items()}
-    header = {"step": str(step), "recipe": _recipe(folder), "scaler": json.dumps(scaler.state_dict() if scaler is not None else None)}
+    state = json.dumps(scaler.state_dict() if scaler is not None else None)
+    header = {"step": str(step), "recipe": _recipe(folder), "scaler": state, "processes": str(PartialState().num_processes)}
     with atomic_write(folder / RESUME) as aside:
         aside.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, header))
 
@@ -88,3 +93,28 @@ def read_resume(
             next="delete it: training then starts from the beginning",
         ) from None
     return step
+
+
+def require_processes(folder: Path, learner: nn.Module, accelerator: Accelerator) -> str:
+    """What changes where the checkpoint was written by another number of processes, for a message; empty where it was not.
+
+    The batches are the same. With GPUs, or without BatchNorm, so are the gradients, to rounding; on CPUs each process has the BatchNorm
+    statistics of its own share of a batch: that is another training, and raises UserError.
+
+    learner  in training mode
+    """
+    path = folder / RESUME
+    if not path.exists():
+        return ""
+    with safe_open(path, framework="pt") as file:
+        before = integer((file.metadata() or {}).get("processes", ""))
+    now = accelerator.num_processes
+    if before is None or before == now:
+        return ""
+    if accelerator.device.type == "cpu" and any(isinstance(part, _BatchNorm) and part.training for part in learner.modules()):
+        raise UserError(
+            f"the checkpoint is of {before} process{'es' if before > 1 else ''} and BatchNorm sees other images with {now}",
+            where=path,
+            next=f"{next_command('train', f'run.processes={before}')}, or delete the checkpoint and start again",
+        )
+    return f"begun by {before} process{'es' if before > 1 else ''} and continued by {now}: the same but for rounding, and for dropout"

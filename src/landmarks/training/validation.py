@@ -17,7 +17,7 @@ from landmarks.machine import loader_workers
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.ops.knn import exact_knn
 from landmarks.progress import progress
-from landmarks.training.held_out import HeldOut
+from landmarks.training.held_out import HeldOut, hold_out
 from landmarks.training.images import TrainingImages
 from landmarks.training.learner import Learner
 
@@ -71,6 +71,17 @@ class Validation:
         # Process after process -> image after image, without those that were computed twice.
         ordered = [column.unflatten(0, (world, count)).transpose(0, 1).flatten(0, 1)[: len(pictures)] for column in columns]
         return ordered[0].cpu().numpy(), ordered[1].cpu().numpy()
+
+
+def hold_out_images(
+    name: str, folder: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int
+) -> tuple[TrainingImages, Validation | None]:
+    """What is trained on, and the held-out images, if any."""
+    if not settings.validation_images:
+        return images, None
+    by_landmark = settings.validation == "landmarks"
+    held = hold_out(images.labels, settings.validation_images, settings.validation_gallery, landmarks=by_landmark, seed=settings.seed)
+    return images.only(held.training), Validation(name, folder, images, held, settings, max_pixels)
 
 
 def mean_average_precision(descriptors: np.ndarray, labels: np.ndarray, queries: np.ndarray, gallery: np.ndarray) -> float:

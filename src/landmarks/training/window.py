@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from accelerate import Accelerator
 
@@ -12,16 +14,25 @@ from landmarks.errors import UserError
 class Window:
     """Collects numbers on the device and reads them only when asked, since reading makes the CPU wait for the GPU.
 
-    first  the number of steps before those of the window
+    first      the number of steps before those of the window
+    images_of  the ids of the images that this process computes in a step, 0, 1, ...
     """
 
-    def __init__(self, settings: TrainSettings, accelerator: Accelerator, first: int):
-        self.settings, self.accelerator, self.first = settings, accelerator, first
+    def __init__(self, settings: TrainSettings, accelerator: Accelerator, first: int, images_of: Callable[[int], list[str]]):
+        self.settings, self.accelerator, self.first, self.images_of = settings, accelerator, first, images_of
         self._steps: list[dict[str, torch.Tensor]] = []
+        self._places: list[int] = []
+        self._seen = 0
 
-    def add(self, numbers: dict[str, torch.Tensor]) -> None:
-        """One step's numbers on this process, scalars on the device; `loss` and `gradient_norm` among them, the same names each time."""
-        self._steps.append(numbers)
+    def add(self, numbers: dict[str, torch.Tensor] | None) -> None:
+        """One step's numbers on this process, scalars on the device; `loss` and `gradient_norm` among them, the same names each time.
+
+        None: the step was left out.
+        """
+        if numbers is not None:
+            self._steps.append(numbers)
+            self._places.append(self.first + self._seen)
+        self._seen += 1
 
     def require_finite(self) -> None:
         """Raise UserError for the first step with a loss or gradient norm that is not finite."""
@@ -35,22 +46,31 @@ class Window:
             return
         step = int(bad.any(dim=0).nonzero()[0])
         what, value = ("gradient", numbers[1, step]) if not bad[0, step] else ("loss", numbers[0, step])
-        settings = self.settings
+        settings, place = self.settings, self._places[step]
         raise UserError(
-            f"training diverged: the {what} of step {self.first + step + 1} is {value.item()}",
+            f"training diverged: the {what} of step {place + 1} is {value.item()}, at the images {listed(self.images_of(place))}",
             where=f"train.learning_rate={settings.learning_rate}, train.head_learning_rate_factor={settings.head_learning_rate_factor}, "
             f"train.clip_norm={settings.clip_norm}",
-            next="lower one of them, or raise train.warmup, and start again with run.overwrite=true",
+            next="train.on_nonfinite=skip, which goes on from the last checkpoint and leaves such steps out; or lower one of them, or "
+            "raise train.warmup, and start again with run.overwrite=true",
         )
 
     def close(self) -> dict[str, float]:
-        """The means over the steps and all processes, and empty the window. To be called by every process."""
+        """The means over the steps and all processes, none where all steps were left out; empty the window. Every process calls it."""
         self.require_finite()
+        self.first += self._seen
+        self._seen, self._places = 0, []
+        if not self._steps:
+            return {}
         names = list(self._steps[0])
         means = self.accelerator.reduce(torch.stack([self._column(name).mean() for name in names]), "mean").tolist()
-        self.first += len(self._steps)
         self._steps = []
         return dict(zip(names, means, strict=True))
 
     def _column(self, name: str) -> torch.Tensor:
         return torch.stack([numbers[name] for numbers in self._steps]).float()
+
+
+def listed(ids: list[str], most: int = 32) -> str:
+    """The ids of a batch for a message."""
+    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
