@@ -57,6 +57,12 @@ def test_train_s_descriptors_are_taken_where_something_learns_from_them(run, tmp
     assert not list(code.rglob("__pycache__")) and (code / "store" / "published.csv").is_file()
 
 
+def test_what_a_kill_left_half_written_is_not_uploaded(run, tmp_path):
+    for name in (".00000.npy.somewhere.1.part", ".lock"):
+        (tmp_path / "run" / "models" / "tiny" / name).write_text("half")
+    assert names(run()) == BASE
+
+
 def test_the_notebook_s_configuration_has_folders_of_its_own_and_no_training(run):
     folder = run("rerank=[{step: sort, neighbours: 5}]", "extract.scales=[0.5]", "train.epochs=3", "search.neighbours=7")
     text = (folder / "config.yaml").read_text()
