@@ -37,10 +37,15 @@ def test_without_augmentation_all_draws_are_one(settings, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["still"], "no model 'still' is trained"), (["--step", "17"], "no step 17: the training has 16"), (["--step", "0"], "--step 1")],
+    [
+        (["still"], "no model 'still' is trained"),
+        (["--step", "17"], "no step 17: the training has 16"),
+        (["--step", "0"], "--step 1"),
+        (["--step", "17", "train.validation_images=12"], "no step 17: the training has 12"),  # 36 images are left
+    ],
 )
 def test_other_models_and_steps_are_refused(settings, arguments, message, capsys):
-    assert main(["show-batch", *arguments, *settings]) == 2
+    assert main(["show-batch", *settings, *arguments]) == 2
     assert message in capsys.readouterr().err
 
 

@@ -19,6 +19,7 @@ from landmarks.models.checkpoint import build_model
 from landmarks.progress import say
 from landmarks.store.files import write_jpeg
 from landmarks.store.tables import read_train
+from landmarks.training.held_out import hold_out
 from landmarks.training.images import images_of
 
 _PHOTOS, _DRAWS = 16, 4  # of a batch; beside what the model is given
@@ -36,6 +37,10 @@ def show_batch(config: Config, step: int, model: str | None = None) -> Path:
     path = config.tables_folder / config.dataset.train_table
     table = read_train(path)
     images = images_of(table, table, settings.overfit, path)
+    if settings.validation_images:
+        by_landmark = settings.validation == "landmarks"
+        held = hold_out(images.labels, settings.validation_images, settings.validation_gallery, landmarks=by_landmark, seed=settings.seed)
+        images = images.only(held.training)
     shapes = read_shapes(config.tables_folder, images.ids) if settings.aspect_batches else None
     with torch.device("meta"):  # without weights
         sides = build_model(config.models[name].model_copy(update={"pretrained": False})).sides
