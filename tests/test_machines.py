@@ -92,7 +92,7 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.skipif("LANDMARKS_SLOW_TESTS" not in os.environ, reason="2 min; LANDMARKS_SLOW_TESTS=1 runs it")
+@pytest.mark.slow
 def test_two_machines_share_the_work_and_one_that_is_killed_is_noticed(tmp_path):
     (tmp_path / "empty.yaml").write_text("{}\n")
     with socket.socket() as free:

@@ -112,6 +112,48 @@ def test_two_training_processes_end_with_their_parent(tmp_path, world, number, t
         command.clean_up()
 
 
+def role(process):
+    """Which of the command's processes this is, by its own command line and its parent's."""
+    words, above = " ".join(process.cmdline()), " ".join(process.parent().cmdline())
+    if "landmarks.launched" in words:
+        return "launcher"
+    return (
+        "worker" if "landmarks.launched" not in above and "-m landmarks" in above else "rank" if "landmarks.launched" in above else "parent"
+    )
+
+
+SLOW_WORK = ["extract={longest_side: 1024, scales: [1.0], workers: 1, shard_images: 4, local: {longest_side: 256, scales: [1.0]}}"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", ["parent", "launcher", "rank", "worker"])
+@pytest.mark.parametrize("stage", ["train", "extract"])
+def test_whoever_is_killed_nothing_is_left(tmp_path, world, stage, killed):
+    """No process, no segment of shared memory, and no lock in the way of the next command."""
+    (tmp_path / "world").symlink_to(world / "world")
+    settings = ["sample={landmarks: 4, longest_side: 64}", *SLOW_WORK]
+    if stage == "extract":
+        settings.append("train={epochs: 0}")
+        before = Command("train", tmp_path, *settings)
+        assert before.parent.wait(60) == 0, before.errors.read_text()
+    command = Command(stage, tmp_path, *settings)
+    pattern = {"train": "models/tiny/metrics.jsonl", "extract": "descriptors/tiny/train/[0-9]*.npy"}[stage]
+    try:
+        command.wait_until(lambda: any(path.stat().st_size for path in (tmp_path / "out").glob(pattern)), 120)
+        alive = command.alive()
+        victim = next(number for number in alive if role(psutil.Process(number)) == killed)
+        os.kill(victim, signal.SIGKILL)
+        assert command.parent.wait(60) != 0
+        assert command.all_gone(10) == []
+        segments = [name for name in os.listdir("/dev/shm") if any(f"_{number}_" in name for number in alive)]
+        assert segments == []
+        again = Command(stage, tmp_path, *settings, *(["train.epochs=1", "run.overwrite=true"] if stage == "train" else []))
+        assert again.parent.wait(180) == 0, again.errors.read_text()
+        assert not list((tmp_path / "out").rglob(".lock"))
+    finally:
+        command.clean_up()
+
+
 @pytest.mark.parametrize(
     ("number", "to_group", "code"),
     [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130), (signal.SIGTERM, True, 143), (signal.SIGKILL, False, -9)],

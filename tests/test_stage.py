@@ -39,5 +39,6 @@ def test_configurations_and_keys_of_commands_are_there():
         assert (ROOT / stage.config).is_file() and (stage.bare_word is None or stage.bare_word in known_keys()) and stage.help
 
 
-def test_only_what_trains_or_extracts_runs_as_several_processes():
-    assert [name for name, stage in STAGES.items() if stage.launched] == ["train", "extract", "extract-local"]
+def test_only_what_is_shared_runs_as_several_processes():
+    shared = ["shrink", "train", "extract", "clean", "search", "extract-local"]
+    assert [name for name, stage in STAGES.items() if stage.launched] == shared

@@ -65,6 +65,7 @@ STAGES = {
         arguments=(_DRY_RUN, _FETCH),
         makes=False,
     ),
+    "shrink": Stage("stages.shrink", "smaller copies of the training pictures, which train.shrunk=true trains on", launched=True),
     "train": Stage("stages.train", "train the models on train.csv", launched=True),
     "extract": Stage("stages.extract", "global descriptors of every image", launched=True),
     "clean": Stage("stages.clean", "train.csv -> train_clean.csv: the images that others of their label confirm", launched=True),

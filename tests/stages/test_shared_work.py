@@ -78,7 +78,7 @@ def made(folder):
     return found
 
 
-@pytest.mark.skipif("LANDMARKS_SLOW_TESTS" not in os.environ, reason="40 s; LANDMARKS_SLOW_TESTS=1 runs it")
+@pytest.mark.slow
 def test_three_processes_one_killed_make_what_one_makes(words, tmp_path):
     alone = words("alone")
     for stage in ("search", "clean", "extract-local", "rerank"):

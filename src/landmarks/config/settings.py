@@ -19,6 +19,7 @@ from landmarks.config.overlap import OverlapSettings
 from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
 from landmarks.config.run import RunSettings
+from landmarks.config.shrink import ShrinkSettings
 from landmarks.config.submit import SubmitSettings
 from landmarks.config.train import TrainSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
@@ -106,6 +107,7 @@ class Config(Settings):
     ablate: AblateSettings = AblateSettings()
     bundle: BundleSettings = BundleSettings()
     overlap: OverlapSettings = OverlapSettings()
+    shrink: ShrinkSettings = ShrinkSettings()
     submit: SubmitSettings = SubmitSettings()
     run: RunSettings = RunSettings()
 

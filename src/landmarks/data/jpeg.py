@@ -58,6 +58,11 @@ def read_jpeg(data: bytes, size: tuple[int, int], channels: int, reduction: int)
     return _rgb_of_cmyk(pixels) if channels == 4 else pixels
 
 
+def write_jpeg(pixels: np.ndarray, quality: int) -> bytes:
+    """(h, w, 3) uint8 RGB as a JPEG file, colours at their full resolution."""
+    return simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=quality, colorspace="RGB", colorsubsampling="444")
+
+
 def reduction_for(size: tuple[int, int], min_side: int) -> int:
     """By how much a JPEG is reduced when it is decoded, 1, 2, 4 or 8: its longest side stays at least `min_side` pixels.
 

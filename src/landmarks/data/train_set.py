@@ -23,6 +23,7 @@ from landmarks.machine import has_shared_memory
 from landmarks.ops.sides import ANY, Sides
 from landmarks.seeds import seed_of
 
+SHRUNK = "shrunk"  # the folder of a run with smaller copies of the training pictures
 _TRIES = 8  # images in the place of one that cannot be read; as many again of other landmarks
 _REMOVED = "its row was removed from the table after the training had begun"
 
@@ -50,6 +51,13 @@ class Batch(NamedTuple):
     skipped: dict[int, str]
 
 
+def side_needed(settings: TrainSettings) -> int:
+    """Pixels of the longest side that every crop of the training has enough of, whatever sides near these the network takes."""
+    shapes = [shape for size in set(settings.sizes) for shape in (shapes_of(size) if settings.aspect_batches else [(size, size)])]
+    least = max(Augmentation(settings.augmentation, shape, settings.crop_scale, settings.seed).min_side for shape in shapes)
+    return 32 * (least // 32 + 2)
+
+
 class TrainSet(Dataset):
     """Key -> Item; the size may grow with the epochs.
 
@@ -61,6 +69,7 @@ class TrainSet(Dataset):
     weights     (n,) float32 of the images' losses; None: all are 1
     removed     (n,) whether the image is no longer in the table: it is treated as one that cannot be read
     sides       that the model takes: every shape is the nearest that it does
+    shrunk      a folder with smaller copies of most pictures, laid out as the dataset's; None: there are none
     """
 
     def __init__(
@@ -75,7 +84,9 @@ class TrainSet(Dataset):
         weights: np.ndarray | None = None,
         removed: np.ndarray | None = None,
         sides: Sides = ANY,
+        shrunk: Path | None = None,
     ):
+        self.shrunk = shrunk
         self.max_pixels = max_pixels
         # Fixed-width text: counting references to millions of Python strings would make each worker process copy them.
         self.folder, self.ids, self.labels = folder, ids.astype(np.str_), labels
@@ -124,8 +135,9 @@ class TrainSet(Dataset):
         path = image_path(self.folder, "train", id)
         if self._is_removed(key.row):
             return UserError(_REMOVED, where=path, next="put it back")
+        smaller = None if self.shrunk is None else image_path(self.shrunk, "train", id)
         try:
-            image = read_image(path, augmentation.min_side, self.max_pixels)
+            image = read_image(smaller if smaller is not None and smaller.exists() else path, augmentation.min_side, self.max_pixels)
         except UserError as error:
             return error
         return torch.from_numpy(augmentation(image, key.epoch, id, key.repeat)).permute(2, 0, 1)

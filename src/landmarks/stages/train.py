@@ -13,7 +13,7 @@ from landmarks.config import Config, DatasetSettings, ModelSettings, TrainSettin
 from landmarks.config.read_yaml import RUN_FILE
 from landmarks.data.draws import epoch_length
 from landmarks.data.sampler import steps_and_part
-from landmarks.data.train_set import TrainSet
+from landmarks.data.train_set import SHRUNK, TrainSet
 from landmarks.data.weights import image_weights
 from landmarks.datasets.images import missing_images, require_images
 from landmarks.errors import UserError
@@ -33,6 +33,7 @@ from landmarks.training.learner import Learner, create_learner
 from landmarks.training.loop import run_training
 from landmarks.training.memory import FOUND
 from landmarks.training.resume import RESUME
+from landmarks.training.shrunk import require_shrunk
 from landmarks.training.skipped import SKIPPED, read_skipped
 from landmarks.training.start import start_from
 from landmarks.training.validation import Validation, hold_out_images
@@ -102,6 +103,8 @@ def _training(config: Config, name: str) -> _Training:
         inputs = {table: fingerprint_of_file(config.tables_folder / table) for table in tables}
         if settings.start_from is not None:
             inputs["start_from"] = _fingerprint(settings.start_from)
+        if settings.shrunk:
+            inputs["shrunk"] = require_shrunk(config.run.folder, config.tables_folder / config.dataset.train_table, settings)
     else:  # the starting weights: no image is read
         recipe["train"] = {"epochs": 0, "seed": settings.seed}
     return _Training(name, model, settings, Artefact(config.run.folder / "models" / name, "train", recipe, inputs))
@@ -224,6 +227,7 @@ def _train_set(folder: Path, model: Path, images: TrainingImages, settings: Trai
         weights=image_weights(images.labels, settings.class_weight, is_clean, settings.unclean_weight),
         removed=images.removed if images.removed.any() else None,
         sides=sides,
+        shrunk=model.parents[1] / SHRUNK if settings.shrunk else None,
     )
 
 

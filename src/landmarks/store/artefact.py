@@ -27,6 +27,7 @@ _MAKERS = {
     "local": "extract-local",
     "space": "search",
     "clean": "clean",
+    "shrunk": "shrink",
     "recognition": "recognize",
     "overlap": "overlap",
     "pairs": "rerank",
