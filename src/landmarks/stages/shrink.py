@@ -40,7 +40,7 @@ def shrink(config: Config) -> Path:
         raise UserError("no model of the configuration is trained", where="models", next="shrink.side=PIXELS")
     table = config.tables_folder / config.dataset.train_table
     settings = {"side": side, "quality": config.shrink.quality, "shard_images": config.shrink.shard_images}
-    artefact = Artefact(config.run.folder / SHRUNK, "shrink", settings, {config.dataset.train_table: fingerprint_of_file(table)})
+    artefact = Artefact(config.run.folder / SHRUNK, "shrink", settings, {table.name: fingerprint_of_file(table)})
     processes = all_processes(choose_device("cpu")[0])
     complete = artefact.is_complete()
     processes.meet()

@@ -223,10 +223,8 @@ def library_versions() -> dict[str, str]:
     """Package name -> version, of the installed packages that results depend on."""
     versions = {}
     for name in ("landmarks", "torch", "timm", "faiss-gpu", "faiss-cpu", "numpy", "pandas"):
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return versions
 
 
