@@ -74,3 +74,13 @@ def test_a_model_that_gives_no_numbers_is_named_with_the_image(config):
 def test_float16_is_refused_on_a_cpu():
     with pytest.raises(UserError, match="(?s)float16 needs a GPU.*extract.precision=auto"):
         choose_processor("cpu", "float16")
+
+
+def test_the_power_of_pooling_can_be_set_for_extraction(config):
+    processor = choose_processor("cpu", "float32")
+    job = descriptors_job(config, "tiny", "index", IDS, "table", processor.precision)
+    model = open_model(job.model_folder, processor, 6.0)
+    assert model.pooling.power.item() == 6 and open_model(job.model_folder, processor).pooling.power.item() == 3
+    other = config.model_copy(update={"extract": config.extract.model_copy(update={"gem_power": 6.0})})
+    settings = descriptors_job(other, "tiny", "index", IDS, "table", processor.precision).descriptors.artefact.recipe["settings"]
+    assert settings["gem_power"] == 6 and "gem_power" not in job.descriptors.artefact.recipe["settings"]

@@ -100,3 +100,12 @@ def test_poolings_come_back(tmp_path, pooling):
     save_model(tmp_path, model, settings)
     images = photos(size=48)
     assert torch.equal(load_model(tmp_path)(images), model(images)) and model.dimensions == {"cls_gem": 128}.get(pooling, 64)
+
+
+def test_a_checkpoint_fits_whatever_weights_its_training_started_from(tmp_path):
+    named = SETTINGS.model_copy(update={"backbone": "test_efficientnet.r160_in1k"})
+    save_model(tmp_path / "a", build_model(SETTINGS), SETTINGS)
+    (tmp_path / "b").mkdir()
+    copy_model(tmp_path / "a", tmp_path / "b", named)
+    with pytest.raises(UserError, match="another model"):
+        copy_model(tmp_path / "a", tmp_path / "b", named.model_copy(update={"backbone": "test_resnet.r160_in1k"}))

@@ -132,7 +132,7 @@ class Run:
 
     @cached_property
     def _models(self) -> list[Any]:
-        return [open_model(self.folder / "models" / name, self._processor) for name in self.config.models]
+        return [open_model(self.folder / "models" / name, self._processor, self.config.extract.gem_power) for name in self.config.models]
 
     @cached_property
     def _source(self) -> DescriptorSource:

@@ -50,6 +50,9 @@ class LocalExtractSettings(Settings):
 class ExtractSettings(Settings):
     longest_side: Side = Field(800, description="pixels of the longest side at scale 1")
     scales: tuple[Scale, ...] = Field((0.75, 1.0, 1.25), min_length=1, description="descriptors at these scales are averaged")
+    gem_power: float | None = Field(
+        None, gt=0, description="p of generalised-mean pooling in extraction, of all models that have it; unset: as each was trained"
+    )
     batch_size: int = Field(
         32, ge=1, description="images a batch at most; fewer where they are large or a GPU's memory is too small; changes speed only"
     )

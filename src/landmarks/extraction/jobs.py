@@ -111,6 +111,8 @@ def _job(
     descriptor_output = local_output = None
     if table is not None:
         settings = extract.model_dump(include={"longest_side", "scales", "shard_images"}) | {"precision": precision}
+        if extract.gem_power is not None:
+            settings["gem_power"] = extract.gem_power
         if side != decoded_side(extract, descriptors=True, local=False):
             settings["decoded_side"] = side
         artefact = Artefact(config.run.folder / "descriptors" / model / split, "extract", settings, {"model": made_by, "table": table})

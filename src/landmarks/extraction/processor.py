@@ -13,6 +13,7 @@ from landmarks.extraction.batch_size import BatchSize
 from landmarks.models.checkpoint import load_model
 from landmarks.models.folding import fold_batchnorm
 from landmarks.models.global_model import GlobalModel
+from landmarks.models.pooling import GeM
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,14 @@ def choose_processor(device: str, precision: str) -> Processor:
     return Processor(chosen, resolve_precision(precision, chosen), reason)
 
 
-def open_model(folder: Path, processor: Processor) -> GlobalModel:
-    """The trained model, on the device. Raises UserError where it is missing or damaged."""
+def open_model(folder: Path, processor: Processor, gem_power: float | None = None) -> GlobalModel:
+    """The trained model, on the device. Raises UserError where it is missing or damaged.
+
+    gem_power  in the place of the trained power of a model that pools by GeM; None: as trained
+    """
     model = load_model(folder)
+    if gem_power is not None and isinstance(model.pooling, GeM):
+        model.pooling.power.data.fill_(gem_power)
     if processor.precision == "float32":  # in half precision a norm is exact beside the weights, and rounded once it is folded into them
         fold_batchnorm(model)
     return model.to(processor.device).to(memory_format=torch.channels_last)

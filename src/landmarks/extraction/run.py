@@ -36,7 +36,7 @@ def run_extraction(config: Config, stage: str, plan: Callable[[str], Iterable[Ex
         say(f"{stage} on {processor}")
         _prepare([job for job in plan(processor.precision) if not job.is_complete()], config.run)
     processes.meet()  # no shard is written before the first process has removed the outputs of other settings
-    open_last = lru_cache(maxsize=1)(lambda folder: open_model(folder, processor))
+    open_last = lru_cache(maxsize=1)(lambda folder: open_model(folder, processor, config.extract.gem_power))
     folders: list[Path] = []
     for job in plan(processor.precision):
         folders += [output.artefact.folder for output in job.outputs]

@@ -62,7 +62,8 @@ def copy_model(source: Path, folder: Path, settings: ModelSettings) -> None:
     Raises UserError where there is none, and where it is another model than `settings` describes.
     """
     trained = _read_settings(source)
-    shape = ("backbone", "dimensions", "pooling", "head_batchnorm", "local")
+    shape = ["dimensions", "pooling", "head_batchnorm", "local"]
+    shape += ["backbone"] if _architecture(trained) != _architecture(settings) else []
     different = [
         f"{key}={json.dumps(trained.model_dump(mode='json')[key])}" for key in shape if getattr(trained, key) != getattr(settings, key)
     ]
@@ -97,6 +98,11 @@ def load_model(folder: Path) -> GlobalModel:
             f"the weights do not fit model.json: {error}", where=folder / WEIGHTS, next="delete the folder and train again"
         ) from None
     return model.eval()
+
+
+def _architecture(settings: ModelSettings) -> str:
+    """The backbone without what timm has behind the dot: the weights that its training started from."""
+    return settings.backbone if ":" in settings.backbone else settings.backbone.partition(".")[0]
 
 
 def _rebuilt(saved: _Saved) -> GlobalModel:

@@ -19,7 +19,14 @@ _NORMS = {_aten.native_batch_norm.default, _aten.native_layer_norm.default, _ate
 _SOFTMAXES = {_aten._softmax.default, _aten._safe_softmax.default}
 _VIEWS = {_aten.view.default, _aten._unsafe_view.default}
 _SAME = {_aten.clone.default, _aten.alias.default, _aten.detach.default, _aten._to_copy.default, *_NORMS}
-_OVER_DIMENSIONS = {_aten.mean.dim, _aten.sum.dim_IntList, _aten.amax.default, _aten.var_mean.correction}
+# Operation -> which of its arguments says over which dimensions.
+_OVER_DIMENSIONS = {
+    _aten.mean.dim: 1,
+    _aten.sum.dim_IntList: 1,
+    _aten.amax.default: 1,
+    _aten.var_mean.correction: 1,
+    _aten.linalg_vector_norm.default: 2,
+}
 _SPLITS = {_aten.split.Tensor, _aten.split_with_sizes.default}
 _PRODUCTS = {_aten.bmm.default, _aten.baddbmm.default, _aten.mm.default, _aten.addmm.default}
 
@@ -128,7 +135,8 @@ def _moved(operation: Any, arguments: Sequence[Any], tensor: torch.Tensor, state
         before = [([0] * 2 * tensor.ndim + list(arguments[1])[::-1])[::-1][2 * (tensor.ndim - 1 - axis)] for axis in axes]
         return _windows(state, 1, 1, before, 1)
     if operation in _OVER_DIMENSIONS:
-        reduced = (arguments[1] if len(arguments) > 1 else None) or range(tensor.ndim)
+        place = _OVER_DIMENSIONS[operation]
+        reduced = (arguments[place] if len(arguments) > place else None) or range(tensor.ndim)
         gone = sorted(dimension % tensor.ndim for dimension in reduced)
         if set(gone) & set(axes):
             return None

@@ -74,7 +74,7 @@ def _prepare(config: Config, name: str, tables: Tables, processor: Processor) ->
     for job in jobs.values():
         for output in job.outputs:
             output.artefact.begin()
-    return Model(open_model(next(iter(jobs.values())).model_folder, processor), jobs)
+    return Model(open_model(next(iter(jobs.values())).model_folder, processor, config.extract.gem_power), jobs)
 
 
 def _leave_out(job: ExtractionJob, shard: int, dimensions: int) -> None:

@@ -33,7 +33,7 @@ class Distractors:
         for model in self._weights:
             own, theirs = run_folder / "descriptors" / model / "index", self.folder / "descriptors" / model / "index"
             own_settings, settings = (read_manifest(one)["settings"] for one in (own, theirs))
-            keys = ("longest_side", "scales")
+            keys = ("longest_side", "scales", "gem_power")
             different = [
                 f"{key} {settings.get(key)} and not {own_settings.get(key)}" for key in keys if own_settings.get(key) != settings.get(key)
             ]
