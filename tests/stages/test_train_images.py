@@ -14,6 +14,7 @@ from landmarks.seeds import seed_of
 from landmarks.stages.train import train
 from landmarks.store.artefact import fingerprint_of_file
 from landmarks.training import hardware, loop
+from landmarks.training.held_out import hold_out
 
 DAMAGED = 5  # its row
 
@@ -151,3 +152,12 @@ def test_images_that_are_not_clean_count_less(photos, tmp_path):
     one, two, everything = (weights(tmp_path / name)["head.0.weight"] for name in ("one", "two", "all"))
     assert torch.equal(one, two) and not torch.allclose(one, everything)
     assert manifest(tmp_path / "one")["inputs"].keys() == {"train.csv", "clean.csv"}
+
+
+def test_a_held_out_picture_that_is_skipped_is_listed_too(photos, tmp_path):
+    folder, ids = photos
+    labels = np.repeat(np.arange(6)[::-1], 8)  # the last landmark of the table has the lowest number
+    held = hold_out(labels, 12, 1000, landmarks=False, seed=0).queries
+    damage(folder, ids[held[0]])
+    train(configure(folder, tmp_path / "run", on_error="skip", epochs=1, validation_images=12))
+    assert list(manifest(tmp_path / "run")["skipped"]) == [ids[held[0]]]

@@ -34,7 +34,7 @@ from landmarks.training.loop import run_training
 from landmarks.training.memory import FOUND
 from landmarks.training.resume import RESUME
 from landmarks.training.shrunk import require_shrunk
-from landmarks.training.skipped import SKIPPED, read_skipped
+from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped
 from landmarks.training.start import start_from
 from landmarks.training.validation import Validation, hold_out_images
 
@@ -178,6 +178,8 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
             for size in settings.sizes:
                 if (side := learner.model.sides.one(size)) != size:
                     say(f"train {name}: crops of {side} pixels, not {size}: {training.model.backbone} takes {learner.model.sides}")
+        if validation is not None:
+            validation.skipped = SkippedImages(name, artefact.folder, validation.ids)
         train_set = _train_set(folder, artefact.folder, images, settings, dataset.max_pixels, learner.model.sides)
         line = run_training(name, artefact.folder, learner, train_set, settings, accelerator, validation)
         facts = {"images": len(images.ids), "classes": images.classes} | line

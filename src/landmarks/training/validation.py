@@ -20,18 +20,29 @@ from landmarks.progress import progress
 from landmarks.training.held_out import HeldOut, hold_out
 from landmarks.training.images import TrainingImages
 from landmarks.training.learner import Learner
+from landmarks.training.skipped import SkippedImages
 
 AT = 100
 
 
 class Validation:
-    """The held-out images and those they are searched in, at the size of the epoch, the middle of each without augmentation."""
+    """The held-out images and those they are searched in, at the size of the epoch, the middle of each without augmentation.
+
+    skipped  takes note of those that cannot be read, by their place in `ids`, and for which others stand in; set by who begins the training
+    """
+
+    skipped: SkippedImages | None = None
 
     def __init__(self, name: str, folder: Path, images: TrainingImages, held: HeldOut, settings: TrainSettings, max_pixels: int):
         self._name, self._settings = name, settings
         rows = np.union1d(held.queries, held.gallery)
         self._queries, self._gallery = np.searchsorted(rows, held.queries), np.searchsorted(rows, held.gallery)
         self._folder, self._images, self._max_pixels = folder, images.only(rows), max_pixels
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Of the held-out images and those they are searched in: (n,) strings."""
+        return self._images.ids
 
     def measure(self, learner: Learner, epoch: int, accelerator: Accelerator) -> float:
         """mAP@100, 0 to 1, the same in every process; the learner then is in training mode. To be called by every process.
@@ -61,7 +72,9 @@ class Validation:
             for part in parts:
                 if isinstance(part, UserError):
                     raise part
-                batched, labels, *_ = as_tensors(part)
+                batched, labels, _, unread = as_tensors(part)
+                if self.skipped is not None:
+                    self.skipped.add(unread)
                 with torch.no_grad(), accelerator.autocast():
                     described = learner.model(batched.to(device, non_blocking=True)).float()
                 found.append((described, labels.to(device)))
