@@ -11,7 +11,7 @@ from landmarks.config import Config, TrainSettings
 from landmarks.data.aspects import read_shapes
 from landmarks.data.images import read_image
 from landmarks.data.sampler import Key
-from landmarks.data.train_set import Item, TrainSet
+from landmarks.data.train_set import SHRUNK, Item, TrainSet
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.gallery.batch_sheet import CELL, SheetRow, draw_sheet
@@ -19,8 +19,8 @@ from landmarks.models.checkpoint import build_model
 from landmarks.progress import say
 from landmarks.store.files import write_jpeg
 from landmarks.store.tables import read_train
-from landmarks.training.held_out import hold_out
 from landmarks.training.images import images_of
+from landmarks.training.validation import hold_out_images
 
 _PHOTOS, _DRAWS = 16, 4  # of a batch; beside what the model is given
 _OTHER = 1000  # occurrences of an image that no epoch reaches: other draws
@@ -37,15 +37,14 @@ def show_batch(config: Config, step: int, model: str | None = None) -> Path:
     path = config.tables_folder / config.dataset.train_table
     table = read_train(path)
     images = images_of(table, table, settings.overfit, path)
-    if settings.validation_images:
-        by_landmark = settings.validation == "landmarks"
-        held = hold_out(images.labels, settings.validation_images, settings.validation_gallery, landmarks=by_landmark, seed=settings.seed)
-        images = images.only(held.training)
+    pixels = config.dataset.max_pixels
+    images = hold_out_images(name, config.tables_folder, images, settings, pixels)[0]
     shapes = read_shapes(config.tables_folder, images.ids) if settings.aspect_batches else None
     with torch.device("meta"):  # without weights
         sides = build_model(config.models[name].model_copy(update={"pretrained": False})).sides
-    pixels = config.dataset.max_pixels
-    train_set = TrainSet(config.tables_folder, images.ids, images.labels, settings, pixels, shapes=shapes, sides=sides)
+    smaller = config.run.folder / SHRUNK if settings.shrunk else None
+    data = config.tables_folder
+    train_set = TrainSet(data, images.ids, images.labels, settings, pixels, shapes=shapes, sides=sides, shrunk=smaller)
     order = train_set.order()
     if not 1 <= step <= order.steps:
         raise UserError(f"no step {step}: the training has {order.steps}", where="--step", next=f"--step {min(max(1, step), order.steps)}")
