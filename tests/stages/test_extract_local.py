@@ -19,7 +19,8 @@ from landmarks.stages import extract_local as module
 from landmarks.stages.bundle import bundle
 from landmarks.stages.extract import extract
 from landmarks.stages.extract_local import extract_local
-from landmarks.store.artefact import Artefact, adopt, read_manifest
+from landmarks.store.adopt import adopt
+from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.descriptors import read_descriptors
 from landmarks.store.local_features import LocalStore, local_model
 

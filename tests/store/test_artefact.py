@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from landmarks.errors import UserError
-from landmarks.store.artefact import Artefact, adopt, read_manifest
+from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.files import write_array
 
 
@@ -130,28 +130,6 @@ def test_copies_are_read_once_and_their_times_noted(tmp_path):
     size, time, digest = after["part/x.npy"]
     assert time == (tmp_path / "b/part/x.npy").stat().st_mtime_ns != before["part/x.npy"][1]
     assert [size, digest] == [before["part/x.npy"][0], before["part/x.npy"][2]]
-
-
-def test_arrays_of_one_s_own_are_adopted_and_what_is_made_from_them_is_made_again(tmp_path):
-    made = finished(tmp_path / "a", x=np.arange(100))
-    before = made.fingerprint
-    assert adopt(tmp_path / "a") == []
-    np.save(tmp_path / "a/part/x.npy", np.arange(100)[::-1])
-    assert adopt(tmp_path / "a") == ["part/x.npy"]
-    assert made.is_complete() and made.fingerprint == read_manifest(tmp_path / "a")["fingerprint"] != before
-    assert not (tmp_path / "a/.lock").exists()
-    made.begin()  # made again it is its recipe's
-    made.finish()
-    assert made.fingerprint == before
-
-
-def test_what_is_missing_cannot_be_adopted_nor_what_is_not_finished(tmp_path):
-    finished(tmp_path / "a", x=np.arange(100))
-    (tmp_path / "a/part/x.npy").unlink()
-    with pytest.raises(UserError, match="is missing"):
-        adopt(tmp_path / "a")
-    with pytest.raises(UserError, match="no finished folder"):
-        adopt(tmp_path)
 
 
 def test_tables_that_may_be_edited_must_only_be_there(tmp_path):

@@ -8,7 +8,7 @@ from landmarks.command import next_command
 from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.progress import say
-from landmarks.store.artefact import adopt as adopt_files
+from landmarks.store.adopt import adopt as adopt_files
 from landmarks.store.artefact import maker
 
 

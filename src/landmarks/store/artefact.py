@@ -66,7 +66,7 @@ class Artefact:
     def fingerprint(self) -> str:
         """What those that are made from it record: the digest of its recipe, or of its files where they were adopted."""
         manifest = self._own_manifest()
-        return _fingerprint(self.recipe) if manifest is None else manifest["fingerprint"]
+        return fingerprint_of_recipe(self.recipe) if manifest is None else manifest["fingerprint"]
 
     def is_complete(self) -> bool:
         """Whether it is finished and was made by the same recipe. Raises UserError where its files have changed since."""
@@ -123,7 +123,7 @@ class Artefact:
         """
         seconds = round(time.perf_counter() - self._started, 3)
         files = {"files": seal(self.folder, without, _sealed_before.pop(self.folder, {}), names_only=editable)}
-        manifest = {"fingerprint": _fingerprint(self.recipe), "seconds": seconds, **facts, "versions": library_versions()}
+        manifest = {"fingerprint": fingerprint_of_recipe(self.recipe), "seconds": seconds, **facts, "versions": library_versions()}
         write_json(self.folder / MANIFEST, manifest | self.recipe | files)
         release(self.folder)
 
@@ -165,32 +165,8 @@ def require_unchanged(folder: Path, manifest: dict[str, Any]) -> None:
             write_json(folder / MANIFEST, manifest | {"files": today})
 
 
-def adopt(folder: Path) -> list[str]:
-    """Take the files of a finished artefact as they are; returns the names of those that had changed.
-
-    Its fingerprint then follows from the files, so that everything made from it is made again. Raises UserError where the folder is
-    not a finished artefact, or where a file is missing.
-    """
-    manifest = read_manifest_file(folder / MANIFEST, complete=True)
-    if manifest is None:
-        raise UserError("no finished folder of a run", where=folder, next=next_command(maker(folder)))
-    before = manifest.get("files", {})
-    missing, changed, today = changed_files(folder, before)
-    if missing:
-        require_unchanged(folder, manifest)
-    if not changed:
-        return []
-    hold(folder)
-    now = seal(folder, known=today)
-    files = {name: now[name] for name in today}
-    recipe = {key: manifest[key] for key in ("stage", "format", "settings", "inputs")}
-    fingerprint = _fingerprint(recipe | {"files": {name: facts[2] for name, facts in files.items()}})
-    write_json(folder / MANIFEST, manifest | {"fingerprint": fingerprint, "adopted": changed, "files": files})
-    release(folder)
-    return changed
-
-
-def _fingerprint(recipe: dict[str, Any]) -> str:
+def fingerprint_of_recipe(recipe: dict[str, Any]) -> str:
+    """The digest of JSON values."""
     return hashlib.blake2b(json.dumps(recipe, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
