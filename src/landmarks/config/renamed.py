@@ -83,8 +83,8 @@ WORDS = {
     "drop_path": "train.drop_path_rate",
     "dropout": "train.drop_rate",
     "grad_checkpointing": "train.gradient_checkpointing",
-    "wandb": "not there: every step is written to metrics.jsonl beside the model",
-    "tensorboard": "not there: every step is written to metrics.jsonl beside the model",
+    "wandb": "train.track=wandb",
+    "tensorboard": "train.track=tensorboard",
 }
 
 

@@ -132,6 +132,9 @@ class TrainSettings(Settings):
         None, ge=0, description="processes that decode images, for each training process; unset: its share of the cores, 2 on a CPU"
     )
     checkpoint_minutes: float = Field(10.0, ge=0, description="a checkpoint to resume from at least this often; 0 = every step")
+    track: Literal["tensorboard", "wandb"] | None = Field(
+        None, description="show the journal's numbers there too; nothing is uploaded unless WANDB_MODE=online; unset: metrics.jsonl alone"
+    )
     log_steps: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
     seed: int = Field(0, ge=0, description="order, augmentation and starting weights derive from it")
 

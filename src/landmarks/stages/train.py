@@ -36,16 +36,11 @@ from landmarks.training.resume import RESUME
 from landmarks.training.shrunk import require_shrunk
 from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped
 from landmarks.training.start import start_from
+from landmarks.training.tracking import require_tracker
 from landmarks.training.validation import Validation, hold_out_images
 
-_SHAPE_NOTHING = {
-    "workers",
-    "log_steps",
-    "checkpoint_minutes",
-    "on_error",
-    "start_from",
-    "on_nonfinite",
-}  # train settings that do not change the result
+# Train settings that do not change the result, or not under their own name.
+_SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes", "on_error", "start_from", "on_nonfinite", "track"}
 
 _WHILE_TRAINING = (RESUME, FOUND, BEGUN, SKIPPED, BEST)  # files that a finished model does not need
 
@@ -76,6 +71,9 @@ def train(config: Config) -> list[Path]:
         return []
     trainings = [_training(config, name) for name in config.models]
     missing = {training.name for training in trainings if not training.artefact.is_complete()}
+    for training in trainings:
+        if training.name in missing:
+            require_tracker(training.settings.track)
     frozen = any(training.settings.freeze_backbone_steps for training in trainings)
     accelerator = start_accelerator(config.run.device, config.train.precision, some_unused=frozen) if missing else None
     for training in trainings:

@@ -35,6 +35,7 @@ from landmarks.training.recompute import statistics_kept
 from landmarks.training.resume import read_resume, require_processes, write_resume
 from landmarks.training.schedule import learning_rate
 from landmarks.training.skipped import SkippedImages
+from landmarks.training.tracking import Tracking
 from landmarks.training.validation import AT, Validation
 from landmarks.training.window import Window
 from landmarks.waiting import Timed
@@ -75,6 +76,7 @@ def run_training(
     workers = loader_workers(settings.workers, on_gpu=device.type == "cuda")
     loader = create_loader(train_set, order, workers, device.type == "cuda")
     images_a_step = order.part * settings.parts * accelerator.num_processes
+    tracking = Tracking(settings.track, folder.parents[1], name, asked.model_dump(mode="json"), done, first)
     if first:
         remove_lines_after(folder, done)
         if workers and not has_shared_memory():
@@ -125,6 +127,7 @@ def run_training(
                 logged = now
                 if first:
                     append_line(folder, line)
+                    tracking.log(line)
                     if means:
                         _show(bar, line, learner)
             if validation is not None and (finished % every == 0 or finished == order.steps):
@@ -134,7 +137,9 @@ def run_training(
                     score = validation.measure(learner, (finished - 1) // order.steps_per_epoch, accelerator)
                     is_best = first and settings.keep == "best" and best.offer(finished, score, learner)
                 if first:
-                    append_line(folder, {"step": finished, "epoch": finished / order.steps_per_epoch, "validation_map": score})
+                    measured = {"step": finished, "epoch": finished / order.steps_per_epoch, "validation_map": score}
+                    append_line(folder, measured)
+                    tracking.log(measured)
                     note = ", the best so far" if is_best else ""
                     say(f"train {name}: step {finished}: mAP@{AT} of the held-out images {score:.2%}{note}")
                 line["validation_map"] = score
@@ -144,6 +149,7 @@ def run_training(
                 window.require_finite()
                 write_resume(folder, finished, learner, optimizer.optimizer, scaler, averages)
                 saved = time.monotonic()
+    tracking.close()
     if average is not None:
         average.apply()
     if first and settings.keep == "best":
