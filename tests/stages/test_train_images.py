@@ -81,6 +81,15 @@ def test_without_any_picture_nothing_is_skipped(photos, tmp_path):
         train(configure(folder, tmp_path / "run", on_error="skip"))
 
 
+def test_a_missing_picture_stops_before_the_first_step_with_the_ways_on(photos, tmp_path):
+    folder, ids = photos
+    image_path(folder, "train", ids[7]).unlink()
+    with pytest.raises(UserError, match="1 of 48 train images are missing") as raised:
+        train(configure(folder, tmp_path / "run"))
+    assert "remove the rows" in raised.value.next and raised.value.next.endswith("or train.on_error=skip")
+    assert not (tmp_path / "run" / "models").exists()
+
+
 def test_told_to_skip_it_the_training_goes_on_as_if_it_had_been_told_before(photos, tmp_path, capsys):
     folder, ids = photos
     settings = {"checkpoint_minutes": 0}

@@ -204,7 +204,10 @@ def _tidy(folder: Path) -> None:
 def _require_images(name: str, folder: Path, images: TrainingImages, settings: TrainSettings) -> None:
     wanted = images.ids[~images.removed]
     if settings.on_error == "stop":
-        require_images(folder, "train", wanted)
+        try:
+            require_images(folder, "train", wanted)
+        except UserError as error:
+            raise UserError(error.what, where=error.where, next=f"{error.next}, or train.on_error=skip") from None
         return
     missing = missing_images(folder, "train", wanted)
     if len(missing) == len(wanted):
