@@ -24,6 +24,9 @@ class SkippedImages:
     def __init__(self, name: str, folder: Path, ids: np.ndarray):
         self._name, self._path, self._ids = name, folder / SKIPPED, ids
         self._met: set[int] = set()
+        if self._path.is_file() and not read_bytes(self._path).endswith(b"\n"):  # a line that was cut off takes the next with it
+            with open(self._path, "a", encoding="utf-8") as file:
+                file.write("\n")
 
     def add(self, skipped: dict[int, str]) -> None:
         """Take note of rows and why each cannot be read."""
