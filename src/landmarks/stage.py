@@ -51,6 +51,9 @@ _DRY_RUN = Argument("--dry-run", {"action": "store_true", "help": "print what wo
 _YAML = Argument("--yaml", {"action": "store_true", "help": "print YAML, to be fed back with --config"})
 _YES = Argument("--yes", {"action": "store_true", "help": "upload to submit.competition without asking"})
 _FETCH = Argument("--yes", {"action": "store_true", "help": "download more than 10 GB without asking"})
+_STEPS = Argument("--steps", {"type": int, "default": 100, "help": "rates that are tried, a batch each"})
+_LOWEST = Argument("--lowest", {"type": float, "default": 1e-6, "help": "first rate"})
+_HIGHEST = Argument("--highest", {"type": float, "default": 1.0, "help": "last rate"})
 
 STAGES = {
     "run": Stage("pipeline", "every stage in order, then the table of results", "run_all", arguments=(_FETCH,), takes_command=True),
@@ -67,6 +70,13 @@ STAGES = {
     ),
     "shrink": Stage("stages.shrink", "smaller copies of the training pictures, which train.shrunk=true trains on", launched=True),
     "train": Stage("stages.train", "train the models on train.csv", launched=True),
+    "find-lr": Stage(
+        "stages.find_lr",
+        "the loss at rising learning rates, and the rate to begin with",
+        arguments=(_STEPS, _LOWEST, _HIGHEST),
+        bare_option="model",
+    ),
+    "plot-training": Stage("stages.plot_training", "loss, accuracy, mAP, rate and speed of the trainings as curves"),
     "extract": Stage("stages.extract", "global descriptors of every image", launched=True),
     "clean": Stage("stages.clean", "train.csv -> train_clean.csv: the images that others of their label confirm", launched=True),
     "search": Stage("stages.search", "ensemble, whiten, nearest neighbours -> the first ranking", launched=True),

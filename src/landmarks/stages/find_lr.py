@@ -1,0 +1,74 @@
+"""find-lr: the loss at rising learning rates, as a curve and a table, and the rate to begin with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from landmarks.config import Config
+from landmarks.data.train_set import TrainSet
+from landmarks.data.weights import image_weights
+from landmarks.errors import UserError
+from landmarks.gallery.line_chart import line_chart
+from landmarks.progress import say
+from landmarks.store.csv_files import write_csv
+from landmarks.store.files import write_text
+from landmarks.store.tables import read_train
+from landmarks.training.hardware import start_accelerator
+from landmarks.training.images import images_of
+from landmarks.training.learner import create_learner
+from landmarks.training.rate_range import measure_rates, smoothed, suggested_rate
+from landmarks.training.start import start_from
+
+STEPS, LOWEST, HIGHEST = 100, 1e-6, 1.0
+
+
+def find_lr(config: Config, model: str | None = None, steps: int = STEPS, lowest: float = LOWEST, highest: float = HIGHEST) -> float | None:
+    """Write rates/<model>.csv and .svg in the run folder; returns the suggested learning rate, None where no rate lowers the loss.
+
+    The model begins as a training would, with its settings, and is not kept.
+    model            of config.models; None: the first that is trained
+    steps            rates that are tried, a batch each
+    lowest, highest  of them
+    Raises UserError for another model, and for numbers that are no range.
+    """
+    names = [name for name, settings in config.models.items() if settings.train and settings.checkpoint is None]
+    name = model or (names[0] if names else "")
+    if name not in names:
+        raise UserError(
+            f"no model '{name}' is trained", where="the configuration", next=f"one of {', '.join(names) or 'models'}: find-lr NAME"
+        )
+    if steps < 5 or not 0 < lowest < highest:
+        raise UserError("the rates are no range", where="the command line", next="--steps 100 --lowest 1e-6 --highest 1")
+    path = config.tables_folder / config.dataset.train_table
+    table, settings = read_train(path), config.train_of(name)
+    images = images_of(table, table, settings.overfit, path)
+    size = settings.image_size[0] if isinstance(settings.image_size, tuple) else settings.image_size
+    # One epoch may have less steps than there are rates; the first size, with all weights learning.
+    changed = {"epochs": max(settings.epochs, 1) * steps, "image_size": size, "freeze_backbone_steps": 0, "aspect_batches": False}
+    settings = settings.model_copy(update=changed)
+    accelerator = start_accelerator(config.run.device, settings.precision)
+    chosen = config.models[name]
+    if settings.start_from is not None:
+        chosen = chosen.model_copy(update={"pretrained": False})
+    learner = create_learner(name, chosen, settings, images.classes, images.counts)
+    if settings.start_from is not None:
+        start_from(learner, settings.start_from, images.landmarks)
+    weights = image_weights(images.labels, settings.class_weight, None, settings.unclean_weight)
+    pixels = config.dataset.max_pixels
+    train_set = TrainSet(config.tables_folder, images.ids, images.labels, settings, pixels, weights=weights, sides=learner.model.sides)
+    rates = np.geomspace(lowest, highest, steps)
+    losses = measure_rates(name, learner, train_set, settings, accelerator, rates)
+    rates = rates[: len(losses)]
+    suggestion = suggested_rate(rates, losses)
+    folder = config.run.folder / "rates"
+    smooth = smoothed(losses)
+    write_csv(folder / f"{name}.csv", pd.DataFrame({"learning_rate": rates, "loss": losses, "smoothed": smooth}))
+    curves = {"loss": (rates.tolist(), losses.tolist()), "smoothed": (rates.tolist(), smooth.tolist())}
+    title = f"{name}: loss at rising learning rates"
+    write_text(folder / f"{name}.svg", line_chart(title, curves, across="learning rate", log=True, mark=suggestion) + "\n")
+    if suggestion is None:
+        say(f"find-lr {name}: no rate lowers the loss; {folder / name}.svg has the curve")
+    else:
+        say(f"find-lr {name}: train.learning_rate={suggestion:.1e}, a tenth of where the loss is lowest; {folder / name}.svg has the curve")
+    return suggestion

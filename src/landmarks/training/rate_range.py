@@ -1,0 +1,89 @@
+"""Which learning rate to begin with: the range test (Smith, WACV 2017, section 3.3)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from landmarks.config import TrainSettings
+from landmarks.data.train_set import TrainSet, as_tensors, create_loader
+from landmarks.errors import UserError
+from landmarks.lifeline import interrupts_held
+from landmarks.machine import loader_workers
+from landmarks.progress import progress
+from landmarks.seeds import seed_of
+from landmarks.training.learner import Learner
+from landmarks.training.optimizer import create_optimizer, set_learning_rate
+
+_SMOOTHING = 0.9  # share of the earlier losses in a smoothed one
+_DIVERGED = 4.0  # times the lowest smoothed loss
+_START = 3  # steps whose smoothed loss is hardly smoothed
+
+
+def measure_rates(
+    name: str, learner: Learner, train_set: TrainSet, settings: TrainSettings, accelerator: Accelerator, rates: np.ndarray
+) -> np.ndarray:
+    """Train `learner` a step at each rate, which rises; returns the losses, (n,) float64 with n <= len(rates).
+
+    The test ends where the smoothed loss is four times its lowest, or no number. A batch is computed at once, in settings.parts parts.
+    rates      (m,) of the backbone; the head's and the layers' follow from the settings
+    train_set  with as many steps as rates
+    Raises UserError for an image that cannot be read.
+    """
+    device = accelerator.device
+    learner.to(device)
+    learner.to(memory_format=torch.channels_last)
+    wrapped, optimizer = accelerator.prepare(learner, create_optimizer(learner, settings))
+    order, on_gpu = train_set.order(parts=settings.parts), device.type == "cuda"
+    loader = create_loader(train_set, order, loader_workers(settings.workers, on_gpu=on_gpu), on_gpu)
+    losses: list[float] = []
+    with interrupts_held():
+        batches = iter(loader)
+    with progress(rates, f"find-lr {name}", "step") as bar:
+        for step, rate in enumerate(bar):
+            torch.manual_seed(seed_of(settings.seed, "step", step, 0))
+            learner.enter(step, 0)
+            set_learning_rate(optimizer, float(rate))
+            loss = 0.0
+            for _ in range(settings.parts):
+                batch = next(batches)
+                if isinstance(batch, UserError):
+                    raise batch
+                images, labels, weights, _ = as_tensors(batch)
+                inputs = [None if tensor is None else tensor.to(device) for tensor in (images, labels, weights)]
+                measured = wrapped(*inputs)["loss"] / settings.parts
+                accelerator.backward(measured)
+                loss += float(measured.detach())
+            accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm or math.inf)
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss)
+            smooth = smoothed(np.array(losses))
+            if not math.isfinite(loss) or smooth[-1] > _DIVERGED * smooth.min():
+                break
+    return np.array(losses)
+
+
+def smoothed(losses: np.ndarray) -> np.ndarray:
+    """The exponential moving average of the losses (n,), without the pull of its start (Kingma and Ba, ICLR 2015, section 3)."""
+    average, found = 0.0, []
+    for count, loss in enumerate(losses, start=1):
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
+        found.append(average / (1 - _SMOOTHING**count))
+    return np.array(found)
+
+
+def suggested_rate(rates: np.ndarray, losses: np.ndarray) -> float | None:
+    """A tenth of the rate at which the smoothed loss is lowest, the rule of fastai's range test; None where it does not fall.
+
+    Its other rule, the steepest fall, follows the differences between batches where these are larger than what a step learns.
+    rates, losses  (n,)
+    """
+    whole = np.isfinite(losses)
+    smooth = smoothed(losses[whole])
+    if not len(smooth) or smooth.argmin() < _START:
+        return None
+    return float(rates[whole][smooth.argmin()]) / 10
