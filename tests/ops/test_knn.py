@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landmarks.ops.knn import exact_knn, knn_blocks, streamed_knn
+from landmarks.ops.knn import compressed_knn, exact_knn, knn_blocks, recall, streamed_knn
 
 
 @pytest.mark.parametrize(("queries", "index", "k"), [(3, 50, 10), (90, 300, 100), (5, 4, 10)])
@@ -51,3 +51,32 @@ def test_an_index_that_goes_by_in_blocks_finds_the_same(index, k, block):
         same = values[1:] == values[:-1]
         assert (kept[1:][same] > kept[:-1][same]).all(), "equal similarities are in index order"
     assert (indices[:, index:] == -1).all() and np.isneginf(similarities[:, index:]).all()
+
+
+def test_a_compressed_index_finds_most_neighbours_with_exact_similarities():
+    rng = np.random.default_rng(3)
+    centres = rng.standard_normal((50, 32))
+    vectors = (centres[rng.integers(0, 50, 3000)] + 0.6 * rng.standard_normal((3000, 32))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index, queries, seen = vectors[:2900].astype(np.float16), vectors[2900:], []
+    found, similarities = compressed_knn(queries, index, 20, on_block=seen.append)
+    exact, exact_similarities = exact_knn(queries, index, 20)
+    assert recall(found, exact) > 0.9 and sum(seen) == 100
+    products = queries.astype(np.float64) @ index.astype(np.float64).T
+    np.testing.assert_allclose(similarities, np.take_along_axis(products, found, axis=1), atol=1e-5)
+    assert (np.diff(similarities, axis=1) <= 0).all() and (similarities[:, 0] <= exact_similarities[:, 0] + 1e-6).all()
+    np.testing.assert_array_equal(compressed_knn(queries, index, 20)[0], found)
+
+
+def test_a_compressed_index_of_few_vectors_and_of_odd_widths():
+    rng = np.random.default_rng(4)
+    for rows, columns, k in ((100, 7, 200), (30, 1, 3)):
+        a, b = rng.standard_normal((5, columns)).astype(np.float32), rng.standard_normal((rows, columns)).astype(np.float16)
+        found, similarities = compressed_knn(a, b, k)
+        assert found.shape == (5, k) and (found[:, rows:] == -1).all() and np.isneginf(similarities[:, rows:]).all()
+        assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in found)
+
+
+def test_recall_is_counted():
+    exact, found = np.array([[1, 2, 3], [4, 5, -1]]), np.array([[3, 9, 1], [-1, -1, 5]])
+    assert recall(found, exact) == 3 / 5

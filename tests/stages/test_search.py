@@ -5,8 +5,10 @@ import pytest
 
 from landmarks.config import load_config
 from landmarks.errors import UserError
+from landmarks.ops.knn import recall
 from landmarks.search.rankings import read_ranking
 from landmarks.stages.search import search
+from landmarks.store.artefact import read_manifest
 from landmarks.store.tables import read_ids
 
 
@@ -121,3 +123,12 @@ def test_descriptors_that_are_all_alike_are_no_result(run, arrays, noise):
     with pytest.raises(UserError, match="the train descriptors are all alike"):
         run("rerank=sort")
     run()
+
+
+def test_a_compressed_index_is_used_where_it_is_asked_for_and_its_recall_is_said(run, tmp_path, capsys):
+    exact = read_ranking(run("search.neighbours=10") / "rankings" / "knn")
+    folder = run("search.neighbours=10", "search.index=compressed") / "rankings" / "knn"
+    found = read_ranking(folder)
+    assert "the compressed index finds" in capsys.readouterr().out
+    assert (found.indices >= 0).all() and read_manifest(folder)["recall"] == pytest.approx(recall(found.indices, exact.indices), abs=1e-4)
+    assert read_manifest(folder)["recall"] > 0.9

@@ -74,6 +74,9 @@ class WhitenSettings(Settings):
 
 class SearchSettings(Settings):
     neighbours: int = Field(100, ge=1, description="index images kept for each query")
+    index: Literal["exact", "compressed"] = Field(
+        "exact", description="compressed: an eighth of the memory on a CPU, and most of the neighbours (IVF-PQ, re-scored exactly)"
+    )
 
 
 class EvaluateSettings(Settings):

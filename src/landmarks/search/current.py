@@ -27,7 +27,8 @@ def space_settings(models: Mapping[str, ModelSettings], whiten: WhitenSettings) 
 
 def knn_settings(config: Config) -> dict[str, Any]:
     """The settings that shape the first ranking, for its fingerprint."""
-    return space_settings(config.models, config.whiten) | {"neighbours": config.search.neighbours}
+    approximate = {} if config.search.index == "exact" else {"index": config.search.index}  # earlier recipes name none
+    return space_settings(config.models, config.whiten) | {"neighbours": config.search.neighbours} | approximate
 
 
 def space_artefact(config: Config, origins: Origins, split: str) -> Artefact:

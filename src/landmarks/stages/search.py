@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from landmarks.command import next_command, tables_command
 from landmarks.config import Config
 from landmarks.device import choose_device
 from landmarks.errors import UserError
+from landmarks.ops.knn import compressed_knn, recall
 from landmarks.ops.vectors import BLOCK
 from landmarks.processes import Processes, all_processes
 from landmarks.progress import progress, say
@@ -31,6 +33,7 @@ from landmarks.store.tables import Tables, positions, read_ids, read_tables
 
 QUERIES_TOGETHER = 65_536  # that one process searches for at a time
 _PARTS = "parts"
+_SAMPLE = 200  # queries on which the recall of a compressed index is measured
 
 
 def search(config: Config) -> Path:
@@ -58,7 +61,14 @@ def search(config: Config) -> Path:
         return knn.folder
     processes.first_alone(lambda: _write_space(tables, source, artefacts, missing))
     if not ranked:
-        _rank(knn, config.run.folder / "space", config.search.neighbours, config.run.device, processes)
+        _rank(
+            knn,
+            config.run.folder / "space",
+            config.search.neighbours,
+            config.run.device,
+            processes,
+            compressed=config.search.index == "compressed",
+        )
     return knn.folder
 
 
@@ -89,13 +99,17 @@ def _write_vectors(artefact: Artefact, vectors: Descriptors, source: DescriptorS
     artefact.finish(images=len(ids), dimensions=dimensions)
 
 
-def _rank(knn: Artefact, space: Path, neighbours: int, device: str, processes: Processes) -> None:
+def _rank(knn: Artefact, space: Path, neighbours: int, device: str, processes: Processes, *, compressed: bool) -> None:
     use_gpu, reason = search_on_gpu(device)
-    if processes.first:
+    if processes.first and not compressed:
         say(f"search on {'GPU' if use_gpu else 'CPU'}: {reason}")
     queries, index = (read_array(space / split / "vectors.npy", mapped=True) for split in ("test", "index"))
     processes.first_alone(knn.begin)
-    if processes.count == 1:
+    facts: dict[str, Any] = {}
+    if compressed:
+        if processes.first:
+            indices, scores, facts = _search_compressed(queries, index, neighbours)
+    elif processes.count == 1:
         indices, scores = search_vectors(queries, index, neighbours, "search test in index", use_gpu)
     else:
         indices, scores = _search_together(knn, queries, index, neighbours, use_gpu, processes)
@@ -103,8 +117,19 @@ def _rank(knn: Artefact, space: Path, neighbours: int, device: str, processes: P
         query_ids, index_ids = (read_ids(space / split / "ids.csv") for split in ("test", "index"))
         write_ranking(knn.folder, Ranking(query_ids, index_ids, indices, scores))
         shutil.rmtree(knn.folder / _PARTS, ignore_errors=True)
-        knn.finish(queries=len(query_ids), index=len(index_ids), dimensions=index.shape[1])
+        knn.finish(queries=len(query_ids), index=len(index_ids), dimensions=index.shape[1], **facts)
     processes.meet()
+
+
+def _search_compressed(queries: np.ndarray, index: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """The lists of all queries by a compressed index, and its recall on a sample, which is printed."""
+    with progress(None, "search test in index, compressed", "image", total=len(queries)) as bar:
+        indices, scores = compressed_knn(queries, index, neighbours, on_block=bar.update)
+    sample = np.linspace(0, len(queries) - 1, min(_SAMPLE, len(queries))).astype(int)
+    exact, _ = search_vectors(queries[sample], index, neighbours, "recall of the compressed index")
+    share = recall(indices[sample], exact)
+    say(f"search: the compressed index finds {share:.1%} of the {neighbours} exact neighbours, measured on {len(sample)} queries")
+    return indices, scores, {"recall": round(share, 4)}
 
 
 def _search_together(
