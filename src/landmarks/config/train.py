@@ -77,7 +77,7 @@ class TrainSettings(Settings):
     drop_rate: float = Field(0.0, ge=0, lt=1, description="share of the pooled features that are left out before the head (dropout)")
     drop_path_rate: float = Field(0.0, ge=0, lt=1, description="how often timm leaves out the last block (stochastic depth); less in front")
     gradient_checkpointing: bool = Field(False, description="less memory, more time: activations are computed again for the gradients")
-    compile: bool = Field(False, description="the backbone is compiled by torch.compile: a slow start, then faster steps")
+    compile: bool = Field(False, description="the backbone is compiled by torch.compile, which takes a while at each image size")
     augmentation: Literal["none", "soft", "middle", "yokoo_soft", "yokoo_middle", "delg"] = Field(
         "soft",
         description="soft: crop, mirroring, brightness; middle: also contrast, shear and zoom; yokoo_soft, yokoo_middle and delg: as in "
