@@ -93,7 +93,7 @@ def test_stochastic_depth_is_timms(backbone, drops):
 def test_the_backbone_is_compiled_where_asked_for():
     for compiled in (False, True):
         learner = create_learner("a", MODEL, TrainSettings(compile=compiled), classes=3)
-        assert (learner.model.backbone._compiled_call_impl is not None) == compiled
+        assert (learner.model.backbone.network._compiled_call_impl is not None) == compiled
     assert not any("_orig_mod" in name for name in learner.state_dict())
     delg = ModelSettings(backbone="test_resnet", pretrained=False, dimensions=8, local={"dimensions": 8})
     with pytest.raises(UserError, match="(?s)local branch.*train.compile=false"):

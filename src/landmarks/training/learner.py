@@ -99,7 +99,9 @@ class Learner(nn.Module):
     def _compile(self) -> None:
         if isinstance(self.model, DelgModel):  # its local branch takes a map out of the middle of the backbone, by a hook
             raise UserError("torch.compile cannot follow a local branch", where="train.compile", next="train.compile=false")
-        self.model.backbone.compile()
+        if not self.model.backbone.is_one_network:
+            raise UserError("this backbone is another network at each size", where="train.compile", next="train.compile=false")
+        self.model.backbone.network.compile()
 
 
 def create_learner(
