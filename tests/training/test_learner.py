@@ -110,3 +110,17 @@ def test_margin_and_frozen_batchnorm_follow_the_epochs():
         seen.append((round(learner.classifier.margins[0].item(), 6), round(learner.classifier.margins[2].item(), 6), frozen))
     assert seen == [(0.1, 0.5, False), (0.1, 0.5, False), (0.3, 0.5, False), (0.3, 0.5, True)]
     assert learner.model.head[1].training
+
+
+@pytest.mark.slow
+def test_a_compiled_backbone_gives_the_same_losses():
+    """A minute or more: the compiler of C++ is run."""
+    images, labels = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8), torch.arange(4) % 3
+    losses = []
+    for compiled in (False, True):
+        learner = create_learner("a", MODEL, TrainSettings(compile=compiled, freeze_backbone_steps=1), classes=3)
+        for step in range(2):  # the head alone, then all
+            learner.enter(step, 0)
+            losses.append(learner(images, labels)["loss"])
+            losses[-1].backward()
+    assert [float(loss) for loss in losses[:2]] == pytest.approx([float(loss) for loss in losses[2:]], rel=1e-4)

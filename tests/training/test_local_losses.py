@@ -8,6 +8,7 @@ from torch import nn
 
 from landmarks.config import ModelSettings, TrainSettings
 from landmarks.models.delg import DelgMaps
+from landmarks.models.features import Features
 from landmarks.models.local_branch import LocalMaps
 from landmarks.training.learner import create_learner
 from landmarks.training.local_losses import measure_local, weighted_cross_entropy
@@ -54,7 +55,8 @@ def test_the_losses_are_weighted_as_set():
 
 
 def test_the_numbers_by_hand():
-    shallow, deep = torch.tensor([1.0, 0.0, 0.0, -2.0]).view(1, 2, 1, 2), torch.tensor([0.0, 5.0]).view(1, 2, 1, 1)
+    shallow = torch.tensor([1.0, 0.0, 0.0, -2.0]).view(1, 2, 1, 2)
+    deep = Features(torch.tensor([0.0, 5.0]).view(1, 2, 1, 1))
     reconstruction = torch.tensor([3.0, 0.0, 4.0, 2.0]).view(1, 2, 1, 2)
     attention = torch.tensor([10.0, 1.0]).view(1, 1, 1, 2)
     classifier = nn.Linear(2, 2)
