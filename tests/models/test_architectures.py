@@ -61,7 +61,7 @@ REAL = {
     "deit_tiny_distilled_patch16_224": (True, True),
     "beit_base_patch16_224": (True, True),
     "hiera_tiny_224": (False, True),
-    "mvitv2_tiny": (False, True),
+    "mvitv2_tiny": (False, False),
     "levit_128": (False, False),
     "xcit_nano_12_p8_224": (True, False),
     "vit_so400m_patch14_siglip_224": (False, True),
