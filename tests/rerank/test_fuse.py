@@ -1,5 +1,7 @@
 """Fuse, on a world in which the first search misses what the rest of the evidence knows."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -46,10 +48,11 @@ def test_it_beats_the_search_and_leaves_the_model_that_did(capsys, classifier):
     assert gained > before + 0.05
     said = capsys.readouterr().out
     assert "cross-validated by landmark" in said and "most important: " in said
-    assert sorted(context.attachments) == ["importances.csv", "model.txt"]
+    assert sorted(context.attachments) == ["fusion.json", "importances.csv", "model.txt"]
     evidence = Evidence(ranking, context, classifier)
     scores = CandidateRanker(context.attachments["model.txt"]).scores(evidence.table(np.arange(1)))
-    best = evidence.candidates[0][np.argsort(-scores, kind="stable")[:40]]
+    blended = json.loads(context.attachments["fusion.json"])["blend"] * scores - np.log(np.arange(1, len(scores) + 1))
+    best = evidence.candidates[0][np.argsort(-blended, kind="stable")[:40]]
     np.testing.assert_array_equal(after.indices[0], best)
     assert ("similarity to the classifier" in context.attachments["importances.csv"]) == classifier
 

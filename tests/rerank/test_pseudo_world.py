@@ -1,55 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 
 from landmarks.config import load_config
 from landmarks.ranking import Space
 from landmarks.rerank.context import Context
-from landmarks.rerank.pseudo_world import make_pseudo_world, split_training
+from landmarks.rerank.parts import split_training
+from landmarks.rerank.pseudo_world import PseudoWorld, make_pseudo_world
 from landmarks.rerank.steps.fuse import Fuse
 
 
-def settings(**changes):
-    return Fuse(**changes)
-
-
-def in_parts(labels):
-    parts = split_training(labels, settings())
-    return [parts.train, parts.index, parts.test]
+def draw(**changes):
+    return replace(Fuse().draw, **changes)
 
 
 def landmarks(count=40, images=10, seed=0):
     return np.random.default_rng(seed).permutation(np.repeat(np.arange(count), images))
-
-
-def test_no_image_plays_two_parts_and_a_share_of_the_landmarks_is_unknown():
-    labels = landmarks()
-    parts = split_training(labels, settings(unknown_share=0.25, query_share=0.2))
-    every = [parts.train, parts.index, parts.test]
-    rows = np.concatenate(every)
-    assert len(np.unique(rows)) == len(rows) == 400 and all((np.diff(part) > 0).all() for part in every)
-    known = set(labels[parts.train])
-    assert len(known) == 30 and set(labels[parts.test]) == set(labels[parts.index]) == set(range(40))
-    for landmark in range(40):
-        of = [int((labels[part] == landmark).sum()) for part in every]
-        assert of == ([4, 4, 2] if landmark in known else [0, 8, 2])
-
-
-def test_the_numbers_of_the_landmarks_do_not_matter_and_the_seed_does():
-    labels = landmarks()
-    renamed = np.random.default_rng(1).permutation(40)[labels]
-    for one, other in zip(in_parts(labels), in_parts(renamed), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert split_training(labels, settings(seed=1)).test.tolist() != split_training(labels, settings()).test.tolist()
-
-
-def test_limits_hold():
-    parts = split_training(landmarks(), settings(queries=7, index_images=90))
-    assert len(parts.test) == 7 and len(parts.index) <= 90
-    assert set(landmarks()[parts.test]) <= set(landmarks()[parts.index])
-
-
-def test_landmarks_of_fewer_than_three_images_play_no_part():
-    for labels in (np.repeat(np.arange(9), 2), np.arange(0)):
-        assert [len(part) for part in in_parts(labels)] == [0, 0, 0]
 
 
 def small(count_inliers=None):
@@ -63,7 +29,7 @@ def small(count_inliers=None):
 def world(chain="[]", count_inliers=None):
     context = small(count_inliers)
     chain = load_config(None, [f"rerank={chain}"]).rerank
-    return make_pseudo_world(context, chain, split_training(context.labels, settings()), 20), context.labels
+    return make_pseudo_world(context, chain, split_training(context.labels, None, draw()), 20), context.labels
 
 
 def test_the_chain_is_run_and_the_answers_are_those_of_train():
@@ -89,10 +55,10 @@ def test_verification_ahead_of_it_is_of_pairs_of_training_images():
         return 10 * (second % 2)
 
     made, labels = world("[{step: verify, top: 4, min_inliers: 1}]", count)
-    parts = split_training(labels, settings())
+    parts = split_training(labels, None, draw())
     pairs = np.concatenate(asked)
-    assert len(pairs) == 4 * len(parts.test) and set(pairs[:, 0]) == set(parts.test) and set(pairs[:, 1]) <= set(parts.index)
-    verified = parts.index[made.ranking.indices[:, :4]] % 2
+    assert len(pairs) == 4 * len(parts.test) and set(pairs[:, 0]) == set(parts.test) and set(pairs[:, 1]) <= set(parts.hidden)
+    verified = parts.hidden[made.ranking.indices[:, :4]] % 2
     assert (np.diff(verified) <= 0).all(), "those with inliers stand first"
 
 
@@ -107,7 +73,25 @@ def test_the_images_that_verification_will_ask_for_are_known_before():
     context = small(count)
     needed = chain[2].training_rows(context, chain[:2], 20)
     assert not asked
-    make_pseudo_world(context, chain[:2], split_training(context.labels, chain[2]), 20)
+    make_pseudo_world(context, chain[:2], split_training(context.labels, None, chain[2].draw), 20)
     np.testing.assert_array_equal(needed, np.unique(np.concatenate(asked)))
     lonely = Context(context.base, np.arange(108), context.descriptors, count_inliers=count)
     assert len(chain[2].training_rows(lonely, chain[:2], 20)) == 0
+
+
+def test_the_real_index_is_in_the_lists_with_training_images_hidden_behind_it():
+    context = small()
+    parts = split_training(context.labels, np.array([3, -1]), draw(unknown_share=0))
+    assert parts.index.tolist() == [1], "a hidden image of landmark 3 stands for its index image"
+    made = make_pseudo_world(context, (), parts, 20)
+    np.testing.assert_array_equal(made.context.base.index, np.concatenate([context.base.index[1:], context.base.train[parts.hidden]]))
+    np.testing.assert_array_equal(made.context.descriptors("index")[1:], context.base.train[parts.hidden])
+    assert made.index_labels.tolist() == [-1, *context.labels[parts.hidden]]
+    assert made.ranking.index_ids[0] == "index 1" and made.ranking.index_ids[1:].tolist() == [str(row) for row in parts.hidden]
+
+
+def test_images_that_nobody_knows_are_taken_out_before_a_list_is_scored():
+    world = PseudoWorld(None, None, np.array([0, 1]), np.array([-1, 0, 0, 1, -1]))
+    lists = np.array([[0, 1, 3, 4, 2], [4, 0, 2, 3, -1]], np.int32)
+    assert world.judged(lists).tolist() == [[False, True, True, False, True], [False, False, True, True, False]]
+    np.testing.assert_allclose(world.average_precision(lists), [(1 + 2 / 3) / 2, 1 / 2])

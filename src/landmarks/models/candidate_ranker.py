@@ -70,6 +70,7 @@ def train_ranker(
 
 def cross_validated_scores(
     table: np.ndarray,
+    judged: np.ndarray,
     relevant: np.ndarray,
     per_query: np.ndarray,
     folds: np.ndarray,
@@ -77,11 +78,15 @@ def cross_validated_scores(
 ) -> np.ndarray:
     """Each row scored by a ranker that saw no query of its fold, (n,) float64.
 
-    folds  (n_query,) integers
-    train  (table, relevant, per_query) -> ranker; the other arguments as in `train_ranker`
+    judged  (n,) bool: rows whose relevance is known; the others are scored, and nothing is learned from them
+    folds   (n_query,) integers
+    train   (table, relevant, per_query) -> ranker; the other arguments as in `train_ranker`
     """
-    row_folds, scores = np.repeat(folds, per_query), np.zeros(len(table))
+    rows, scores = np.repeat(np.arange(len(per_query)), per_query), np.zeros(len(table))
     for fold in np.unique(folds):
-        held_out = row_folds == fold
-        scores[held_out] = train(table[~held_out], relevant[~held_out], per_query[folds != fold]).scores(table[held_out])
+        held_out = folds[rows] == fold
+        learned = judged & ~held_out
+        counts = np.bincount(rows[learned], minlength=len(per_query))
+        if learned.any():
+            scores[held_out] = train(table[learned], relevant[learned], counts[counts > 0]).scores(table[held_out])
     return scores

@@ -3,51 +3,65 @@
 from __future__ import annotations
 
 import io
+import json
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from landmarks.config.chain import verifies
 from landmarks.metrics.bootstrap import mean_interval
-from landmarks.metrics.google_landmarks import average_precision, relevant_places
+from landmarks.metrics.google_landmarks import relevant_places
 from landmarks.models.candidate_ranker import CandidateRanker, cross_validated_scores, train_ranker
 from landmarks.ops.ordering import best_first
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
 from landmarks.rerank.evidence import Evidence
-from landmarks.rerank.pseudo_world import PseudoWorld, make_pseudo_world, split_training
+from landmarks.rerank.parts import Parts, owners_of_index, split_training
+from landmarks.rerank.pseudo_world import PseudoWorld, make_pseudo_world
 
 if TYPE_CHECKING:
     from landmarks.rerank.context import Context
     from landmarks.rerank.steps.fuse import Fuse
 
 FOLDS = 5
+BLENDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # weights of the model beside the order so far; from small to nearly alone
+LIKE = 3.0  # a world of training images is like the real one where a landmark is at most this many times as deep in the one or the other
 OVERFIT_MAP = 0.98  # of the pseudo-queries: descriptors this good on their own training images say nothing about other photos
+_SAMPLES = 2000  # bootstrap draws
 _SHOWN = 5  # columns that are printed, the most important ones; importances.csv has them all
 _QUERIES = 1024  # whose tables are in memory at a time: 0.04 GB of 300 candidates each
 
 
+class Fusion(NamedTuple):
+    """score(candidate) = blend * model(evidence) - log(place among the candidates)"""
+
+    model: CandidateRanker
+    blend: float
+
+
 def fuse(ranking: Ranking, context: Context, settings: Fuse) -> Ranking:
-    """The order stays where train is too small or overfitted, and where the model's gain on the pseudo-queries is not sure.
+    """The order stays where train is too small or overfitted, and where the gain on the pseudo-queries is not sure.
 
     Sure: cross-validated by landmark, its 95 % interval lies above zero. A gain within chance did not hold on real queries.
     Overfitted: descriptors trained on these very images find them all; what was learned from them cost landmarks that are not in
     train 7 points.
 
-    Attaches `model.txt` and `importances.csv`.
+    Attaches `model.txt`, `fusion.json` (the blend) and `importances.csv`.
     """
-    parts = split_training(context.labels, settings)
+    parts = _parts(context, settings)
     landmarks = len(np.unique(context.labels[parts.test]))
     if landmarks < FOLDS:
         say(f"fuse: {landmarks} landmarks of train have three images or more, too few to learn from, so the order stays as it is")
         return ranking
-    model = _learn(make_pseudo_world(context, context.chain, parts, ranking.indices.shape[1]), settings)
-    if model is None or len(ranking.indices) == 0:
+    fusion = learn_fusion(make_pseudo_world(context, context.chain, parts, ranking.indices.shape[1]), settings)
+    if fusion is None or len(ranking.indices) == 0:
         return ranking
-    importances = model.importances()
+    importances = fusion.model.importances()
     say("fuse: most important: " + ", ".join(f"{name} {share:.0%}" for name, share in list(importances.items())[:_SHOWN]))
-    context.attach("model.txt", model.text)
+    context.attach("model.txt", fusion.model.text)
+    context.attach("fusion.json", json.dumps({"blend": fusion.blend}) + "\n")
     table = io.StringIO()
     pd.DataFrame(importances.items(), columns=["column", "share"]).round(4).to_csv(table, index=False)
     context.attach("importances.csv", table.getvalue())
@@ -56,14 +70,34 @@ def fuse(ranking: Ranking, context: Context, settings: Fuse) -> Ranking:
     with progress(None, "order candidates", "query", total=len(ordered)) as bar:
         for start in range(0, len(ordered), _QUERIES):
             queries = np.arange(start, min(start + _QUERIES, len(ordered)))
-            ordered[queries] = _ordered(evidence.candidates[queries], model.scores(evidence.table(queries)), ordered.shape[1])
+            scores = fusion.model.scores(evidence.table(queries))
+            ordered[queries] = ordered_by(evidence.candidates[queries], scores, fusion.blend, ordered.shape[1])
             bar.update(len(queries))
     return ranking.with_order(ordered)
 
 
-def _learn(world: PseudoWorld, settings: Fuse) -> CandidateRanker | None:
+def _parts(context: Context, settings: Fuse) -> Parts:
+    """Of the world whose depth is nearer to the real one: training images alone, or the real index with training images hidden in it.
+
+    The first has the more examples, since all of its images are judged. It is also what there is behind a step that verifies: index
+    images have local features where real queries found them.
+    """
+    alone = split_training(context.labels, None, settings.draw)
+    if verifies(context.chain) or context.classes < 2:
+        return alone
+    owners = owners_of_index(context)
+    real = (owners >= 0).sum() / context.classes
+    made = len(alone.hidden) / max(1, len(np.unique(context.labels[alone.hidden])))
+    if real <= LIKE * made and made <= LIKE * real:
+        return alone
+    say(f"fuse: a landmark has about {real:.0f} index images, and {made:.0f} in a world of training images: they are hidden in the index")
+    return split_training(context.labels, owners, settings.draw)
+
+
+def learn_fusion(world: PseudoWorld, settings: Fuse) -> Fusion | None:
+    """None where nothing can be learned, or its gain is not sure; says which, and what is announced."""
     landmarks, width = np.unique(world.query_labels), world.ranking.indices.shape[1]
-    before = average_precision(world.ranking.indices, *world.truth)
+    before = world.average_precision(world.ranking.indices)
     if before.mean() > OVERFIT_MAP:
         say(
             f"fuse: the mAP of {len(before)} pseudo-queries is {100 * before.mean():.2f} already: the descriptors are overfitted to the "
@@ -71,8 +105,9 @@ def _learn(world: PseudoWorld, settings: Fuse) -> CandidateRanker | None:
         )
         return None
     evidence = Evidence(world.ranking, world.context, settings.classifier)
-    table, present = evidence.table(np.arange(len(world.query_labels))), evidence.candidates >= 0
-    relevant, per_query = relevant_places(evidence.candidates, *world.truth)[present], present.sum(axis=1)
+    table, candidates = evidence.table(np.arange(len(before))), evidence.candidates
+    judged = world.judged(candidates)
+    relevant = relevant_places(candidates, *world.truth)
     train = partial(
         train_ranker,
         names=evidence.names,
@@ -82,27 +117,36 @@ def _learn(world: PseudoWorld, settings: Fuse) -> CandidateRanker | None:
         learning_rate=settings.learning_rate,
     )
     folds = np.random.default_rng(settings.seed).permutation(len(landmarks))[np.searchsorted(landmarks, world.query_labels)] % FOLDS
-    scores = cross_validated_scores(table, relevant, per_query, folds, train)
-    after = average_precision(_ordered(evidence.candidates, scores, width), *world.truth)
-    is_sure = mean_interval((after - before)[:, None])[0, 0] > 0
-    _report(before, after, ~np.isin(world.query_labels, world.context.landmark_ids), is_sure)
-    return train(table, relevant, per_query) if is_sure else None
+    examples = judged[candidates >= 0], relevant[candidates >= 0]
+    scores = cross_validated_scores(table, *examples, (candidates >= 0).sum(axis=1), folds, train)
+    after = np.stack([world.average_precision(ordered_by(candidates, scores, blend, width)) for blend in BLENDS], axis=1)
+    intervals = mean_interval(after - before[:, None], _SAMPLES)
+    best = int(np.argmax(intervals[0]))
+    is_sure = bool(intervals[0, best] > 0)
+    _report(before, after[:, best], intervals[:, best], ~np.isin(world.query_labels, world.context.landmark_ids), is_sure)
+    per_query = judged.sum(axis=1)
+    return Fusion(train(table[examples[0]], relevant[judged], per_query[per_query > 0]), BLENDS[best]) if is_sure else None
 
 
-def _ordered(candidates: np.ndarray, scores: np.ndarray, width: int) -> np.ndarray:
-    """The first `width` of each query's candidates by `scores` (one a candidate), (n_query, width) int32, -1 = none."""
-    table = np.zeros(candidates.shape)
-    table[candidates >= 0] = scores
+def ordered_by(candidates: np.ndarray, scores: np.ndarray, blend: float, width: int) -> np.ndarray:
+    """The first `width` of each query's candidates by the model's scores and their places, (n_query, width) int32, -1 = none.
+
+    candidates  (n_query, n) int32 in the order so far, -1 = none; scores: one a candidate that there is, query after query
+    blend       weight of the scores beside -log(place), 1 = first: a few examples move the order a little, not at all costs
+    """
+    table = np.tile(-np.log(np.arange(1, candidates.shape[1] + 1)), (len(candidates), 1))
+    table[candidates >= 0] += blend * scores
     best = best_first(candidates, table)[0][:, :width]
     return np.pad(best, ((0, 0), (0, width - best.shape[1])), constant_values=-1)
 
 
-def _report(before: np.ndarray, after: np.ndarray, unknown: np.ndarray, is_sure: bool) -> None:
+def _report(before: np.ndarray, after: np.ndarray, interval: np.ndarray, unknown: np.ndarray, is_sure: bool) -> None:
     def change(these: np.ndarray) -> str:
         return f"{100 * before[these].mean():.2f} -> {100 * after[these].mean():.2f}" if these.any() else "none"
 
     say(
-        f"fuse: mAP of {len(before)} pseudo-queries, cross-validated by landmark: {change(np.full(len(before), True))}"
+        f"fuse: mAP of {len(before)} pseudo-queries, cross-validated by landmark: {change(np.full(len(before), True))}, "
+        f"95 % interval of the change {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}"
         f" (landmarks in the pseudo-train set: {change(~unknown)}; not in it: {change(unknown)})"
         + ("" if is_sure else "; no gain beyond chance, so the order stays as it is")
     )

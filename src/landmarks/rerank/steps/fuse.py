@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from landmarks.ranking import Ranking
     from landmarks.rerank.context import Context
+    from landmarks.rerank.parts import Draw
 
 MAX_CANDIDATES = 10_000  # of a query: LightGBM's ranking objectives take no more rows
 
@@ -20,9 +21,10 @@ MAX_CANDIDATES = 10_000  # of a query: LightGBM's ranking objectives take no mor
 class Fuse(Step):
     """A model of all the evidence on a candidate orders the list, learned on queries made of training images.
 
-    Training images are split into a pseudo-train set, a pseudo-index and pseudo-queries (rerank/pseudo_world.py); the chain so far
-    is run among them, every candidate gets a row of evidence (rerank/evidence.py), and gradient-boosted trees learn to rank (XE-NDCG,
-    Bruch 2020, by LightGBM; rerank/fusion.py). The order stays as it is where no gain is sure.
+    Some training images become pseudo-queries, others a pseudo-index or hidden in the real one, whichever is as deep as that
+    (rerank/pseudo_world.py); the chain so far is run, every candidate gets a row of evidence (rerank/evidence.py), and
+    gradient-boosted trees learn to rank (XE-NDCG, Bruch 2020, by LightGBM). score = blend * trees - log(place so far), the blend cross-validated (rerank/fusion.py). The order stays as it is
+    where no gain is sure.
     """
 
     learns: ClassVar[bool] = True
@@ -34,9 +36,9 @@ class Fuse(Step):
     classifier: bool = Field(True, description="also train the classifier of the step classify, for its candidates and its evidence")
     unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
     query_share: float = Field(0.2, gt=0, lt=1, description="share of a landmark's training images that become pseudo-queries")
-    train_share: float = Field(0.5, gt=0, lt=1, description="share of the others that stay training images; the rest is the pseudo-index")
+    train_share: float = Field(0.5, gt=0, lt=1, description="share of the others that stay training images; the rest may be hidden in the index")
     queries: int = Field(3000, ge=1, description="pseudo-queries at most")
-    index_images: int = Field(50_000, ge=1, description="images of the pseudo-index at most")
+    index_images: int = Field(12_000, ge=1, description="images of the pseudo-index at most: of a larger index a part is drawn")
     seed: int = Field(0, ge=0, description="another seed, another pseudo-world")
 
     @property
@@ -44,9 +46,16 @@ class Fuse(Step):
         return self.queries + self.index_images
 
     def training_rows(self, context: Context, before: tuple[Step, ...], neighbours: int) -> np.ndarray:
-        from landmarks.rerank.pseudo_world import images_to_verify, split_training
+        from landmarks.rerank.parts import split_training
+        from landmarks.rerank.pseudo_world import images_to_verify
 
-        return images_to_verify(context, before, split_training(context.labels, self), neighbours)
+        return images_to_verify(context, before, split_training(context.labels, None, self.draw), neighbours)
+
+    @property
+    def draw(self) -> Draw:
+        from landmarks.rerank.parts import Draw
+
+        return Draw(self.unknown_share, self.query_share, self.train_share, self.queries, self.index_images, self.seed)
 
     def require_place(self, before: tuple[Step, ...], neighbours: int) -> None:
         lists = 1 + any(step.searches for step in before) + self.classifier  # the list so far, the first search's, the classifier's
@@ -57,7 +66,7 @@ class Fuse(Step):
             )
 
     def apply(self, ranking: Ranking, context: Context) -> Ranking:
-        """Attaches model.txt and importances.csv to the ranking where the order changes."""
+        """Attaches model.txt, fusion.json and importances.csv to the ranking where the order changes."""
         from landmarks.rerank.fusion import fuse
 
         return fuse(ranking, context, self)

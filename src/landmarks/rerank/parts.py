@@ -1,0 +1,120 @@
+"""Which images play which part in a pseudo-world, drawn so that it looks like the real one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landmarks.ops.class_probabilities import class_centres, class_probabilities
+from landmarks.ops.discriminant import learn_discriminant
+from landmarks.ops.vectors import CACHE_ROWS
+
+if TYPE_CHECKING:
+    from landmarks.rerank.context import Context
+
+CERTAIN = 0.5  # an index image is taken for one of a landmark whose label is this probable
+DIMENSIONS, SCALE = 256, 16.0  # of the discriminant and of its cosines in the softmax: those of the steps discriminate and classify
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How the parts are drawn.
+
+    unknown_share  share of the landmarks that the pseudo-train set does not know
+    query_share    share of a landmark's training images that become pseudo-queries
+    train_share    share of the others that stay training images; the rest may be hidden in the index
+    queries        pseudo-queries at most
+    index_images   images of the pseudo-index at most
+    seed           another seed, other parts
+    """
+
+    unknown_share: float
+    query_share: float
+    train_share: float
+    queries: int
+    index_images: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Row numbers (n,) int64, ascending, no row in two parts.
+
+    train, hidden, test  rows of train: the pseudo-training images, those that are hidden in the index, the pseudo-queries
+    index                rows of the real index, with which the pseudo-index begins; the hidden ones follow
+    """
+
+    train: np.ndarray
+    hidden: np.ndarray
+    test: np.ndarray
+    index: np.ndarray
+
+
+def owners_of_index(context: Context) -> np.ndarray:
+    """The label that each index image certainly has, (n_index,) int64, -1 = none.
+
+    By the class centres of train's discriminant (ops/class_probabilities.py). Raises ValueError for fewer than two training images.
+    """
+    train = context.descriptors("train")
+    projection = learn_discriminant(train, context.labels, DIMENSIONS)
+    centres = class_centres(projection(train), context.labels, context.classes)
+    index, owners = context.descriptors("index"), []
+    for start in range(0, len(index), CACHE_ROWS):
+        labels, probabilities = class_probabilities(projection(index[start : start + CACHE_ROWS]), centres, SCALE, 1)
+        owners.append(np.where(probabilities[:, 0] >= CERTAIN, labels[:, 0], -1))
+    return np.concatenate([np.empty(0, np.int64), *owners])
+
+
+def split_training(labels: np.ndarray, owners: np.ndarray | None, draw: Draw) -> Parts:
+    """Draw the parts. Landmarks of fewer than three training images have none.
+
+    labels  (n_train,) int64, 0, 1, ...; another numbering of the same landmarks gives the same parts
+    owners  (n_index,) int64, as of `owners_of_index`; None = the pseudo-index holds training images alone
+
+    A landmark keeps its depth: no more of its training images are hidden than it has index images, and as many of those are left out.
+    Of an index that is too large some landmarks are drawn, with their index images, and the same share of those of no certain landmark.
+    """
+    rng = np.random.default_rng(draw.seed)
+    landmarks = sorted((images for images in _rows_by_label(labels) if len(images) >= 3), key=lambda images: images[0])
+    rng.shuffle(landmarks)
+    real = np.empty(0, np.int64) if owners is None else owners
+    owned = _rows_by_label(real, int(labels.max(initial=-1)) + 1)
+    strangers = rng.permutation(np.flatnonzero(real < 0))
+    strangers = strangers[: round(min(1.0, draw.index_images / max(1, len(real))) * len(strangers))]
+    train: list[np.ndarray] = []
+    hidden: list[np.ndarray] = []
+    test: list[np.ndarray] = []
+    index, in_index = [strangers], len(strangers)
+    for number, images in enumerate(landmarks):
+        images, found = rng.permutation(images), rng.permutation(owned[labels[images[0]]])
+        queries = max(1, round(draw.query_share * len(images)))
+        known = min(max(1, round(draw.train_share * (len(images) - queries))), len(images) - queries - 1)
+        is_unknown = int((number + 1) * draw.unknown_share) > int(number * draw.unknown_share)
+        placed = len(images) - queries - known
+        if owners is None:
+            placed += known if is_unknown else 0
+        else:
+            placed = min(placed, max(1, len(found)))
+        in_index += max(placed, len(found))
+        if in_index > draw.index_images:
+            break
+        test.append(images[:queries])
+        hidden.append(images[queries : queries + placed])
+        index.append(found[placed:])
+        if not is_unknown:
+            train.append(images[len(images) - known :])
+    drawn = rng.permutation(_joined(test))[: draw.queries]
+    return Parts(*(np.sort(rows) for rows in (_joined(train), _joined(hidden), drawn, _joined(index))))
+
+
+def _rows_by_label(labels: np.ndarray, classes: int | None = None) -> list[np.ndarray]:
+    """The rows of each label 0, 1, ..., classes - 1; rows of the label -1 are left out."""
+    order = np.argsort(labels, kind="stable")
+    ends = np.searchsorted(labels[order], np.arange((int(labels.max(initial=-1)) + 1 if classes is None else classes) + 1))
+    return [order[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True)]
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int64), *parts])

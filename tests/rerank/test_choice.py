@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import yaml
+
+from landmarks.config.load import read_chain
+from landmarks.ranking import Ranking, Space
+from landmarks.rerank import choice as module
+from landmarks.rerank.choice import TRIED, WITH_TRAIN, WITHOUT_TRAIN, as_table, choose, chosen, report
+from landmarks.rerank.context import Context
+from landmarks.rerank.parts import Draw
+from landmarks.rerank.pseudo_world import PseudoWorld
+from landmarks.rerank.steps.auto import Auto
+from landmarks.rerank.steps.fuse import Fuse
+
+DRAW = Draw(0.3, 0.2, 0.75, 1000, 6000, 0)
+
+
+def images(random, per_landmark, landmarks=12, noise=0.8):
+    labels = np.repeat(np.arange(landmarks), per_landmark)
+    rows = np.random.default_rng(9).standard_normal((landmarks, 16))[labels] + noise * random.standard_normal((len(labels), 16))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def world(noise=0.8, index=8, train=10, landmarks=12):
+    random = np.random.default_rng(0)
+    vectors = {split: images(random, count, landmarks, noise) for split, count in (("test", 2), ("index", index), ("train", train))}
+    base = Space.from_splits({split: rows for split, (rows, _) in vectors.items()})
+    context = Context(base, vectors["train"][1], base.vectors)
+    ids = [np.arange(len(vectors[split][0])).astype(str) for split in ("test", "index")]
+    return context.search_first(*ids, 20), context
+
+
+def scored(monkeypatch, changes, before=0.5):
+    """Steps whose rankings score as `changes` says: step -> (100,) of changes of a query's average precision."""
+    level = {}
+
+    def step_that(name):
+        def apply(self, ranking, context):
+            indices = ranking.indices + 1
+            level[indices[0, 0]] = level[ranking.indices[0, 0]] + changes[name]
+            return Ranking(ranking.query_ids, ranking.index_ids, indices, ranking.scores)
+
+        return apply
+
+    lists = Ranking(
+        np.arange(100).astype(str), np.arange(9).astype(str), np.zeros((100, 1), np.int32), np.zeros((100, 1), np.float32)
+    )
+    _, context = world()
+    level[0] = np.full(100, before)
+    monkeypatch.setattr(module, "make_pseudo_world", lambda *settings: PseudoWorld(context, lists, np.zeros(100), np.zeros(9)))
+    monkeypatch.setattr(PseudoWorld, "average_precision", lambda self, indices: level[indices[0, 0]])
+    for step in TRIED:
+        monkeypatch.setattr(type(step), "apply", step_that(step.step))
+    return choose(context, DRAW, 20)
+
+
+def names(steps):
+    return [step.step for step in steps]
+
+
+def test_a_step_is_kept_where_its_gain_is_sure(monkeypatch, capsys):
+    unsure = np.where(np.arange(100) % 2, 0.3, -0.28)
+    verdicts = scored(monkeypatch, {"augment_database": np.full(100, 0.02), "expand_query": unsure, "diffuse": np.full(100, -0.1)})
+    assert names(chosen(verdicts)) == [*names(WITH_TRAIN), "augment_database", "fuse"]
+    table = as_table(verdicts).set_index("step")
+    assert table.loc["augment_database", ["before", "after", "low", "high"]].tolist() == [50, 52, 2, 2]
+    assert table.loc["expand_query", "after"] == 53 and table.loc["expand_query", "low"] < 0 and not table.loc["expand_query", "kept"]
+    assert table.loc["diffuse", ["before", "after"]].tolist() == [52, 42], "compared with what was kept so far"
+    report(verdicts)
+    said = capsys.readouterr().out
+    assert "auto: kept    augment_database: mAP 50.00 -> 52.00, 95 % interval of the change +2.00 to +2.00" in said
+    assert "auto: dropped diffuse: mAP 52.00 -> 42.00" in said
+
+
+@pytest.mark.parametrize(("index", "expected"), [(8, []), (30, ["augment_database", "expand_query"])])
+def test_overfitted_descriptors_are_judged_by_the_depth_of_the_index(index, expected):
+    _, context = world(noise=0.01, index=index)
+    verdicts = choose(context, DRAW, 60)
+    assert names(chosen(verdicts)) == names(WITH_TRAIN) + expected
+    assert "overfitted to the training images (mAP 100.00)" in verdicts[-1].why
+    assert f"about {index} index images" in verdicts[2].why
+
+
+def test_few_landmarks_and_none(capsys):
+    _, few = world(landmarks=4)
+    verdicts = choose(few, DRAW, 20)
+    assert names(chosen(verdicts)) == names(WITH_TRAIN) and "4 landmarks" in verdicts[-1].why
+    nobody = Context(Space(few.base.test, few.base.index, few.base.train[:0]), few.labels[:0], lambda split: few.base.train[:0])
+    assert chosen(choose(nobody, DRAW, 20)) == WITHOUT_TRAIN
+
+
+def test_the_chosen_chain_is_what_running_its_steps_gives(capsys):
+    ranking, context = world()
+    context = context.after(())
+    made = Auto(index_images=150).apply(ranking, context)
+    chain = read_chain(yaml.safe_load(context.attachments["chain.yaml"])["rerank"])
+    assert names(chain[:2]) == names(WITH_TRAIN) and isinstance(chain[-1], Fuse)
+    by_hand = ranking
+    for place, step in enumerate(chain):
+        by_hand = step.apply(by_hand, context.after(chain[:place]))
+    np.testing.assert_array_equal(made.indices, by_hand.indices)
+    said = capsys.readouterr().out
+    assert "auto: kept    discriminate" in said and "auto: seconds choice" in said
+    assert context.attachments["choice.csv"].startswith("step,kept,before,after,low,high,why\ndiscriminate,True,")
+
+
+def test_lists_too_long_for_the_fusion_leave_it_out(monkeypatch):
+    verdicts = scored(monkeypatch, {step.step: np.full(100, 0.01) for step in TRIED})
+    assert names(chosen(verdicts)) == names((*WITH_TRAIN, *TRIED, Fuse()))
+    assert not module._fusion(3334).kept and "too long" in module._fusion(3334).why
