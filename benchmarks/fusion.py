@@ -50,8 +50,8 @@ def main() -> None:
         say(f"{cell}")
         rows.append(_row(cell, descriptors.world(cell, options.landmarks, options.seed), options.chain))
         say(rows[-1])
-    say("\n| cell | queries | before | after | change | 95 % interval | known | unknown | seconds |\n|---|---:|---:|---:|---:|---|---:|---:|---:|")
-    say("\n".join(rows))
+    say("\n| cell | queries | before | after | change | 95 % interval | known | unknown | seconds |")
+    say("\n".join(["|---|---:|---:|---:|---:|---|---:|---:|---:|", *rows]))
 
 
 def _row(cell: Cell, world: World, chain: str) -> str:

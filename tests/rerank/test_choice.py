@@ -42,9 +42,7 @@ def scored(monkeypatch, changes, before=0.5):
 
         return apply
 
-    lists = Ranking(
-        np.arange(100).astype(str), np.arange(9).astype(str), np.zeros((100, 1), np.int32), np.zeros((100, 1), np.float32)
-    )
+    lists = Ranking(np.arange(100).astype(str), np.arange(9).astype(str), np.zeros((100, 1), np.int32), np.zeros((100, 1), np.float32))
     _, context = world()
     level[0] = np.full(100, before)
     monkeypatch.setattr(module, "make_pseudo_world", lambda *settings: PseudoWorld(context, lists, np.zeros(100), np.zeros(9)))

@@ -155,7 +155,7 @@ def test_without_a_sweep_the_one_of_an_earlier_run_does_not_stay(stage, tmp_path
     stage("search")
     stage("ablate", SWEEP)
     assert stage("ablate") == 0
-    assert {path.name for path in (tmp_path / "out/ablate").iterdir()} == {"ablation.csv", "ablation.md", "ablation.svg"}
+    assert {path.name for path in (tmp_path / "out/ablate").iterdir()} == {"ablation.csv", "ablation.md", "ablation.tex", "ablation.svg"}
 
 
 def test_an_empty_chain_is_the_search_alone(stage, tmp_path):

@@ -11,7 +11,7 @@ from landmarks.config.chain import Chain, step_name, verifies
 from landmarks.config.step import Step
 from landmarks.metrics.bootstrap import mean_interval
 from landmarks.progress import say
-from landmarks.rerank.fusion import FOLDS, OVERFIT_MAP
+from landmarks.rerank.fusion import FEWEST_LANDMARKS, OVERFIT_MAP
 from landmarks.rerank.parts import Draw, owners_of_index, split_training
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_labels import AddLabels
@@ -33,7 +33,7 @@ _SAMPLES = 2000  # bootstrap draws
 
 
 class Verdict(NamedTuple):
-    """On one step; before and after are mAP in percent of the pseudo-queries, low and high the 95 % interval of the change, NaN = not tried."""
+    """On one step; before, after: mAP of the pseudo-queries in percent; low, high: 95 % interval of the change; NaN = not tried."""
 
     step: Step
     kept: bool
@@ -57,7 +57,7 @@ def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
     owners = None if verifies(chain) else owners_of_index(context)
     parts = split_training(context.labels, owners, draw)
     landmarks = len(np.unique(context.labels[parts.test]))
-    if landmarks < FOLDS:
+    if landmarks < FEWEST_LANDMARKS:
         return verdicts + _by_depth(owners, context.classes, f"{landmarks} landmarks with three training images are too few to measure on")
     world = make_pseudo_world(context, chain, parts, neighbours)
     ranking, before = world.ranking, world.average_precision(world.ranking.indices)
@@ -86,7 +86,9 @@ def _by_depth(owners: np.ndarray | None, classes: int, why: str) -> list[Verdict
 
 def _fusion(neighbours: int) -> Verdict:
     fits = 3 * neighbours <= MAX_CANDIDATES
-    return Verdict(Fuse(), fits, "keeps the order itself where no gain is sure" if fits else f"lists of {neighbours} images are too long for it")
+    return Verdict(
+        Fuse(), fits, "keeps the order itself where no gain is sure" if fits else f"lists of {neighbours} images are too long for it"
+    )
 
 
 def chosen(verdicts: list[Verdict]) -> Chain:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from landmarks.rerank.context import Context
     from landmarks.rerank.steps.fuse import Fuse
 
-FOLDS = 5
-BLENDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # weights of the model beside the order so far; from small to nearly alone
+FOLDS = 3  # of the cross-validation: its models take most of the time that LightGBM takes
+FEWEST_LANDMARKS = 5  # to learn from
+BLENDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # weights of the model beside the order so far, from small to nearly alone
 LIKE = 3.0  # a world of training images is like the real one where a landmark is at most this many times as deep in the one or the other
 OVERFIT_MAP = 0.98  # of the pseudo-queries: descriptors this good on their own training images say nothing about other photos
 _SAMPLES = 2000  # bootstrap draws
@@ -52,7 +53,7 @@ def fuse(ranking: Ranking, context: Context, settings: Fuse) -> Ranking:
     """
     parts = _parts(context, settings)
     landmarks = len(np.unique(context.labels[parts.test]))
-    if landmarks < FOLDS:
+    if landmarks < FEWEST_LANDMARKS:
         say(f"fuse: {landmarks} landmarks of train have three images or more, too few to learn from, so the order stays as it is")
         return ranking
     fusion = learn_fusion(make_pseudo_world(context, context.chain, parts, ranking.indices.shape[1]), settings)
@@ -121,8 +122,9 @@ def learn_fusion(world: PseudoWorld, settings: Fuse) -> Fusion | None:
     scores = cross_validated_scores(table, *examples, (candidates >= 0).sum(axis=1), folds, train)
     after = np.stack([world.average_precision(ordered_by(candidates, scores, blend, width)) for blend in BLENDS], axis=1)
     intervals = mean_interval(after - before[:, None], _SAMPLES)
-    best = int(np.argmax(intervals[0]))
-    is_sure = bool(intervals[0, best] > 0)
+    sure = intervals[0] > 0
+    best = int(np.argmax(np.where(sure, after.mean(axis=0), -1) if sure.any() else after.mean(axis=0)))
+    is_sure = bool(sure[best])
     _report(before, after[:, best], intervals[:, best], ~np.isin(world.query_labels, world.context.landmark_ids), is_sure)
     per_query = judged.sum(axis=1)
     return Fusion(train(table[examples[0]], relevant[judged], per_query[per_query > 0]), BLENDS[best]) if is_sure else None

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.ablation.comparisons import Comparison, comparisons
+from landmarks.ablation.latex import comparisons_as_latex
 from landmarks.ablation.results import THRESHOLD, Scored, compare, compare_combinations, score_chain
 from landmarks.ablation.sweep import as_yaml, choosing_queries, combinations, swept_keys
 from landmarks.ablation.words import (
@@ -38,7 +39,7 @@ SWEEP = "sweep"
 
 
 def ablate(config: Config) -> Path:
-    """Write ablation.csv, ablation.md and ablation.svg, with a sweep also sweep.csv, to <run.folder>/ablate; returns it.
+    """Write ablation.csv, ablation.md, ablation.tex and ablation.svg, with a sweep also sweep.csv, to <run.folder>/ablate; returns it.
 
     Rankings that are not there are made, each prefix once for all chains that begin with it. Raises UserError without a
     ground truth, without a search, and for a sweep over a step that the chain has not.
@@ -74,8 +75,9 @@ def ablate(config: Config) -> Path:
         (folder / "sweep.csv").unlink(missing_ok=True)  # of an earlier run, it would pass for today's
     write_csv(folder / "ablation.csv", frame)
     write_text(folder / "ablation.md", "\n".join(markdown))
+    write_text(folder / "ablation.tex", comparisons_as_latex(cells, headings, f"{judge.title} in percent"))
     write_text(folder / "ablation.svg", _chart(frame, judge))
-    say(f"ablate: {folder / 'ablation.csv'}, .md and .svg")
+    say(f"ablate: {folder / 'ablation.csv'}, .md, .tex and .svg")
     return folder
 
 

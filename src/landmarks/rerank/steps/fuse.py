@@ -22,9 +22,9 @@ class Fuse(Step):
     """A model of all the evidence on a candidate orders the list, learned on queries made of training images.
 
     Some training images become pseudo-queries, others a pseudo-index or hidden in the real one, whichever is as deep as that
-    (rerank/pseudo_world.py); the chain so far is run, every candidate gets a row of evidence (rerank/evidence.py), and
-    gradient-boosted trees learn to rank (XE-NDCG, Bruch 2020, by LightGBM). score = blend * trees - log(place so far), the blend cross-validated (rerank/fusion.py). The order stays as it is
-    where no gain is sure.
+    (rerank/pseudo_world.py); the chain so far is run, every candidate gets a row of evidence (rerank/evidence.py), and gradient-boosted
+    trees learn to rank (XE-NDCG, Bruch 2020, by LightGBM). score = blend * trees - log(place so far), the blend cross-validated
+    (rerank/fusion.py). The order stays as it is where no gain is sure.
     """
 
     learns: ClassVar[bool] = True
@@ -36,7 +36,7 @@ class Fuse(Step):
     classifier: bool = Field(True, description="also train the classifier of the step classify, for its candidates and its evidence")
     unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
     query_share: float = Field(0.2, gt=0, lt=1, description="share of a landmark's training images that become pseudo-queries")
-    train_share: float = Field(0.5, gt=0, lt=1, description="share of the others that stay training images; the rest may be hidden in the index")
+    train_share: float = Field(0.5, gt=0, lt=1, description="share of the others that stay training images; the rest may be hidden")
     queries: int = Field(3000, ge=1, description="pseudo-queries at most")
     index_images: int = Field(12_000, ge=1, description="images of the pseudo-index at most: of a larger index a part is drawn")
     seed: int = Field(0, ge=0, description="another seed, another pseudo-world")
