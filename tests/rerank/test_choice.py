@@ -88,7 +88,7 @@ def test_few_landmarks_and_none(capsys):
 
 
 def test_the_chosen_chain_is_what_running_its_steps_gives(capsys):
-    ranking, context = world()
+    ranking, context = world(landmarks=6)
     context = context.after(())
     made = Auto(index_images=150).apply(ranking, context)
     chain = read_chain(yaml.safe_load(context.attachments["chain.yaml"])["rerank"])
