@@ -93,7 +93,7 @@ def test_what_nobody_knows_is_ranked_but_teaches_nothing(learn):
     assert seen["final"] == (39 * (WIDTH - 1), 39, [WIDTH - 1] * 39)
 
 
-def test_the_blend_is_the_one_of_the_largest_gain_that_is_sure(learn):
+def test_the_blend_is_the_one_whose_gain_is_surest(learn):
     made = world(1)
     wrong = np.zeros((39, WIDTH))
     # A third of the queries gains by any blend; in the others the wrong image of the third place would overtake with a large one.

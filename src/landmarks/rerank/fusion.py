@@ -122,9 +122,8 @@ def learn_fusion(world: PseudoWorld, settings: Fuse) -> Fusion | None:
     scores = cross_validated_scores(table, *examples, (candidates >= 0).sum(axis=1), folds, train)
     after = np.stack([world.average_precision(ordered_by(candidates, scores, blend, width)) for blend in BLENDS], axis=1)
     intervals = mean_interval(after - before[:, None], _SAMPLES)
-    sure = intervals[0] > 0
-    best = int(np.argmax(np.where(sure, after.mean(axis=0), -1) if sure.any() else after.mean(axis=0)))
-    is_sure = bool(sure[best])
+    best = int(np.argmax(intervals[0]))
+    is_sure = bool(intervals[0, best] > 0)
     _report(before, after[:, best], intervals[:, best], ~np.isin(world.query_labels, world.context.landmark_ids), is_sure)
     per_query = judged.sum(axis=1)
     return Fusion(train(table[examples[0]], relevant[judged], per_query[per_query > 0]), BLENDS[best]) if is_sure else None

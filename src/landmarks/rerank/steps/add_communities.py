@@ -43,20 +43,20 @@ class AddCommunities(Step):
         from landmarks.rerank.vectors import space_with_labels
 
         space = context.space(ranking)
-        of_index = context.nearest(space, "index", "index", max(self.neighbours, self.nearest))
-        graph = mutual_graph(*(part[:, : self.neighbours] for part in of_index), self.power)
+        near, similarities = context.nearest(space, "index", "index", max(self.neighbours, self.nearest))
+        graph = mutual_graph(near[:, : self.neighbours], similarities[:, : self.neighbours], self.power)
         communities = find_communities(graph, self.resolution)
         own = LabelDistributions(communities[:, None], np.ones((len(communities), 1), np.float32))
-        nobody = np.full((1, 1), -1, np.int32), np.full((1, 1), -np.inf, np.float32)
 
-        def shares(near: tuple[np.ndarray, np.ndarray]) -> LabelDistributions:
-            none = tuple(np.repeat(part, len(near[0]), axis=0) for part in nobody)
-            return spread_labels(*joint_neighbours(none, near, self.nearest, self.power), np.empty(0, np.int64), own, self.kept)
+        def shares(near: np.ndarray, similarities: np.ndarray) -> LabelDistributions:
+            no_train = np.empty((len(near), 0), np.int32), np.empty((len(near), 0), np.float32)
+            joint = joint_neighbours(no_train, (near, similarities), self.nearest, self.power)
+            return spread_labels(*joint, np.empty(0, np.int64), own, self.kept)
 
         of_train = len(space.train), self.kept
         labels = {
-            "index": shares(of_index),
-            "test": shares(context.nearest(space, "test", "index", self.nearest)),
+            "index": shares(near, similarities),
+            "test": shares(*context.nearest(space, "test", "index", self.nearest)),
             "train": LabelDistributions(np.full(of_train, -1, np.int32), np.zeros(of_train, np.float32)),
         }
         axes = class_axes(int(communities.max(initial=-1)) + 1, self.dimensions)
