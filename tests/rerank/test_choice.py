@@ -88,11 +88,12 @@ def test_few_landmarks_and_none(capsys):
 
 
 def test_the_chosen_chain_is_what_running_its_steps_gives(capsys):
-    ranking, context = world(landmarks=6)
+    ranking, context = world(noise=1.3, landmarks=6)
     context = context.after(())
     made = Auto(index_images=150).apply(ranking, context)
     chain = read_chain(yaml.safe_load(context.attachments["chain.yaml"])["rerank"])
     assert names(chain[:2]) == names(WITH_TRAIN) and isinstance(chain[-1], Fuse)
+    assert "pseudo-queries is" in context.attachments["choice.csv"], "the averages were measured"
     by_hand = ranking
     for place, step in enumerate(chain):
         by_hand = step.apply(by_hand, context.after(chain[:place]))
