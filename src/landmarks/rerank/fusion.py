@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FOLDS = 3  # of the cross-validation: its models take most of the time that LightGBM takes
 FEWEST_LANDMARKS = 5  # to learn from
 BLENDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # weights of the model beside the order so far, from small to nearly alone
+QUERIES_PER_WEIGHT = 75  # pseudo-queries that each unit of weight asks for: of few examples trees learn too much (EXPERIMENTS.md)
 LIKE = 3.0  # a world of training images is like the real one where a landmark is at most this many times as deep in the one or the other
 OVERFIT_MAP = 0.98  # of the pseudo-queries: descriptors this good on their own training images say nothing about other photos
 _SAMPLES = 2000  # bootstrap draws
@@ -120,13 +121,14 @@ def learn_fusion(world: PseudoWorld, settings: Fuse) -> Fusion | None:
     folds = np.random.default_rng(settings.seed).permutation(len(landmarks))[np.searchsorted(landmarks, world.query_labels)] % FOLDS
     examples = judged[candidates >= 0], relevant[candidates >= 0]
     scores = cross_validated_scores(table, *examples, (candidates >= 0).sum(axis=1), folds, train)
-    after = np.stack([world.average_precision(ordered_by(candidates, scores, blend, width)) for blend in BLENDS], axis=1)
+    blends = [blend for blend in BLENDS if blend == BLENDS[0] or blend * QUERIES_PER_WEIGHT <= len(before)]
+    after = np.stack([world.average_precision(ordered_by(candidates, scores, blend, width)) for blend in blends], axis=1)
     intervals = mean_interval(after - before[:, None], _SAMPLES)
     best = int(np.argmax(intervals[0]))
     is_sure = bool(intervals[0, best] > 0)
     _report(before, after[:, best], intervals[:, best], ~np.isin(world.query_labels, world.context.landmark_ids), is_sure)
     per_query = judged.sum(axis=1)
-    return Fusion(train(table[examples[0]], relevant[judged], per_query[per_query > 0]), BLENDS[best]) if is_sure else None
+    return Fusion(train(table[examples[0]], relevant[judged], per_query[per_query > 0]), blends[best]) if is_sure else None
 
 
 def ordered_by(candidates: np.ndarray, scores: np.ndarray, blend: float, width: int) -> np.ndarray:
