@@ -11,7 +11,7 @@ from landmarks.config.chain import Chain, step_name, verifies
 from landmarks.config.step import Step
 from landmarks.metrics.bootstrap import mean_interval
 from landmarks.progress import say
-from landmarks.rerank.fusion import FEWEST_LANDMARKS, OVERFIT_MAP
+from landmarks.rerank.fusion import FEWEST_LANDMARKS
 from landmarks.rerank.parts import Draw, owners_of_index, split_training
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_labels import AddLabels
@@ -29,6 +29,7 @@ WITHOUT_TRAIN: Chain = (ExpandQuery(power=3),)  # as Yokoo et al. have it; it ga
 WITH_TRAIN: Chain = (Discriminate(), AddLabels())
 TRIED: Chain = (AugmentDatabase(), ExpandQuery(), Diffuse())
 DEEP = 20  # index images a landmark, from which on averages with neighbours gain where nothing can be measured (EXPERIMENTS.md)
+OVERFIT_MAP = 0.95  # of the pseudo-queries: nearly all is found already, and steps that gained there lost on the sample's real queries
 _SAMPLES = 2000  # bootstrap draws
 
 
