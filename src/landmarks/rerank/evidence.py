@@ -28,7 +28,6 @@ from landmarks.rerank.vectors import label_distributions
 NEAREST = 20  # index images that make the neighbourhood of a query, or of an index image
 FIRST = 10  # images of a list that represent what the query shows
 VOTERS = 3  # nearest training images that vote for a label
-CLASSIFIER = Classify(epochs=10)  # half of the step's own: its training is the slowest part
 CLASSIFIER_WEIGHTS = (1.0, 2.0)  # of its projection and of its labels
 
 
@@ -48,7 +47,7 @@ class Evidence:
         if context.space(ranking) is not context.base:
             rankings[" in the first search"] = replace(first, indices=found, scores=similarities)
         if classifier:
-            space = space_with_classifier(context.base, context, CLASSIFIER, CLASSIFIER_WEIGHTS)
+            space = space_with_classifier(context.base, context, Classify(), CLASSIFIER_WEIGHTS)
             rankings[" to the classifier"] = context.search(first, space)
         self._listed, self._count_inliers = ranking.indices, context.inliers
         self._verified = verified_images(context.chain[-1:])
