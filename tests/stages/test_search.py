@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from landmarks import processes
 from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.ops.knn import recall
 from landmarks.search.rankings import read_ranking
+from landmarks.stages import search as module
 from landmarks.stages.search import search
-from landmarks.store.artefact import read_manifest
+from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.tables import read_ids
 
 
@@ -132,3 +134,12 @@ def test_a_compressed_index_is_used_where_it_is_asked_for_and_its_recall_is_said
     assert "the compressed index finds" in capsys.readouterr().out
     assert (found.indices >= 0).all() and read_manifest(folder)["recall"] == pytest.approx(recall(found.indices, exact.indices), abs=1e-4)
     assert read_manifest(folder)["recall"] > 0.9
+
+
+def test_another_than_the_first_process_waits_for_no_file_that_the_first_deletes(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes.time, "sleep", lambda seconds: pytest.fail("it waits"))
+    knn = Artefact(tmp_path / "knn", "search", {}, {})
+    knn.begin()
+    vectors = np.eye(4, dtype=np.float32)  # one block, which is the first process's
+    module._search_together(knn, vectors, vectors, 2, False, processes.Processes(1, 2))
+    knn.finish()

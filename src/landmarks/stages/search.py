@@ -147,8 +147,10 @@ def _search_together(
         part = queries[start : start + QUERIES_TOGETHER]
         indices, scores = search_vectors(part, index, neighbours, what, use_gpu)
         write_array(path, np.stack([indices, scores.view(np.int32)]))
-    processes.wait_for(paths, "the lists of the other processes")
-    parts = [read_array(path) for path in paths] if processes.first else []
+    parts: list[np.ndarray] = []
+    if processes.first:  # alone, since it then deletes them: another could look for them for ever
+        processes.wait_for(paths, "the lists of the other processes")
+        parts = [read_array(path) for path in paths]
     whole = np.concatenate([np.empty((2, 0, neighbours), np.int32), *parts], axis=1)
     return whole[0], whole[1].view(np.float32)
 
