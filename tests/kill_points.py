@@ -207,9 +207,7 @@ def outcome(work: Path, whole: Undisturbed, point: Point) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--processes", type=int, default=1, choices=(1, 2), help="2: only train, extract, extract-local, each shared by two"
-    )
+    parser.add_argument("--processes", type=int, default=1, choices=(1, 2), help="2: only the stages that processes share, each by two")
     parser.add_argument("--stages", nargs="+", choices=STAGES, help="the stages that are killed; otherwise all")
     parser.add_argument("--only", default="", help="points whose site contains this")
     parser.add_argument("--sample", type=int, help="so many of the points, drawn at random")

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read what is printed (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        full = no_room(error, Path(error.filename or where))
+        full = no_room(error, Path(error.filename2 or error.filename or where))  # of a copy, its target
         if full is not None:
             return _refuse(full)
         if error.filename is None:

@@ -77,16 +77,16 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not
     assert [path.name for path in tmp_path.rglob("*.part")] == ["whole.part"]
 
 
-@pytest.mark.parametrize("write", ["text", "array", "small array", "picture"])
+@pytest.mark.parametrize("write", ["text", "array", "small array", "picture", "copies"])
 @pytest.mark.parametrize("limit", [0, 300, 10_000])
 def test_a_full_disk_is_named_with_the_target_and_what_is_free(tmp_path, write, limit):
     # The limit on the size of files is the way to a full disk that needs no rights; the system says EFBIG instead of ENOSPC.
     script = f"""
-import resource, sys
+import resource, shutil, sys
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from landmarks.store.files import write_array, write_jpeg, write_text
+from landmarks.store.files import copy_file, write_array, write_jpeg, write_text
 from landmarks.errors import UserError
 path = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
@@ -97,16 +97,20 @@ try:
         write_array(path, np.zeros(100_000))
     elif "{write}" == "small array":  # of one that C holds back until the file is closed
         write_array(path, np.zeros({limit} // 8))
+    elif "{write}" == "copies":
+        shutil.copytree(path.with_name("source"), path, copy_function=copy_file)
     else:
         write_jpeg(path, Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)), 90)
 except UserError as error:
     print(error)
     sys.exit(2)
 """
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "x").write_bytes(b"x" * 20_000)
     done = subprocess.run([sys.executable, "-c", script, tmp_path / "target"], capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
     assert str(tmp_path / "target") in done.stdout and "are free" in done.stdout and "larger" in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "target").is_file() and not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

@@ -65,12 +65,16 @@ def bundle(config: Config) -> Path:
     artefact.begin()
     needed = sum(path.stat().st_size for part in parts.values() for path in part.rglob("*") if path.is_file()) + table.stat().st_size
     require_space(folder, "the bundle's weights and descriptors", needed, "run.folder on a larger disk")
-    shutil.copytree(code, folder / "code" / "landmarks", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copytree(
+        code, folder / "code" / "landmarks", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True, copy_function=copy_file
+    )
     for path in steps:
         if path.is_dir():
-            shutil.copytree(path, folder / "code" / path.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+            shutil.copytree(
+                path, folder / "code" / path.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True, copy_function=copy_file
+            )
         else:
-            shutil.copyfile(path, folder / "code" / path.name)
+            copy_file(path, folder / "code" / path.name)
     (folder / "dataset").mkdir(exist_ok=True)
     copy_file(table, folder / "dataset" / "train.csv")
     unfinished = shutil.ignore_patterns(LOCK, f".*{PART}")
@@ -78,7 +82,7 @@ def bundle(config: Config) -> Path:
         shutil.copytree(path, folder / name, ignore=unfinished, dirs_exist_ok=True, copy_function=copy_file)
     wheels = fetch_wheels(folder / "wheels", config.bundle)
     write_text(folder / "config.yaml", yaml.safe_dump(_settings(config), sort_keys=False))
-    shutil.copyfile(notebook, folder / NOTEBOOK)
+    copy_file(notebook, folder / NOTEBOOK)
     write_json(folder / CONTENTS, {"models": list(config.models), "wheels": wheels, "version": landmarks.__version__})
     artefact.finish(wheels=wheels)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

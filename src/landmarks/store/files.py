@@ -100,9 +100,15 @@ def is_running(pid: int) -> bool:
 
 
 def copy_file(source: str | Path, target: str | Path) -> str:
-    """Copy one file with its times; returns the target. Raises as `open_regular` does."""
+    """Copy one file with its times; returns the target. Raises as `open_regular` does, and UserError where the disk is full."""
     require_regular(source)
-    return str(shutil.copy2(source, target))
+    try:
+        return str(shutil.copy2(source, target))
+    except OSError as error:  # it names the source, and copytree gathers such errors without their numbers
+        full = no_room(error, Path(target))
+        if full is None:
+            raise
+        raise full from error
 
 
 def write_text(path: Path, text: str) -> None:
