@@ -53,12 +53,14 @@ def prepare_for(stage: str, work: Path) -> None:
 
 def contents(work: Path) -> dict[str, str]:
     """What a run left: the digest of every file; of a manifest only what does not depend on the time."""
-    found = {}
+    found, pairs = {}, {}
     for path in sorted(work.rglob("*")):
         name = path.relative_to(work).as_posix()
         if not path.is_file() or path.parent == work or path.name in VARYING:
             continue
-        if path.name == "ablation.csv":
+        if "/pairs/" in name and path.suffix == ".npy":  # two processes divide what is left, in other blocks than the whole
+            pairs.setdefault(name.rpartition("/")[0], []).extend(map(str, np.load(path).tolist()))
+        elif path.name == "ablation.csv":
             table = pd.read_csv(path, dtype=str)
             found[name] = table[[column for column in table if not column.endswith(("seconds", "megabytes"))]].to_csv()
         elif "/report/" in name:  # it shows seconds
@@ -67,12 +69,12 @@ def contents(work: Path) -> dict[str, str]:
             manifest = json.loads(path.read_text())
             kept = {key: manifest[key] for key in ("fingerprint", "stage", "settings", "inputs")}
             steady = {key: facts[2] for key, facts in manifest["files"].items() if not key.endswith((".html", "metrics.jsonl"))}
-            found[name] = json.dumps(kept | {"files": steady})
+            found[name] = json.dumps(kept | {"files": {} if "/pairs/" in name else steady})
         elif path.name == "recipe.json" or path.suffix in COMPARED:
             found[name] = hashlib.blake2b(path.read_bytes()).hexdigest()
         else:
             found[name] = "there"
-    return found
+    return found | {folder: "".join(sorted(rows)) for folder, rows in pairs.items()}
 
 
 def _adopted(work: Path) -> Path:
