@@ -67,7 +67,7 @@ def test_the_user_s_mistakes_exit_with_2(arguments, capsys):
         (["train", "amp=true"], "train.precision"),
         (["train", "--resume"], "automatic"),
         (["train", "ema=0.99"], "train.ema"),
-        (["train", "wandb=true"], "metrics.jsonl"),
+        (["train", "wandb=true"], "train.track=wandb"),
         (["config", "--config", "configs/sample.yaml", "--config", "configs/photos.yaml"], "named twice"),
         (["config", "tests"], "unknown section 'tests'"),
         (["evaluate", "tests"], "no run was made in it"),
