@@ -36,7 +36,10 @@ def test_sound_thin_pictures_are_read(tmp_path, name, height, width):
         assert image.shape == (-(-height // reduction), -(-width // reduction), 3)
         assert reduction == 1 or (name.startswith("jpeg") and max(image.shape) >= min_side)
     assert resize_to_cover(image, 64, 64).shape == (64, 64, 3)
-    assert all(Augmentation(name, 64, 0.3, 0)(image, 0, "abc").shape == (64, 64, 3) for name in ("none", "soft", "middle"))
+    assert all(
+        Augmentation(name, (64, 64), 0.3, 0)(image, 0, "abc").shape == (64, 64, 3)
+        for name in ("none", "soft", "middle", "yokoo_soft", "yokoo_middle", "delg")
+    )
     picture = as_picture(path, 96)
     assert picture.pixels.shape == (*bucket_shape(height, width, 96), 3) and np.isfinite(picture.factors).all()
 
