@@ -85,7 +85,7 @@ def _check_models(models: Mapping[str, ModelSettings], run_folder: Path) -> tupl
     try:
         facts = probe("models", json.dumps({name: model.backbone for name, model in models.items()}))
     except Broken as error:
-        return [Check("models", "missing", f"cannot be built: {error}", "correct models.NAME.backbone, or {next_command('config')}")], {}
+        return [Check("models", "missing", f"cannot be built: {error}", f"correct models.NAME.backbone, or {next_command('config')}")], {}
     found, missing = [], None
     for name, model in models.items():
         trained = (run_folder / "models" / name / MANIFEST).is_file()
