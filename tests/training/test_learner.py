@@ -18,6 +18,16 @@ def test_frozen_batchnorm_is_the_backbones_alone():
     assert learner.model.head[1].training
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_batchnorm_keeps_its_statistics_from_the_first_step(frozen):
+    learner = create_learner("a", MODEL, TrainSettings(freeze_batchnorm=frozen), classes=3)
+    before = {name: buffer.clone() for name, buffer in learner.model.backbone.named_buffers() if "running" in name}
+    learner.enter(0, 0)
+    learner(torch.randint(256, (4, 3, 64, 64), dtype=torch.uint8), torch.tensor([0, 1, 2, 0]))
+    after = dict(learner.model.backbone.named_buffers())
+    assert before and all(torch.equal(after[name], buffer) == frozen for name, buffer in before.items())
+
+
 def test_starting_weights_follow_seed_and_name():
     weights = [
         create_learner(name, MODEL, TrainSettings(seed=seed), classes=3).classifier.weight

@@ -56,6 +56,7 @@ class Learner(nn.Module):
         self._settings, self._counts = settings, counts
         self._state = (False, settings.batchnorm_frozen_in(0), settings.margin_in(0))
         self._learning = [parameter for parameter in self.model.backbone.parameters() if parameter.requires_grad]
+        self.train()  # modules are made in training mode, those that are frozen from the start too
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         maps = self.model.maps(images) if isinstance(self.model, DelgModel) else None
