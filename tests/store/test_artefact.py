@@ -163,3 +163,12 @@ def test_a_manifest_of_an_earlier_version_is_trusted(tmp_path):
     del manifest["files"]
     (tmp_path / "a/manifest.json").write_text(json.dumps(manifest))
     assert made.is_complete()
+
+
+def test_what_this_process_has_finished_it_may_begin_again(tmp_path):
+    artefact = Artefact(tmp_path / "made", "stage", {"a": 1}, {})
+    assert not artefact.is_complete()
+    for count in (1, 2):
+        artefact.begin()
+        artefact.finish(count=count)
+    assert artefact.is_complete() and read_manifest(tmp_path / "made")["count"] == 2

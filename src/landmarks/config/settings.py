@@ -75,7 +75,7 @@ class WhitenSettings(Settings):
 class SearchSettings(Settings):
     neighbours: int = Field(100, ge=1, description="index images kept for each query")
     index: Literal["exact", "compressed"] = Field(
-        "exact", description="compressed: an eighth of the memory on a CPU, and most of the neighbours (IVF-PQ, re-scored exactly)"
+        "exact", description="compressed: an IVF-PQ index, re-scored exactly, which finds most of the neighbours (on a CPU)"
     )
 
 

@@ -72,7 +72,10 @@ class TorchIndex:
         return scores.cpu().numpy(), indices.cpu().numpy()
 
     def _fits(self, device: torch.device) -> bool:
-        return device.type != "cuda" or self._index.nbytes <= _SHARE * torch.cuda.mem_get_info(device)[0]
+        if device.type != "cuda":
+            return True
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for what comes next
+        return self._index.nbytes <= _SHARE * (torch.cuda.mem_get_info(device)[0] + kept)
 
     def _copies(self, device: torch.device) -> list[torch.Tensor]:
         return [self._copy(start, device) for start in range(0, len(self._index), self._chunk)]

@@ -93,8 +93,8 @@ class VerifiedPairs:
             first = missing[np.sort(np.unique(key, return_index=True)[1])]  # each once, in the order given: neighbours share features
             self._verify(query[first], index[first])
             rows = self._table.rows(query, index)
-        elif self._processes.first:
-            self._table.finish()
+        else:
+            self._processes.first_alone(self._table.finish)
         return Counts(self._table.matches[rows], self._table.inliers[rows])
 
     def _verify(self, query: np.ndarray, index: np.ndarray) -> None:

@@ -138,13 +138,14 @@ def _search_together(
     """The lists of all queries, of which each process makes its parts, in files that a run that was cut off finds again."""
     if not processes.first:
         knn.share()
-    starts = range(0, len(queries), QUERIES_TOGETHER)
-    paths = [knn.folder / _PARTS / f"{start:09d}.npy" for start in starts]
+    each = min(QUERIES_TOGETHER, max(1, -(-len(queries) // processes.count)))
+    starts = range(0, len(queries), each)
+    paths = [knn.folder / _PARTS / f"{start:09d}-{min(start + each, len(queries)):09d}.npy" for start in starts]
     (knn.folder / _PARTS).mkdir(exist_ok=True)
     own = [(start, path) for start, path in processes.own(list(zip(starts, paths, strict=True))) if not path.exists()]
     what = f"search test in index, 1 of {processes.count} processes"
     for start, path in progress(own, what, "block", hidden=not processes.first):
-        part = queries[start : start + QUERIES_TOGETHER]
+        part = queries[start : start + each]
         indices, scores = search_vectors(part, index, neighbours, what, use_gpu)
         write_array(path, np.stack([indices, scores.view(np.int32)]))
     parts: list[np.ndarray] = []

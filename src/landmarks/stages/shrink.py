@@ -91,6 +91,7 @@ def _make(config: Config, ids: np.ndarray, side: int, processes: Processes, shar
                 bar.update()
                 if why is not None:
                     skipped[str(id)] = why
+            os.sync()  # the pictures are on the disk before the marker says so
             write_json(marker, skipped)
 
 

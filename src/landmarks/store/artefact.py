@@ -125,6 +125,7 @@ class Artefact:
         files = {"files": seal(self.folder, without, _sealed_before.pop(self.folder, {}), names_only=editable)}
         manifest = {"fingerprint": fingerprint_of_recipe(self.recipe), "seconds": seconds, **facts, "versions": library_versions()}
         write_json(self.folder / MANIFEST, manifest | self.recipe | files)
+        self._was_unfinished = False  # by this process: it may begin it again, as a table of pairs that grows
         release(self.folder)
 
     def _own_manifest(self) -> dict[str, Any] | None:

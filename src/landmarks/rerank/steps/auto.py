@@ -35,6 +35,10 @@ class Auto(Step):
             searched = step.vector_width(searched, described)
         return searched
 
+    def require_place(self, before: tuple[Step, ...], neighbours: int) -> None:
+        if any(step.verified_images for step in before):
+            raise ValueError("the step auto works in front of steps that verify: it knows no inliers of training images")
+
     def apply(self, ranking: Ranking, context: Context) -> Ranking:
         """Attaches chain.yaml, choice.csv and what the chosen steps attach."""
         import yaml
