@@ -25,6 +25,11 @@ PATIENCE = 30  # seconds: a second where nothing else runs, but cores are shared
 INTERRUPTED = "interrupted: what is finished is kept"
 
 
+def _takes_interrupts():
+    """A shell lets what it starts in the background ignore SIGINT, these tests as well."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Command:
     """A command in a session of its own, and every process below it, found by a marker in the environment that they inherit."""
 
@@ -37,7 +42,9 @@ class Command:
         environment = os.environ | {name: value}
         self.errors = folder / "errors.txt"
         with open(self.errors, "wb") as errors:
-            self.parent = subprocess.Popen(line, start_new_session=True, stdout=subprocess.DEVNULL, stderr=errors, env=environment)
+            self.parent = subprocess.Popen(
+                line, start_new_session=True, stdout=subprocess.DEVNULL, stderr=errors, env=environment, preexec_fn=_takes_interrupts
+            )
 
     def alive(self):
         found = []

@@ -39,10 +39,13 @@ def test_the_text_scores_bit_for_bit_the_same_and_training_repeats_exactly():
     assert len(model.scores(new[:0])) == 0
 
 
-def test_no_query_is_scored_by_a_ranker_that_saw_its_fold():
+def test_no_query_is_scored_by_a_ranker_that_saw_its_fold_and_nothing_is_learned_from_rows_that_are_not_judged():
     table, relevant, per_query = queries(count=12)
     folds = np.arange(12) % 3
     table[:, 0] = np.repeat(folds, 20)
+    judged = np.arange(240) % 20 < 15
+    judged[:20] = False  # a query of which nothing is known
+    table[~judged, 2] = 99
     seen = []
 
     class Ranker:
@@ -54,13 +57,13 @@ def test_no_query_is_scored_by_a_ranker_that_saw_its_fold():
             return rows[:, 1].astype(float)
 
     def train(rows, of_rows, of_queries):
-        assert len(rows) == len(of_rows) == of_queries.sum()
+        assert len(rows) == len(of_rows) == of_queries.sum() and set(of_queries) == {15} and not (rows[:, 2] == 99).any()
         seen.append(len(rows))
         return Ranker(set(rows[:, 0]))
 
-    scores = cross_validated_scores(table, relevant, per_query, folds, train)
+    scores = cross_validated_scores(table, judged, relevant, per_query, folds, train)
     np.testing.assert_array_equal(scores, table[:, 1].astype(float))
-    assert seen == [160] * 3
+    assert seen == [8 * 15, 7 * 15, 7 * 15]
 
 
 def test_tables_that_disagree_are_refused():

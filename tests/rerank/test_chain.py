@@ -235,7 +235,9 @@ def test_a_benchmark_has_nothing_to_learn_from(tmp_path):
     config = load_config(None, [f"run.folder={tmp_path}", "dataset.source=revisited", "rerank=[verify, add_labels, sort]"])
     with pytest.raises(UserError, match="the step add_labels learns from train") as caught:
         make(config, *config.rerank)
-    without_train = "augment_database, diffuse, expand_query, explore, k_reciprocal, remove_junk, super_global, verify"
+    without_train = (
+        "add_communities, augment_database, auto, diffuse, expand_query, explore, k_reciprocal, remove_junk, super_global, verify"
+    )
     assert caught.value.next.endswith(f"without train: {without_train}") and not list(tmp_path.iterdir())
 
 
