@@ -2,13 +2,16 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from toy_training import configure, make_photos
 
 from landmarks.cli import main
 from landmarks.errors import UserError
+from landmarks.stages import find_lr as module
 from landmarks.stages.find_lr import find_lr
 from landmarks.stages.plot_training import plot_training
 from landmarks.stages.train import train
+from landmarks.training.learner import Learner
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +70,21 @@ def test_the_commands_are_known(tmp_path, capsys):
     for command in (["find-lr", "nobody", "--steps", "5"], ["plot-training"]):
         assert main([*command, f"run.folder={tmp_path / 'run'}", f"dataset.folder={tmp_path}"]) == 2
         assert "error: no model" in capsys.readouterr().err
+
+
+def test_memory_that_is_not_enough_names_the_parts(dataset, tmp_path, monkeypatch):
+    def forward(self, *batch):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Learner, "forward", forward)
+    with pytest.raises(UserError, match="(?s)memory is not enough.*train.accumulate=2"):
+        find_lr(configure(dataset, tmp_path, epochs=1), steps=5)
+
+
+def test_images_that_are_not_clean_count_as_in_the_training(dataset, tmp_path, monkeypatch):
+    rows = (dataset / "train.csv").read_text().splitlines()
+    (dataset / "clean.csv").write_text("\n".join(rows[:-6]) + "\n")
+    given = []
+    monkeypatch.setattr(module, "measure_rates", lambda name, learner, train_set, *others: given.append(train_set.weights) or np.ones(5))
+    find_lr(configure(dataset, tmp_path, epochs=1, clean_table="clean.csv", unclean_weight=0.5), steps=5)
+    assert given[0].tolist() == [1.0] * 42 + [0.5] * 6

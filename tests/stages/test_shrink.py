@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -45,6 +46,12 @@ def test_pictures_are_kept_at_the_size_that_the_crops_need_and_trained_on(datase
     own = config.model_copy(update={"train": config.train.model_copy(update={"shrunk": True})})
     train(own)
     assert len(journal(tmp_path / "run")) == 4 and all(path.is_relative_to(folder) for path in opened)
+    capsys.readouterr()
+    shutil.rmtree(folder)
+    train(own)
+    assert "train tiny: up to date" in capsys.readouterr().out
+    with pytest.raises(UserError, match="(?s)not there, or not finished.*shrink"):
+        train(own.model_copy(update={"train": own.train.model_copy(update={"learning_rate": 0.5})}))
 
 
 def test_it_goes_on_with_the_next_shard_and_lists_what_cannot_be_read(dataset, tmp_path, monkeypatch):

@@ -209,6 +209,11 @@ def test_no_epochs_keep_the_starting_weights_and_need_no_images(tmp_path):
     assert not torch.equal(a["head.0.weight"], b["head.0.weight"])
 
 
+def test_no_epochs_do_not_ignore_the_weights_to_start_from(tmp_path):
+    with pytest.raises(UserError, match="(?s)train.start_from.*models.tiny.checkpoint=.*weights.safetensors"):
+        train(configure(tmp_path / "nothing", tmp_path, epochs=0, start_from=str(tmp_path / "weights.safetensors")))
+
+
 def test_a_model_can_be_left_as_it_starts_beside_one_that_learns(dataset, tmp_path):
     config = configure(dataset, tmp_path / "both", models=("tiny", "still"), epochs=1)
     still = config.models["still"].model_copy(update={"train": False})

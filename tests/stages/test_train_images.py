@@ -170,3 +170,14 @@ def test_a_held_out_picture_that_is_skipped_is_listed_too(photos, tmp_path):
     damage(folder, ids[held[0]])
     train(configure(folder, tmp_path / "run", on_error="skip", epochs=1, validation_images=12))
     assert list(manifest(tmp_path / "run")["skipped"]) == [ids[held[0]]]
+
+
+def test_held_out_images_are_looked_for_before_the_first_step(photos, tmp_path):
+    folder, ids = photos
+    labels = np.unique([row.split(",")[1] for row in (folder / "train.csv").read_text().splitlines()[1:]], return_inverse=True)[1]
+    config = configure(folder, tmp_path / "run", validation_images=7)
+    held = hold_out(labels, 7, config.train.validation_gallery, landmarks=False, seed=config.train.seed)
+    image_path(folder, "train", ids[held.queries[0]]).unlink()
+    with pytest.raises(UserError, match="missing"):
+        train(config)
+    assert not (tmp_path / "run" / "models").exists()

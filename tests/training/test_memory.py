@@ -103,6 +103,14 @@ def test_the_estimate_is_what_a_step_keeps(model):
     assert learner.model.training and all(tensor.device.type == "cpu" and tensor.isfinite().all() for tensor in learner.parameters())
 
 
+def test_a_network_that_is_built_for_each_size_is_left_to_the_trial():
+    settings = SETTINGS.model_copy(update={"image_size": 256})
+    learner = learner_of(ModelSettings(backbone="levit_128s", pretrained=False, dimensions=8), settings)
+    fixed, each = estimate(learner, settings, Accelerator(cpu=True))
+    assert fixed >= 8 * sum(parameter.numel() for parameter in learner.parameters()) and each == 0
+    assert fits(learner, settings, 2, Accelerator(cpu=True))
+
+
 SCRIPT = """
 import os, sys
 from pathlib import Path

@@ -56,8 +56,9 @@ def test_infinite_gradients_are_normal_with_a_gradient_scaler():
     steps.add(numbers(1.0, float("inf")))
     steps.require_finite()
     steps.add(numbers(float("nan"), 1.0))
-    with pytest.raises(UserError, match="loss of step 12"):
+    with pytest.raises(UserError, match="loss of step 12") as raised:
         steps.require_finite()
+    assert raised.value.next.startswith("train.precision=float32") and "on_nonfinite" not in raised.value.next
 
 
 def test_steps_that_were_left_out_have_no_numbers_but_a_place():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import torch
 
 from landmarks.config import Config
+from landmarks.data.draws import epoch_length
 from landmarks.data.train_set import TrainSet
 from landmarks.data.weights import image_weights
 from landmarks.errors import UserError
@@ -15,8 +17,9 @@ from landmarks.store.csv_files import write_csv
 from landmarks.store.files import write_text
 from landmarks.store.tables import read_train
 from landmarks.training.hardware import start_accelerator
-from landmarks.training.images import images_of
+from landmarks.training.images import clean_images, images_of
 from landmarks.training.learner import create_learner
+from landmarks.training.memory import more_parts
 from landmarks.training.rate_range import measure_rates, smoothed, suggested_rate
 from landmarks.training.start import start_from
 
@@ -30,7 +33,7 @@ def find_lr(config: Config, model: str | None = None, steps: int = STEPS, lowest
     model            of config.models; None: the first that is trained
     steps            rates that are tried, a batch each
     lowest, highest  of them
-    Raises UserError for another model, and for numbers that are no range.
+    Raises UserError for another model, for numbers that are no range, and for memory that is too small.
     """
     names = [name for name, settings in config.models.items() if settings.train and settings.checkpoint is None]
     name = model or (names[0] if names else "")
@@ -54,11 +57,20 @@ def find_lr(config: Config, model: str | None = None, steps: int = STEPS, lowest
     learner = create_learner(name, chosen, settings, images.classes, images.counts)
     if settings.start_from is not None:
         start_from(learner, settings.start_from, images.landmarks)
-    weights = image_weights(images.labels, settings.class_weight, None, settings.unclean_weight)
+    is_clean = clean_images(config.tables_folder, settings.clean_table, images.ids)
+    weights = image_weights(images.labels, settings.class_weight, is_clean, settings.unclean_weight)
     pixels = config.dataset.max_pixels
     train_set = TrainSet(config.tables_folder, images.ids, images.labels, settings, pixels, weights=weights, sides=learner.model.sides)
     rates = np.geomspace(lowest, highest, steps)
-    losses = measure_rates(name, learner, train_set, settings, accelerator, rates)
+    try:
+        losses = measure_rates(name, learner, train_set, settings, accelerator, rates)
+    except torch.OutOfMemoryError:
+        more = more_parts(settings, epoch_length(images.labels, settings.sampler), 1)
+        raise UserError(
+            "the GPU's memory is not enough",
+            where=f"train.batch_size={settings.batch_size}, train.accumulate={settings.parts}, train.image_size={size}",
+            next=f"train.accumulate={more}" if more else "a smaller train.image_size, or train.gradient_checkpointing=true",
+        ) from None
     rates = rates[: len(losses)]
     suggestion = suggested_rate(rates, losses)
     folder = config.run.folder / "rates"

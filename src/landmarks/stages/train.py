@@ -23,17 +23,16 @@ from landmarks.ops.sides import Sides
 from landmarks.progress import say
 from landmarks.quantities import format_bytes
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
-from landmarks.store.tables import positions, read_train
 from landmarks.training.best import BEST
 from landmarks.training.classifier_memory import classifier_memory
 from landmarks.training.hardware import start_accelerator
-from landmarks.training.images import BEGUN, TrainingImages, read_begun_shapes, training_images, write_begun
+from landmarks.training.images import BEGUN, TrainingImages, clean_images, read_begun_shapes, training_images, write_begun
 from landmarks.training.kept_classifier import save_classifier
 from landmarks.training.learner import Learner, create_learner
 from landmarks.training.loop import run_training
 from landmarks.training.memory import FOUND
 from landmarks.training.resume import RESUME
-from landmarks.training.shrunk import require_shrunk
+from landmarks.training.shrunk import require_shrunk, shrunk_fingerprint
 from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped
 from landmarks.training.start import start_from
 from landmarks.training.tracking import require_tracker
@@ -74,6 +73,8 @@ def train(config: Config) -> list[Path]:
     for training in trainings:
         if training.name in missing:
             require_tracker(training.settings.track)
+            if "shrunk" in training.artefact.recipe["inputs"]:
+                require_shrunk(config.run.folder, config.tables_folder / config.dataset.train_table, training.settings)
     frozen = any(training.settings.freeze_backbone_steps for training in trainings)
     accelerator = start_accelerator(config.run.device, config.train.precision, some_unused=frozen) if missing else None
     for training in trainings:
@@ -90,7 +91,7 @@ def train(config: Config) -> list[Path]:
 
 
 def _training(config: Config, name: str) -> _Training:
-    model, settings = config.models[name], config.train_of(name)
+    model, settings, folder = config.models[name], config.train_of(name), config.run.folder / "models" / name
     recipe: dict[str, Any] = {"name": name, "model": model.shaping({"weight", "recipe", "checkpoint"})}
     inputs: dict[str, str] = {}
     if model.checkpoint is not None:
@@ -102,10 +103,13 @@ def _training(config: Config, name: str) -> _Training:
         if settings.start_from is not None:
             inputs["start_from"] = _fingerprint(settings.start_from)
         if settings.shrunk:
-            inputs["shrunk"] = require_shrunk(config.run.folder, config.tables_folder / config.dataset.train_table, settings)
+            inputs["shrunk"] = shrunk_fingerprint(config.run.folder, folder, config.tables_folder / config.dataset.train_table, settings)
+    elif model.train and settings.start_from is not None:
+        next = f"models.{name}.checkpoint={settings.start_from}, without train.start_from"
+        raise UserError("no epoch trains the weights of train.start_from", where=f"models.{name}, train.epochs=0", next=next)
     else:  # the starting weights: no image is read
         recipe["train"] = {"epochs": 0, "seed": settings.seed}
-    return _Training(name, model, settings, Artefact(config.run.folder / "models" / name, "train", recipe, inputs))
+    return _Training(name, model, settings, Artefact(folder, "train", recipe, inputs))
 
 
 def _fingerprint(weights: Path) -> str:
@@ -150,10 +154,10 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
         images, continues = training_images(folder / dataset.train_table, artefact.folder, artefact.recipe, settings.overfit)
         if settings.overfit and first:
             say(f"train {name}: on {len(images.ids)} images only (train.overfit), to see that its parts learn; the model has no other use")
+        if first:
+            _require_images(name, folder, images, settings)  # those that are held out too
         images, validation = hold_out_images(name, folder, images, settings, dataset.max_pixels)
         part = steps_and_part(epoch_length(images.labels, settings.sampler), settings, accelerator.num_processes)[1]
-        if first:
-            _require_images(name, folder, images, settings)
     classes, counts = (1, None) if images is None else (images.classes, images.counts)
     starts = settings.start_from if images is not None else None
     model = training.model if starts is None else training.model.model_copy(update={"pretrained": False})
@@ -217,9 +221,7 @@ def _require_images(name: str, folder: Path, images: TrainingImages, settings: T
 
 
 def _train_set(folder: Path, model: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int, sides: Sides) -> TrainSet:
-    is_clean = None
-    if settings.clean_table:
-        is_clean = positions(images.ids, read_train(folder / settings.clean_table).ids) >= 0
+    is_clean = clean_images(folder, settings.clean_table, images.ids)
     return TrainSet(
         folder,
         images.ids,

@@ -67,6 +67,11 @@ def training_images(path: Path, folder: Path, recipe: dict[str, Any], overfit: i
     return images_of(begun or now, now, overfit, path), begun is not None
 
 
+def clean_images(folder: Path, clean_table: str | None, ids: np.ndarray) -> np.ndarray | None:
+    """Which images are in the clean table too: (n,) bool; None where there is no such table."""
+    return positions(ids, read_train(folder / clean_table).ids) >= 0 if clean_table else None
+
+
 def images_of(table: TrainTable, now: TrainTable, overfit: int, path: Path) -> TrainingImages:
     """The images of `table`, `overfit` of them where that is not 0; those that `now`, the file `path`, lacks are removed.
 

@@ -134,7 +134,7 @@ def run_training(
                 started = time.monotonic()
                 window.require_finite()
                 with average.applied() if average is not None else nullcontext():
-                    score = validation.measure(learner, (finished - 1) // order.steps_per_epoch, accelerator)
+                    score = validation.measure(learner, (finished - 1) // order.steps_per_epoch, accelerator, settings.parts)
                     is_best = first and settings.keep == "best" and best.offer(finished, score, learner)
                 if first:
                     measured = {"step": finished, "epoch": finished / order.steps_per_epoch, "validation_map": score}

@@ -77,11 +77,13 @@ def free_memory(device: torch.device) -> float:
 def estimate(learner: Learner, settings: TrainSettings, accelerator: Accelerator) -> tuple[float, float]:
     """Bytes of a step, known without computing it: those that stay the same, and those for each image of a part.
 
-    The second are what is kept for the gradients, counted on tensors without memory (torch's fake tensors) at the largest images.
+    The second are what is kept for the gradients, counted on tensors without memory (torch's fake tensors) at the largest images;
+    0 where they cannot be counted: the trial decides alone.
     """
     weights = sum(parameter.numel() for parameter in learner.parameters()) * 4
     gradients_and_states = float(weights * (1 + _STATES[settings.optimizer] + (1 if settings.ema else 0)))
-    if settings.compile:  # which decides by itself what is kept
+    # A compiled network decides by itself what is kept; one that is built for each size cannot be built of fake tensors.
+    if settings.compile or not learner.model.backbone.is_one_network:
         return gradients_and_states, 0.0
     two, four = (_kept_for_gradients(learner, _largest(learner, settings), part, accelerator) for part in (2, 4))
     each = (four - two) / 2
@@ -154,7 +156,7 @@ def out_of_memory(step: int, folder: Path, settings: TrainSettings, asked: Train
 
     asked  the settings as the user wrote them. Where they leave `accumulate` open, the next run begins with more parts.
     """
-    more = next((parts for parts in _possible(settings, images, world) if parts > settings.parts), None)
+    more = more_parts(settings, images, world)
     where = f"step {step + 1}, train.accumulate={settings.parts}"
     if more is None:
         return UserError(
@@ -164,6 +166,11 @@ def out_of_memory(step: int, folder: Path, settings: TrainSettings, asked: Train
         return UserError("the GPU's memory is not enough", where=where, next=f"train.accumulate={more}, with run.overwrite=true")
     write_json(folder / FOUND, {"accumulate": more})
     return UserError("the GPU's memory is not enough", where=where, next=f"the same command: it continues with a batch in {more} parts")
+
+
+def more_parts(settings: TrainSettings, images: int, world: int) -> int | None:
+    """The next number of parts above that of the settings; None where a batch has no more."""
+    return next((parts for parts in _possible(settings, images, world) if parts > settings.parts), None)
 
 
 def _possible(settings: TrainSettings, images: int, world: int) -> Iterable[int]:

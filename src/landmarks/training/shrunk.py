@@ -8,7 +8,21 @@ from landmarks.command import next_command
 from landmarks.config import TrainSettings
 from landmarks.data.train_set import SHRUNK, side_needed
 from landmarks.errors import UserError
-from landmarks.store.artefact import fingerprint_of_file, read_manifest
+from landmarks.store.artefact import MANIFEST, fingerprint_of_file, read_manifest
+from landmarks.store.manifest import read_manifest_file
+
+
+def shrunk_fingerprint(run_folder: Path, model: Path, table: Path, settings: TrainSettings) -> str:
+    """That of `require_shrunk`; where the copies are gone, the one that the finished model in the folder `model` was trained with.
+
+    A model that is not finished by the recipe with this fingerprint still needs `require_shrunk`.
+    """
+    if not (run_folder / SHRUNK / MANIFEST).exists():
+        made = read_manifest_file(model / MANIFEST, complete=True) or {}
+        inputs = made.get("inputs", {})
+        if "shrunk" in inputs and inputs.get(table.name) == fingerprint_of_file(table):
+            return inputs["shrunk"]
+    return require_shrunk(run_folder, table, settings)
 
 
 def require_shrunk(run_folder: Path, table: Path, settings: TrainSettings) -> str:

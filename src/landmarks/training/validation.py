@@ -44,15 +44,16 @@ class Validation:
         """Of the held-out images and those they are searched in: (n,) strings."""
         return self._images.ids
 
-    def measure(self, learner: Learner, epoch: int, accelerator: Accelerator) -> float:
+    def measure(self, learner: Learner, epoch: int, accelerator: Accelerator, parts: int) -> float:
         """mAP@100, 0 to 1, the same in every process; the learner then is in training mode. To be called by every process.
 
+        parts  that a batch of the training is computed in: as many images fit the memory here
         Raises UserError for an unreadable image, as the settings say.
         """
-        descriptors, labels = self._describe(learner, epoch, accelerator)
+        descriptors, labels = self._describe(learner, epoch, accelerator, parts)
         return mean_average_precision(descriptors, labels, self._queries, self._gallery)
 
-    def _describe(self, learner: Learner, epoch: int, accelerator: Accelerator) -> tuple[np.ndarray, np.ndarray]:
+    def _describe(self, learner: Learner, epoch: int, accelerator: Accelerator, parts: int) -> tuple[np.ndarray, np.ndarray]:
         """Descriptors (n, dimensions) float32 and labels (n,) of the images in their order; each process computes its share."""
         world, rank, device = accelerator.num_processes, accelerator.process_index, accelerator.device
         images, plain = self._images, self._settings.model_copy(update={"augmentation": "none", "aspect_batches": False})
@@ -60,16 +61,16 @@ class Validation:
         pictures = TrainSet(self._folder, images.ids, images.labels, plain, self._max_pixels, removed=removed, sides=learner.model.sides)
         count = -(-len(pictures) // world)
         mine = np.resize(np.arange(len(pictures)), count * world)[rank::world]  # the first ones again where it does not divide
-        batch = max(1, self._settings.batch_size // (world * self._settings.parts))
+        batch = max(1, self._settings.batch_size // (world * parts))
         batches = [[Key(epoch, int(row)) for row in mine[start : start + batch]] for start in range(0, count, batch)]
         workers = loader_workers(self._settings.workers, on_gpu=device.type == "cuda")
         loader = create_loader(pictures, batches, workers, device.type == "cuda")
         found: list[tuple[torch.Tensor, torch.Tensor]] = []
         learner.eval()
         with interrupts_held():  # from the loader's processes
-            parts = iter(loader)
+            loaded = iter(loader)
         with progress(None, f"validate {self._name}", "image", total=count * world, hidden=rank > 0) as bar:
-            for part in parts:
+            for part in loaded:
                 if isinstance(part, UserError):
                     raise part
                 batched, labels, _, unread = as_tensors(part)

@@ -47,12 +47,16 @@ class Window:
         step = int(bad.any(dim=0).nonzero()[0])
         what, value = ("gradient", numbers[1, step]) if not bad[0, step] else ("loss", numbers[0, step])
         settings, place = self.settings, self._places[step]
+        on = "train.on_nonfinite=skip, which goes on from the last checkpoint and leaves such steps out; or "
+        if self.accelerator.scaler is not None:  # which looks at gradients alone, and `skip` leaves them to it
+            on = "train.precision=float32, or bfloat16 on a GPU that has it, with run.overwrite=true: float16 ends at 65,504; or "
+        elif settings.on_nonfinite == "skip":
+            on = ""
         raise UserError(
             f"training diverged: the {what} of step {place + 1} is {value.item()}, at the images {listed(self.images_of(place))}",
             where=f"train.learning_rate={settings.learning_rate}, train.head_learning_rate_factor={settings.head_learning_rate_factor}, "
             f"train.clip_norm={settings.clip_norm}",
-            next="train.on_nonfinite=skip, which goes on from the last checkpoint and leaves such steps out; or lower one of them, or "
-            "raise train.warmup, and start again with run.overwrite=true",
+            next=f"{on}lower one of them, or raise train.warmup, and start again with run.overwrite=true",
         )
 
     def close(self) -> dict[str, float]:
