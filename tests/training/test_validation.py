@@ -59,7 +59,7 @@ def test_nothing_to_find_is_no_number():
 
 def test_held_out_images_are_scored_after_every_epoch_and_the_best_kept(dataset, tmp_path, monkeypatch, capsys):
     scores = iter([0.5, 0.75, 0.25])
-    monkeypatch.setattr(loop, "choose_parts", lambda name, folder, learner, settings, *others: settings.model_copy(update={"accumulate": 3}))
+    monkeypatch.setattr(loop, "choose_parts", lambda name, folder, learner, own, *others: own.model_copy(update={"accumulate": 3}))
     monkeypatch.setattr(loop.Validation, "measure", lambda self, learner, epoch, accelerator, parts: next(scores) if parts == 3 else 0)
     offered = []
     monkeypatch.setattr(loop.BestWeights, "offer", _remembering(loop.BestWeights.offer, offered))
