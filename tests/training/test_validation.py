@@ -126,7 +126,7 @@ def test_the_shares_of_processes_are_put_together_in_order(dataset, tmp_path):
         accelerator = SimpleNamespace(
             num_processes=world, process_index=rank, device=torch.device("cpu"), autocast=nullcontext, gather=gather
         )
-        return validation._describe(learner, 0, accelerator)
+        return validation._describe(learner, 0, accelerator, settings.parts)
 
     alone, labels = describe(0, 1, lambda tensor: tensor)
     shares = {0: [], 1: []}
