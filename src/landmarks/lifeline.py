@@ -116,7 +116,11 @@ def start_pool_process() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is _raise_ended:  # inherited by a fork
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    os.environ.pop(_PARENT, None)  # names the parent's parent
+    from multiprocessing import parent_process
+
+    # What is there names the parent's parent. The parent itself may have ended before this process looks.
+    starter = parent_process()
+    os.environ[_PARENT] = str(0 if starter is None else starter.pid)
     watch_parent()
 
 
