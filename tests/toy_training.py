@@ -4,10 +4,13 @@ import json
 
 import cv2
 import numpy as np
+import pytest
 from safetensors.torch import load_file
 
 from landmarks.config import Config
 from landmarks.datasets.images import image_path
+from landmarks.stages.train import train
+from landmarks.training import loop
 
 LANDMARKS, PHOTOS = 6, 8
 
@@ -58,3 +61,19 @@ def journal(run_folder, name="tiny"):
 
 def weights(run_folder, name="tiny"):
     return load_file(run_folder / "models" / name / "model.safetensors")
+
+
+def cut_off_at(step, monkeypatch, config):
+    """Train, and end as a kill does after the checkpoint of `step`; returns the steps after which there was one."""
+    write, written = loop.write_resume, []
+
+    def write_then_die(folder, number, *arguments, **more):
+        write(folder, number, *arguments, **more)
+        written.append(number)
+        if number == step:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "write_resume", write_then_die)
+        train(config)
+    return written

@@ -86,6 +86,13 @@ def supports(capability: tuple[int, int], built: Sequence[str]) -> bool:
     return False
 
 
+def free_memory(device: torch.device) -> float:
+    """Bytes of a card's memory that this process may still use, what torch keeps for it among them; of a CPU, any number."""
+    if device.type != "cuda":
+        return float("inf")
+    return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
 def driver_version(root: Path = Path("/")) -> tuple[int, int] | None:
     """Major and minor version of the loaded NVIDIA driver, None where there is none."""
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy_training import configure, journal, make_photos, weights
+from toy_training import configure, cut_off_at, journal, make_photos, weights
 
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
@@ -112,19 +112,8 @@ CONVNEXT = {"backbone": "test_convnext", "pretrained": False, "dimensions": 16}
 def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_path, monkeypatch, settings):
     train(configure(dataset, tmp_path / "whole", **settings))
 
-    write, written = loop.write_resume, []
-
-    def write_then_die(folder, step, *arguments):
-        write(folder, step, *arguments)
-        written.append(step)
-        if step == 6:  # of 8, four to an epoch
-            raise KeyboardInterrupt
-
     config = configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings)
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "write_resume", write_then_die)
-        with pytest.raises(KeyboardInterrupt):
-            train(config)
+    written = cut_off_at(6, monkeypatch, config)  # of 8, four to an epoch
     folder = tmp_path / "cut" / "models" / "tiny"
     assert written == [1, 2, 3, 4, 5, 6] and not (folder / "model.safetensors").exists()
     with open(folder / "metrics.jsonl", "a") as file:  # what a run leaves that dies between two checkpoints

@@ -6,14 +6,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from toy_training import configure, make_photos, weights
+from toy_training import configure, cut_off_at, make_photos, weights
 
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.seeds import seed_of
 from landmarks.stages.train import train
 from landmarks.store.artefact import fingerprint_of_file
-from landmarks.training import hardware, loop
+from landmarks.training import hardware
 from landmarks.training.held_out import hold_out
 
 DAMAGED = 5  # its row
@@ -43,21 +43,6 @@ def remove_row(folder, id):
 
 def manifest(run):
     return json.loads((run / "models" / "tiny" / "manifest.json").read_text())
-
-
-def cut_off_at(step, monkeypatch, config):
-    """Train with a checkpoint after every step, and end as a kill does after that of `step`."""
-    write = loop.write_resume
-
-    def write_then_die(folder, number, *arguments):
-        write(folder, number, *arguments)
-        if number == step:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "write_resume", write_then_die)
-        with pytest.raises(KeyboardInterrupt):
-            train(config)
 
 
 def test_damaged_and_missing_pictures_are_skipped_and_listed(photos, tmp_path, capsys):

@@ -4,12 +4,11 @@ import shutil
 
 import pytest
 import torch
-from toy_training import configure, journal, make_photos, weights
+from toy_training import configure, cut_off_at, journal, make_photos, weights
 
 from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.stages.train import train
-from landmarks.training import loop
 from landmarks.training.kept_classifier import CLASSIFIER
 
 
@@ -51,17 +50,9 @@ def test_a_staged_training_that_is_cut_off_ends_the_same(first, tmp_path, monkey
     dataset, model = first
     settings = {"start_from": str(model), "margin": [0.1, 0.3], "freeze_batchnorm": [False, True], "ema": 0.9, "image_size": [32, 64]}
     train(configure(dataset, tmp_path / "whole", **settings))
-    write = loop.write_resume
-
-    def write_then_die(folder, step, *arguments, **more):
-        write(folder, step, *arguments, **more)
-        if step == 5:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "write_resume", write_then_die)
-        train(configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings))
-    train(configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings))
+    config = configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings)
+    cut_off_at(5, monkeypatch, config)
+    train(config)
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole) and journal(tmp_path / "whole") == journal(tmp_path / "cut")
 

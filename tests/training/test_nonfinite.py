@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from toy_training import configure, journal, make_photos, weights
+from toy_training import configure, cut_off_at, journal, make_photos, weights
 
 from landmarks.errors import UserError
 from landmarks.stages.train import train
-from landmarks.training import learner, loop
+from landmarks.training import learner
 from landmarks.training.resume import RESUME
 
 
@@ -53,17 +53,9 @@ def test_the_images_are_named_and_training_goes_on_without_them(dataset, tmp_pat
 
 def test_a_run_that_leaves_steps_out_is_resumed_exactly(dataset, tmp_path, fifth_is_nan, monkeypatch):
     train(configure(dataset, tmp_path / "whole", on_nonfinite="skip"))
-    write = loop.write_resume
-
-    def write_then_die(folder, step, *arguments, **more):
-        write(folder, step, *arguments, **more)
-        if step == 6:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "write_resume", write_then_die)
-        train(configure(dataset, tmp_path / "cut", on_nonfinite="skip", checkpoint_minutes=0))
-    train(configure(dataset, tmp_path / "cut", on_nonfinite="skip", checkpoint_minutes=0))
+    config = configure(dataset, tmp_path / "cut", on_nonfinite="skip", checkpoint_minutes=0)
+    cut_off_at(6, monkeypatch, config)
+    train(config)
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole) and journal(tmp_path / "whole") == journal(tmp_path / "cut")
 

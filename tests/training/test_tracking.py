@@ -2,11 +2,11 @@ import importlib.util
 
 import pytest
 import torch
-from toy_training import configure, journal, make_photos, weights
+from toy_training import configure, cut_off_at, journal, make_photos, weights
 
 from landmarks.errors import UserError
 from landmarks.stages.train import train
-from landmarks.training import loop, tracking
+from landmarks.training import tracking
 from landmarks.training.tracking import Tracking, require_tracker
 
 KINDS = ("tensorboard", "wandb")
@@ -64,18 +64,9 @@ def test_every_number_of_the_journal_is_tracked_at_its_step_and_resuming_is_exac
     assert whole.finished and [step for step, _ in whole.logged] == [line["step"] for line in journal(tmp_path / "whole")]
     for (_, values), line in zip(whole.logged, journal(tmp_path / "whole")):
         assert line.items() - {("step", line["step"])} <= values.items()
-
-    write = loop.write_resume
-
-    def write_then_die(folder, step, *arguments, **more):
-        write(folder, step, *arguments, **more)
-        if step == 4:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "write_resume", write_then_die)
-        train(configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings))
-    train(configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings))
+    config = configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings)
+    cut_off_at(4, monkeypatch, config)
+    train(config)
     one, two = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(one[name], two[name]) for name in one)
     _, before, after = fakes

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from toy_training import configure, journal, make_photos, weights
+from toy_training import configure, cut_off_at, journal, make_photos, weights
 
 from landmarks.config import ModelSettings, TrainSettings, load_config
 from landmarks.errors import UserError
@@ -90,18 +90,9 @@ def _remembering(offer, offered):
 def test_validation_changes_nothing_and_a_cut_off_run_ends_the_same(dataset, tmp_path, monkeypatch, settings):
     settings = {"validation_images": 12, "epochs": 3, **settings}
     train(configure(dataset, tmp_path / "whole", **settings))
-
-    write = loop.write_resume
-
-    def write_then_die(folder, step, *arguments, **more):
-        write(folder, step, *arguments, **more)
-        if step == 4:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "write_resume", write_then_die)
-        train(configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings))
-    train(configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings))
+    config = configure(dataset, tmp_path / "cut", checkpoint_minutes=0, **settings)
+    cut_off_at(4, monkeypatch, config)
+    train(config)
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
     assert journal(tmp_path / "whole") == journal(tmp_path / "cut")

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from landmarks.cuda import free_memory
 from landmarks.ops.half import native
 
 CHUNK = 65_536  # index rows that queries are compared with at a time
@@ -72,10 +73,7 @@ class TorchIndex:
         return scores.cpu().numpy(), indices.cpu().numpy()
 
     def _fits(self, device: torch.device) -> bool:
-        if device.type != "cuda":
-            return True
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for what comes next
-        return self._index.nbytes <= _SHARE * (torch.cuda.mem_get_info(device)[0] + kept)
+        return self._index.nbytes <= _SHARE * free_memory(device)
 
     def _copies(self, device: torch.device) -> list[torch.Tensor]:
         return [self._copy(start, device) for start in range(0, len(self._index), self._chunk)]

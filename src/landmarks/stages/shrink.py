@@ -21,7 +21,7 @@ from landmarks.processes import Processes, all_processes
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact, fingerprint_of_file
 from landmarks.store.disk import require_space
-from landmarks.store.files import write_json
+from landmarks.store.files import atomic_write, write_json
 from landmarks.store.json_files import read_texts
 from landmarks.store.tables import read_train
 
@@ -101,10 +101,8 @@ def _write(config: Config, id: str, side: int) -> str | None:
     if isinstance(made, UserError):
         return made.what
     path = image_path(config.run.folder / SHRUNK, "train", id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")  # a shard that was cut off is made again
-    aside.write_bytes(made)
-    os.replace(aside, path)
+    with atomic_write(path, durable=False) as aside:  # the shard syncs once, before its marker
+        aside.write_bytes(made)
     return None
 
 

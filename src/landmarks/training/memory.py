@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 
 from landmarks.config import TrainSettings
+from landmarks.cuda import free_memory
 from landmarks.data.aspects import shapes_of
 from landmarks.data.sampler import steps_and_part
 from landmarks.errors import UserError
@@ -65,13 +66,6 @@ def choose_parts(
 def may_run_out(device: torch.device) -> bool:
     """Whether memory that is not enough is an error that can be caught: a CPU's process is killed."""
     return device.type == "cuda"
-
-
-def free_memory(device: torch.device) -> float:
-    """Bytes that this process may still use, what it keeps for itself among them."""
-    if device.type != "cuda":
-        return float("inf")
-    return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def estimate(learner: Learner, settings: TrainSettings, accelerator: Accelerator) -> tuple[float, float]:
