@@ -35,6 +35,11 @@ def shapes_of(side: int) -> tuple[tuple[int, int], ...]:
     return (*wide, (side, side), *((width, height) for height, width in reversed(wide)))
 
 
+def crop_shapes(side: int, aspect_batches: bool) -> tuple[tuple[int, int], ...]:
+    """The (height, width) of the crops of a training at this size: all of `shapes_of`, or the square alone."""
+    return shapes_of(side) if aspect_batches else ((side, side),)
+
+
 def nearest_shape(heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
     """The shape of `shapes_of` for pictures of these sizes: (n,) int8."""
     return np.digitize(np.asarray(heights) / np.asarray(widths), _LIMITS).astype(np.int8)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from landmarks.config import TrainSettings
 from landmarks.config.dataset import MAX_PIXELS
-from landmarks.data.aspects import shapes_of
+from landmarks.data.aspects import crop_shapes, shapes_of
 from landmarks.data.augment import Augmentation
 from landmarks.data.images import read_image
 from landmarks.data.sampler import Key, TrainingOrder
@@ -53,7 +53,7 @@ class Batch(NamedTuple):
 
 def side_needed(settings: TrainSettings) -> int:
     """Pixels of the longest side that every crop of the training has enough of, whatever sides near these the network takes."""
-    shapes = [shape for size in set(settings.sizes) for shape in (shapes_of(size) if settings.aspect_batches else [(size, size)])]
+    shapes = [shape for size in set(settings.sizes) for shape in crop_shapes(size, settings.aspect_batches)]
     least = max(Augmentation(settings.augmentation, shape, settings.crop_scale, settings.seed).min_side for shape in shapes)
     return 32 * (least // 32 + 2)
 

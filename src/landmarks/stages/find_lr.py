@@ -46,7 +46,7 @@ def find_lr(config: Config, model: str | None = None, steps: int = STEPS, lowest
     path = config.tables_folder / config.dataset.train_table
     table, settings = read_train(path), config.train_of(name)
     images = images_of(table, table, settings.overfit, path)
-    size = settings.image_size[0] if isinstance(settings.image_size, tuple) else settings.image_size
+    size = settings.sizes[0]
     # One epoch may have less steps than there are rates; the first size, with all weights learning.
     changed = {"epochs": max(settings.epochs, 1) * steps, "image_size": size, "freeze_backbone_steps": 0, "aspect_batches": False}
     settings = settings.model_copy(update=changed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _FLOAT32 = 4  # bytes
+STATES = {"sgd": 1, "adamw": 2}  # numbers that an optimizer keeps for each weight
 
 
 class ClassifierMemory(NamedTuple):
@@ -36,5 +37,5 @@ def classifier_memory(classes: int, centres: int, dimensions: int, part: int, op
     averaged   whether an average of the weights is kept
     """
     weights, logits = classes * centres * dimensions * _FLOAT32, part * classes * _FLOAT32
-    state = weights * {"sgd": 1, "adamw": 2}[optimizer]
+    state = weights * STATES[optimizer]
     return ClassifierMemory(weights, weights, state, weights if averaged else 0, max(weights + (centres + 3) * logits, 4 * weights))

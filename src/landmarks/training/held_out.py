@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from landmarks.data.draws import occurrences
 from landmarks.errors import UserError
 from landmarks.seeds import seed_of
 
@@ -42,7 +43,7 @@ def hold_out(labels: np.ndarray, images: int, gallery: int, *, landmarks: bool, 
         held = np.isin(labels, chosen)
     else:
         held = np.zeros(len(labels), bool)
-        held[order[_occurrence(labels[order]) < counts[labels[order]] // 2][:images]] = True
+        held[order[occurrences(labels[order]) < counts[labels[order]] // 2][:images]] = True
     if not held.any() or len(np.unique(labels[~held])) < 2:
         raise UserError(
             "too few images to hold some out: landmarks need two images, and two landmarks must remain",
@@ -53,14 +54,3 @@ def hold_out(labels: np.ndarray, images: int, gallery: int, *, landmarks: bool, 
     alike = np.isin(labels[rest], labels[held])
     found = np.concatenate([rest[alike], rest[~alike]])[:gallery]
     return HeldOut(np.flatnonzero(held), np.sort(found), np.flatnonzero(~held))
-
-
-def _occurrence(labels: np.ndarray) -> np.ndarray:
-    """How many of the labels in front of each are the same: (n,) int64."""
-    order = np.argsort(labels, kind="stable")
-    ordered = labels[order]
-    places = np.arange(len(labels))
-    first = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(labels) else np.empty(0, bool)
-    found = np.empty(len(labels), np.int64)
-    found[order] = places - np.maximum.accumulate(np.where(first, places, 0))
-    return found

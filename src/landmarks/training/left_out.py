@@ -28,8 +28,8 @@ class LeftOut:
         self._in_a_row = self._in_a_row + 1 if left_out else 0
         if not left_out:
             return
-        ids = self._window.images_of(step)
         if self._first:
+            ids = self._window.images_of(step)  # from the order of a whole epoch
             append_line(self._folder, {"step": step + 1, "left_out": ids})
             say(f"train {self._name}: step {step + 1} left out, its gradient is not finite, at the images {listed(ids)}")
         if self._in_a_row == _IN_A_ROW:

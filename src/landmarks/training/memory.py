@@ -14,17 +14,17 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from landmarks.config import TrainSettings
 from landmarks.cuda import free_memory
-from landmarks.data.aspects import shapes_of
+from landmarks.data.aspects import crop_shapes
 from landmarks.data.sampler import steps_and_part
 from landmarks.errors import UserError
 from landmarks.progress import say
 from landmarks.quantities import format_bytes
 from landmarks.store.files import write_json
 from landmarks.store.json_files import read_object
+from landmarks.training.classifier_memory import STATES
 from landmarks.training.learner import Learner
 
 FOUND = "accumulate.json"  # in the folder of a training that was begun: a resumed run repeats it
-_STATES = {"sgd": 1, "adamw": 2}  # numbers that an optimizer keeps for each weight
 _OPTIMISTIC = 1.3  # the trial decides, so the estimate only leaves out what cannot fit
 
 
@@ -75,7 +75,7 @@ def estimate(learner: Learner, settings: TrainSettings, accelerator: Accelerator
     0 where they cannot be counted: the trial decides alone.
     """
     weights = sum(parameter.numel() for parameter in learner.parameters()) * 4
-    gradients_and_states = float(weights * (1 + _STATES[settings.optimizer] + (1 if settings.ema else 0)))
+    gradients_and_states = float(weights * (1 + STATES[settings.optimizer] + (1 if settings.ema else 0)))
     # A compiled network decides by itself what is kept; one that is built for each size cannot be built of fake tensors.
     if settings.compile or not learner.model.backbone.is_one_network:
         return gradients_and_states, 0.0
@@ -125,7 +125,7 @@ def _tried(learner: Learner, settings: TrainSettings, part: int, accelerator: Ac
     device, size = accelerator.device, _largest(learner, settings)
     try:
         # The optimizer's state and, where there are several processes, what they exchange is there from the first step on.
-        copies = _STATES[settings.optimizer] + (1 if settings.ema else 0) + (1 if accelerator.num_processes > 1 else 0)
+        copies = STATES[settings.optimizer] + (1 if settings.ema else 0) + (1 if accelerator.num_processes > 1 else 0)
         others = [torch.empty_like(parameter) for parameter in learner.parameters() for _ in range(copies)]
         images = torch.zeros(part, 3, *size, dtype=torch.uint8, device=device).to(memory_format=torch.channels_last)
         learner.train()
@@ -140,8 +140,7 @@ def _tried(learner: Learner, settings: TrainSettings, part: int, accelerator: Ac
 
 def _largest(learner: Learner, settings: TrainSettings) -> tuple[int, int]:
     """Height and width of the largest images, pixels."""
-    size = max(settings.sizes)
-    shapes = shapes_of(size) if settings.aspect_batches else [(size, size)]
+    shapes = crop_shapes(max(settings.sizes), settings.aspect_batches)
     return max((learner.model.sides.nearest(*shape) for shape in shapes), key=math.prod)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from landmarks.command import next_command
 from landmarks.errors import UserError, shown
 from landmarks.reading import require_regular
-from landmarks.store.artefact import RECIPE
+from landmarks.store.artefact import RECIPE, fingerprint_of_recipe
 from landmarks.store.cells import integer
 from landmarks.store.files import atomic_write
 from landmarks.store.json_files import parse_json
@@ -32,7 +31,7 @@ _MORE = "more/"
 def _recipe(folder: Path) -> str:
     """The digest of the settings that the folder's training was begun with: whose the checkpoint is. Its table may lose rows."""
     recipe = read_manifest_file(folder / RECIPE, complete=False)
-    return "" if recipe is None else hashlib.blake2b(json.dumps(recipe["settings"], sort_keys=True).encode(), digest_size=16).hexdigest()
+    return "" if recipe is None else fingerprint_of_recipe(recipe["settings"])
 
 
 def write_resume(
@@ -75,7 +74,8 @@ def read_resume(
     try:
         with safe_open(path, framework="pt") as file:
             header, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
-        if header.get("recipe", _recipe(folder)) != _recipe(folder):
+        recipe = _recipe(folder)
+        if header.get("recipe", recipe) != recipe:
             raise RuntimeError("it is of a training with other settings")
         learner.load_state_dict({name: tensors[name] for name in learner.state_dict()})
         load_state_tensors(optimizer, learner, tensors)
