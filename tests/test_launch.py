@@ -37,7 +37,7 @@ def accelerate(tmp_path, monkeypatch):
 
     def run(ends, settings=None):
         monkeypatch.setenv("ENDS", ends)
-        launch("train", ["--config", "c.yaml", "train.epochs=2", "run.folder=a b"], 3, settings)
+        launch("train", ["--config", "c.yaml", "train.epochs=2", "run.folder=a b"], 3, settings or RunSettings())
         return json.loads((tmp_path / "seen.json").read_text())
 
     return run
@@ -102,7 +102,7 @@ def test_a_saved_configuration_of_accelerate_is_not_read(tmp_path, monkeypatch, 
     (tmp_path / "accelerate" / "default_config.yaml").write_text(json.dumps(saved))
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
-    launch("config", ["run.folder=twice"], 2)
+    launch("config", ["run.folder=twice"], 2, RunSettings())
     assert capfd.readouterr().out.count("twice") == 2
 
 

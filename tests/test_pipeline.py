@@ -169,4 +169,4 @@ def test_a_stage_is_given_its_options_and_is_launched_where_there_are_several_pr
     config = load_config(None, ["run.processes=3", "run.device=cpu"])
     assert pipeline.run_stage("run", config, ("--config", "x")) == (config, {"command": ["--config", "x"]})
     assert pipeline.run_stage("submit", config, ("--config", "x"), yes=True) == (config, {"yes": True})
-    assert pipeline.run_stage("train", config, ("--config", "x")) is None and seen == [("train", ("--config", "x"), 3)]
+    assert pipeline.run_stage("train", config, ("--config", "x")) is None and seen == [("train", ("--config", "x"), 3, config.run)]

@@ -13,6 +13,7 @@ from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.launch import REFUSAL_FILE
 from landmarks.lifeline import Ended, signals_raise, watch_parent
+from landmarks.machine import is_launched
 from landmarks.machines import watch_machines
 from landmarks.pipeline import begin, run_stage
 from landmarks.run_log import logged
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A fault of ours raises, which exits with 1.
     """
-    if "LOCAL_RANK" in os.environ:  # one of several processes: it must not outlive the one that started it
+    if is_launched():  # one of several processes: it must not outlive the one that started it
         watch_parent()
         watch_machines(os.environ.get(REFUSAL_FILE))
     # Threads of a parallel loop wait for each other by spinning; where the cores are shared (with the processes that decode

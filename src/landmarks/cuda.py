@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from landmarks.machine import is_launched
+
 # The least driver for a CUDA version (CUDA release notes, table "CUDA Toolkit and Minimum Required Driver Version").
 _LEAST_DRIVER = {13: 580, 12: 525, 11: 450}
 _OLDER_BUILD = "https://download.pytorch.org/whl/cu126"  # torch's last builds for Maxwell, Pascal and Volta; driver 525 is enough
@@ -48,7 +50,7 @@ def find_cards() -> Cards:
 def own_cards() -> tuple[int, ...]:
     """The cards that are this process's to use: all that torch can use, or the one of its number among launched processes."""
     usable = find_cards().usable
-    return usable[int(os.environ["LOCAL_RANK"]) :][:1] if "LOCAL_RANK" in os.environ else usable
+    return usable[int(os.environ["LOCAL_RANK"]) :][:1] if is_launched() else usable
 
 
 def absent(cuda: str | None, driver: tuple[int, int] | None) -> Fault | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from landmarks.config import RunSettings
 from landmarks.errors import UserError
 from landmarks.lifeline import environment_of_child, run_to_end
-from landmarks.machine import cores
+from landmarks.machine import cores, is_launched
 
 REFUSAL_FILE = "LANDMARKS_REFUSAL_FILE"  # names a file: a launched process makes it when it stopped with a message to the user
 # Variables of another launch or of `accelerate config`, which would change ours.
@@ -34,12 +33,7 @@ def process_count(run: RunSettings) -> int:
     return max(1, len(find_cards().usable))
 
 
-def is_launched() -> bool:
-    """Whether this process is one that a launcher started."""
-    return "LOCAL_RANK" in os.environ
-
-
-def launch(name: str, command: Sequence[str], processes: int, run: RunSettings | None = None) -> None:
+def launch(name: str, command: Sequence[str], processes: int, run: RunSettings) -> None:
     """Run the stage `name` with the arguments `command` in so many processes of this machine.
 
     run  names the other machines, each of which launches as many
@@ -49,7 +43,7 @@ def launch(name: str, command: Sequence[str], processes: int, run: RunSettings |
     with tempfile.TemporaryDirectory() as folder:
         refusal, configuration = Path(folder, "refusal"), Path(folder, "accelerate.json")
         configuration.write_text(json.dumps(_CONFIGURATION), encoding="ascii")
-        words = [word for option in _options(processes, run or RunSettings(), configuration).items() for word in map(str, option)]
+        words = [word for option in _options(processes, run, configuration).items() for word in map(str, option)]
         # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
         line = [sys.executable, "-m", "landmarks.launched", "--multi_gpu", *words, "-m", "landmarks", name, *command]
         environment = {key: value for key, value in environment_of_child().items() if not key.startswith(_FOREIGN)}

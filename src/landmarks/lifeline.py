@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
+from landmarks.machine import is_launched
+
 _POLL_SECONDS = 0.5
 _END_SECONDS = 10  # for a process to end after SIGTERM, before it is killed
 _PARENT = "LANDMARKS_PARENT_PID"  # names the process that a started process must not outlive
@@ -36,7 +38,7 @@ def signals_raise() -> Iterator[None]:
     A signal that is ignored (nohup) stays ignored, and one that has a handler keeps it. Nothing changes in another than the main
     thread, and in a process that `launch` or Accelerate started: those must end at once, even where they wait for each other.
     """
-    if "LOCAL_RANK" in os.environ or threading.current_thread() is not threading.main_thread():
+    if is_launched() or threading.current_thread() is not threading.main_thread():
         yield
         return
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP

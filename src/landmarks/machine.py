@@ -56,6 +56,11 @@ def local_processes() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
+def is_launched() -> bool:
+    """Whether this process is one that a launcher started."""
+    return "LOCAL_RANK" in os.environ
+
+
 def is_first_process() -> bool:
     """Whether this process prints and writes for all that share a stage, on all machines; known before Accelerate starts."""
     return os.environ.get("RANK", "0") == "0"

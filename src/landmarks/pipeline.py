@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ from landmarks.config import Config, RunSettings, verifies
 from landmarks.config.read_yaml import RUN_FILE
 from landmarks.config.run_file import as_yaml, differences, has_parts
 from landmarks.errors import UserError
-from landmarks.launch import is_launched, launch, process_count
+from landmarks.launch import launch, process_count
+from landmarks.machine import is_first_process, is_launched
 from landmarks.reading import read_text
 from landmarks.stage import STAGES
 
@@ -44,7 +44,7 @@ def begin(stage: str, config: Config, *, keep: bool) -> None:
     Raises UserError, with the command that was meant.
     """
     folder, file = config.run.folder, config.run.folder / RUN_FILE
-    if not STAGES[stage].makes or os.environ.get("LOCAL_RANK", "0") != "0" or config.run.machine:
+    if not STAGES[stage].makes or not is_first_process() or config.run.machine:
         return
     if file.is_file() and has_parts(folder) and not config.run.overwrite:
         changed = differences(config, file)
@@ -79,11 +79,11 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
     """
     stage = STAGES[name]
     processes = process_count(config.run) if stage.launched else 1
-    if config.run.machines > 1 and stage.makes and not is_launched():
+    several = config.run.machines > 1 and stage.makes and not is_launched()
+    if several:
         _require_shared(name)
+    if several or processes > 1:
         return launch(name, command, processes, config.run)
-    if processes > 1:
-        return launch(name, command, processes)
     if stage.takes_command:
         options["command"] = list(command)
     module = importlib.import_module(f"landmarks.{stage.module}")

@@ -66,12 +66,7 @@ def describe_pictures(
     pictures: Sequence[Picture], model: GlobalModel, scales: Sequence[float], processor: Processor, most: int
 ) -> np.ndarray:
     """Global descriptors of pictures in memory, in their order: (n, dimensions) float32, of length one. most: pictures a batch."""
-
-    def described(batch: Batch) -> Computed:
-        with computing(processor.precision, processor.device):
-            return Computed(describe(model, _images(batch, processor.device), scales, model.sides), _no_features)
-
-    compute, size = each_on_one_core(described, processor), processor.batch_size(most)
+    compute, size = each_on_one_core(_global_only(model, scales, processor), processor), processor.batch_size(most)
     rows = np.empty((len(pictures), model.dimensions), np.float32)
     for batch in stacked(list(enumerate(pictures))):
         parts = [one.descriptors for one in size.compute(compute, batch) if one.descriptors is not None]
@@ -104,15 +99,18 @@ def _read(positions: np.ndarray, parts: list[Computed]) -> Found:
     return Found(positions, np.concatenate(rows) if rows else None, [one for part in parts for one in part.local()])
 
 
+def _global_only(model: GlobalModel, scales: Sequence[float], processor: Processor) -> Compute:
+    def described(batch: Batch) -> Computed:
+        with computing(processor.precision, processor.device):
+            return Computed(describe(model, _images(batch, processor.device), scales, model.sides), _no_features)
+
+    return described
+
+
 def _compute_with(job: ExtractionJob, model: GlobalModel, processor: Processor) -> Compute:
     settings, local, device = job.settings, job.settings.local, processor.device
-
-    def global_only(batch: Batch) -> Computed:
-        with computing(processor.precision, device):
-            return Computed(describe(model, _images(batch, device), settings.scales, model.sides), _no_features)
-
     if job.local is None:
-        return global_only
+        return _global_only(model, settings.scales, processor)
     if not isinstance(model, DelgModel):
         raise UserError(
             "this model was trained without a local branch", where=job.model_folder, next=next_command("train", "run.overwrite=true")

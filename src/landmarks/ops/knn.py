@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landmarks.ops.half import to_float32
+from landmarks.ops.ordering import best_first
 
 if TYPE_CHECKING:
     from landmarks.ops.knn_torch import TorchIndex
@@ -51,12 +52,10 @@ def open_index(index: np.ndarray, *, use_gpu: bool = False) -> tuple[Search, int
     def search(queries: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
         _require_same_width(queries, index)
         kept = min(neighbours, len(index))
-        indices = np.full((len(queries), neighbours), -1, np.int32)
-        similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
-        if kept and len(queries):
-            similarities[:, :kept], indices[:, :kept] = found(np.ascontiguousarray(queries, dtype=np.float32), kept)
-            _order_ties(indices, similarities)
-        return indices, similarities
+        if not kept or not len(queries):
+            return np.full((len(queries), neighbours), -1, np.int32), np.full((len(queries), neighbours), -np.inf, np.float32)
+        scores, places = found(np.ascontiguousarray(queries, dtype=np.float32), kept)
+        return _padded(scores, places.astype(np.int32, copy=False), neighbours)
 
     return search, together
 
@@ -123,11 +122,9 @@ def compressed_knn(
         part = np.ascontiguousarray(queries[start : start + _TOGETHER // 16], dtype=np.float32)
         found = compressed.search(part, min(CANDIDATES * neighbours, len(index)))[1]
         exact = np.einsum("qkd,qd->qk", index[found].astype(np.float32), part)
-        exact[found < 0] = -np.inf
-        order = np.argsort(-exact, axis=1, kind="stable")[:, :neighbours]
+        best, scores = (of[:, :neighbours] for of in best_first(found, exact))
         rows = slice(start, start + len(part))
-        indices[rows, : order.shape[1]] = np.take_along_axis(found, order, axis=1)
-        similarities[rows, : order.shape[1]] = np.take_along_axis(exact, order, axis=1)
+        indices[rows, : best.shape[1]], similarities[rows, : best.shape[1]] = best, scores
         _order_ties(indices[rows], similarities[rows])
         on_block(len(part))
     return indices, similarities

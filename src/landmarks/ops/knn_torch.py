@@ -65,8 +65,8 @@ class TorchIndex:
             best = min(neighbours, len(rows))
             parts = [torch.topk(block @ rows.T, best, dim=1) for block in asked.split(QUERIES)]
             # What was found before comes first.
-            both = torch.cat([scores, torch.cat([part.values for part in parts])] if parts else [scores], dim=1)
-            places = torch.cat([indices, torch.cat([part.indices.int() + start for part in parts])] if parts else [indices], dim=1)
+            both = torch.cat([scores, torch.cat([part.values for part in parts])], dim=1)
+            places = torch.cat([indices, torch.cat([part.indices.int() + start for part in parts])], dim=1)
             scores, order = torch.topk(both, min(neighbours, both.shape[1]), dim=1)
             indices = places.gather(1, order)
             on_chunk(len(rows))

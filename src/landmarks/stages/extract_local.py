@@ -10,7 +10,6 @@ import numpy as np
 from landmarks.config import Config, first_verifying, learning_from_inliers, verified_images, verifies
 from landmarks.device import choose_device
 from landmarks.extraction.run import extract_features
-from landmarks.machine import is_first_process
 from landmarks.processes import all_processes
 from landmarks.rerank.chain import await_chain, make_chain, open_context
 from landmarks.rerank.verified_pairs import VerifiedPairs
@@ -35,7 +34,7 @@ def extract_local(config: Config) -> list[Path]:
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
     for chain in protocol_named(config.protocol).chains(config.rerank):
         before = chain[: first_verifying(chain)] if verifies(chain) else ()
-        made = make_chain(config, before, context) if is_first_process() else await_chain(config, before)
+        made = make_chain(config, before, context) if processes.first else await_chain(config, before)
         ranking = read_ranking(made)
         neighbours = ranking.indices.shape[1]
         first = ranking.indices[:, : verified_images(chain) or neighbours]

@@ -51,10 +51,10 @@ def report(config: Config) -> Path:
     judge = protocol.judge(config) if protocol.has_judge else None
     made = list(manifests)
     shown = {names[0]: made[0], names[-1]: made[-1]}
-    if judge is not None:
-        _refuse_other_scores(config, names, protocol.chains, judge)
-    scores = {} if judge is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}
     truth = {} if judge is None else judge.truth()
+    if judge is not None:
+        _refuse_other_scores(config, names, protocol.chains, judge.choices, truth)
+    scores = {} if judge is None else {name: fingerprint_of_file(folder / name) for name in ("ablation.csv", "per_query.csv")}
     inputs = scores | truth | {name: manifests[place]["fingerprint"] for name, place in shown.items()}
     settings = {"chains": names, "top": TOP, "queries": QUERIES, "side": SIDE, "layout": LAYOUT}
     artefact = Artefact(folder / "report", "report", settings, inputs)
@@ -108,17 +108,19 @@ def _above(chain: Chain, run: Chain) -> str:
     return " + ".join(map(step_name, chain)) + ("" if steps == len(run) else f" (numbers: similarities of {searched})")
 
 
-def _refuse_other_scores(config: Config, names: list[str], run_as: Callable[[Chain], tuple[Chain, ...]], judge: Judge) -> None:
+def _refuse_other_scores(
+    config: Config, names: list[str], run_as: Callable[[Chain], tuple[Chain, ...]], present: dict[str, str], truth: dict[str, str]
+) -> None:
     """Raise UserError where metrics.json has scores of other rankings than those that lie there, or by another ground truth."""
     path = config.run.folder / "metrics.json"
     if not path.is_file():  # per_query.csv and ablation.csv are asked for by name
         return
     results = read_object(path, "the scores that `evaluate` writes", {"chains": dict}, next=next_command("evaluate"))
-    before, choices = results.get("truth", judge.truth()), results.get("choices", {})  # earlier versions noted no ground truth
-    for name in judge.choices:
-        if not isinstance(choices, dict) or choices.get(name, judge.choices[name]) != judge.choices[name]:
+    before, choices = results.get("truth", truth), results.get("choices", {})  # earlier versions noted no ground truth
+    for name, choice in present.items():
+        if not isinstance(choices, dict) or choices.get(name, choice) != choice:
             raise UserError(f"these scores were made with another {name}", where=path, next=next_command("evaluate"))
-    if before != judge.truth():
+    if before != truth:
         raise UserError("these scores are by another ground truth than the one that lies there", where=path, next=next_command("evaluate"))
     scored = results["chains"]
     for steps, name in enumerate(names):

@@ -97,16 +97,20 @@ class LocalStore:
         return read_manifest(self.folder)["fingerprint"]
 
     @cached_property
+    def _ids_of_parts(self) -> list[np.ndarray]:
+        return [read_ids(beside(path, "ids.csv")) for path in self._parts]
+
+    @cached_property
     def ids(self) -> np.ndarray:
         """(n,) strings: the described images, including those without any feature."""
-        return np.concatenate([np.empty(0, object), *(read_ids(beside(path, "ids.csv")) for path in self._parts)])
+        return np.concatenate([np.empty(0, object), *self._ids_of_parts])
 
     @cached_property
     def _places(self) -> np.ndarray:
         """(n, 3) int64 for each of `self.ids`: its part, first row, and the row after the last."""
         places = [np.empty((0, 3), np.int64)]
-        for number, path in enumerate(self._parts):
-            offsets = read_offsets(path, len(read_ids(beside(path, "ids.csv"))))
+        for number, (path, ids) in enumerate(zip(self._parts, self._ids_of_parts, strict=True)):
+            offsets = read_offsets(path, len(ids))
             places.append(np.column_stack([np.full(len(offsets) - 1, number), offsets[:-1], offsets[1:]]))
         return np.concatenate(places)
 
