@@ -13,6 +13,7 @@ from landmarks.config import load_config
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.models.checkpoint import build_model, save_model
+from landmarks.processes import Processes
 from landmarks.ranking import Ranking
 from landmarks.search.rankings import read_ranking, write_ranking
 from landmarks.stages import extract_local as module
@@ -305,10 +306,10 @@ def test_training_images_are_described_where_fuse_learns_from_inliers(delg_run, 
         bundle(load_config(None, [*settings, chain]))
 
 
-@pytest.mark.parametrize("number, asked", [("0", "make_chain"), ("1", "await_chain")])
+@pytest.mark.parametrize("number, asked", [(0, "make_chain"), (1, "await_chain")])
 def test_the_first_process_alone_makes_the_rankings_before_verification(overrides, tmp_path, monkeypatch, number, asked):
     rank(tmp_path, [0])
-    monkeypatch.setenv("RANK", number)
+    monkeypatch.setattr(module, "all_processes", lambda device: Processes(number))
     calls = []
     for name in ("make_chain", "await_chain"):
         monkeypatch.setattr(module, name, lambda *arguments, name=name: calls.append(name) or tmp_path / "run/rankings/knn")
