@@ -7,7 +7,7 @@ import pytest
 from landmarks.ablation.comparisons import comparisons
 from landmarks.ablation.results import Scored, compare, compare_combinations
 from landmarks.config import chain_names, load_config
-from landmarks.scoring.judge import Judged
+from landmarks.scoring.judge import Judge, Judged
 from landmarks.search.rankings import Cost
 
 USAGES = np.array(["Private", "Private", "Public", "Public"], dtype=object)
@@ -23,6 +23,12 @@ COSTS = {
     "sort+insert": (0.5, 40.0, 3.5, 50.0),
     "insert": (0.7, 45.0, 2.7, 45.0),
 }
+
+
+class Plain(Judge):
+    """A judge with nothing of its own."""
+
+    queries = counts = judge = per_query = true_images = subjects = None
 
 
 def judged(precisions):
@@ -41,7 +47,7 @@ def scored(chain):
 def table(among=(True, True, True, True), *overrides):
     config = load_config(None, ["rerank=[{step: sort}, {step: insert}]", "ablate.samples=500", *overrides])
     return compare(
-        comparisons(config.rerank, config.ablate.leave_one_out, config.ablate.chains), scored, np.array(among), config.ablate
+        comparisons(config.rerank, config.ablate.leave_one_out, config.ablate.chains), scored, Plain(), np.array(among), config.ablate
     ).set_index("row")
 
 
@@ -83,9 +89,8 @@ def sweep():
     chains = [load_config(None, [f"rerank=[{{step: sort, neighbours: {n}}}]"]).rerank for n in (3, 4, 5, 6)]
     scores = dict(zip(chains, ([0.2, 0.9, 0.9], [0.6, 0.1, 0.3], [0.1, 1.0, 1.0], [0.6, 1.0, 1.0]), strict=True))
     choosing = np.array([True, False, False])
-    made = compare_combinations(
-        chains, [("sort", "neighbours")], lambda chain: Scored(chain_names(chain)[-1], judged(scores[chain]), Cost(1, 1, 2, 1)), choosing
-    )
+    costing = {chain: Scored(chain_names(chain)[-1], judged(scores[chain]), Cost(1, 1, 2, 1)) for chain in chains}
+    made = compare_combinations(chains, [("sort", "neighbours")], costing.get, Plain(), choosing)
     return config, chains, made
 
 

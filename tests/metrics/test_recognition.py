@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from landmarks.metrics.recognition import correct_predictions, micro_average_precision
+from landmarks.metrics.recognition import correct_predictions, micro_average_precision, resampled_precisions
 
 NONE = -np.inf
 
@@ -95,3 +95,30 @@ def test_the_order_of_the_queries_does_not_matter_where_no_two_are_equally_sure(
     predictions = list(zip(rng.integers(0, 5, 51).tolist(), rng.permutation(51).tolist(), strict=True))
     shuffled = rng.permutation(51)
     assert gap([predictions[n] for n in shuffled], [truth[n] for n in shuffled]) == pytest.approx(gap(predictions, truth), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_query_drawn_twice_counts_twice(seed):
+    """Against the list with the copies written out, in float64."""
+    rng = np.random.default_rng(seed)
+    confidences = np.where(rng.random(20) < 0.2, -np.inf, rng.choice([0.1, 0.5, 0.5, 0.9], 20) + rng.random(20).round(1))
+    starts = np.cumsum([0, *rng.integers(0, 3, 20)])
+    truth, labels = rng.integers(0, 3, starts[-1]), rng.integers(0, 3, 20)
+    correct, answerable = correct_predictions(labels, confidences, truth, starts), np.diff(starts) > 0
+    counts = rng.integers(0, 4, (6, 20))
+    counts[0] = 1
+    expected = []
+    for times in counts:
+        rows = np.repeat(np.arange(20), times)
+        rows = rows[np.argsort(-confidences[rows], kind="stable")]
+        rows = rows[confidences[rows] > -np.inf]
+        right = correct[rows].astype(float)
+        expected.append((right * np.cumsum(right) / np.arange(1, len(rows) + 1)).sum() / (times * answerable).sum())
+    found = resampled_precisions(correct, confidences, answerable, counts)
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert found[0] == pytest.approx(micro_average_precision(labels, confidences, truth, starts))
+
+
+def test_a_sample_without_a_landmark_has_no_gap():
+    one = np.array([True, False])
+    assert np.isnan(resampled_precisions(one, np.array([1.0, 0.5]), one, np.array([[0, 3]])))[0]

@@ -13,7 +13,7 @@ from landmarks.stage import STAGES
 def test_every_protocol_is_one_class_whose_stages_are_there(name):
     protocol = protocol_named(name)
     assert type(protocol).__module__ == f"landmarks.protocols.{name}" and isinstance(protocol, Protocol)
-    assert set(protocol.stages) <= set(STAGES) and protocol.has_judge == (name != "recognition")
+    assert set(protocol.stages) <= set(STAGES) and protocol.judges_lists == (name != "recognition")
 
 
 def test_there_are_four():

@@ -210,6 +210,25 @@ def test_peak_memory_and_seconds_are_those_of_the_manifests(stage, tmp_path):
     assert left_out["total_seconds"] == pytest.approx(seconds, abs=2e-3) and np.isnan(left_out["seconds"])
 
 
-def test_what_is_not_scored_query_by_query_is_refused(stage, capsys):
-    assert stage("ablate", "evaluate.protocol=recognition") == 2
-    assert "the protocol recognition has none" in capsys.readouterr().err
+def test_recognition_is_compared_by_gap_with_an_interval(stage, arrays, tmp_path, capsys):
+    protocol = "evaluate.protocol=recognition"
+    assert stage("search", protocol) == 0 and stage("ablate", protocol) == 2
+    assert "no recognition_solution*.csv" in (said := capsys.readouterr().err) and "recognize.solution=FILE" in said
+    shown = [str(100 + n % 6) if n < 18 else "" for n in range(24)]
+    table_of = pd.DataFrame({"id": [f"t{n:03d}" for n in range(24)], "landmarks": shown, "Usage": ["Private", "Public"] * 12})
+    table_of.to_csv(arrays / "recognition_solution.csv", index=False)
+    assert stage("ablate", protocol) == 0
+    assert "GAP in percent (queries: 12 private, 12 public, 6 of them distractors). change: of GAP over" in capsys.readouterr().out
+    rows = table(tmp_path).set_index("row")
+    assert stage("rerank", protocol) == 0 and stage("recognize", protocol) == 0
+    scores = json.loads((tmp_path / "out/recognition/metrics.json").read_text())["chains"][WHOLE]
+    whole = rows.loc["= all steps"]
+    assert [whole["gap_private"], whole["gap_public"]] == pytest.approx([scores["gap_private"], scores["gap_public"]], abs=1e-3)
+    assert whole["change_low"] <= whole["change"] <= whole["change_high"] and whole["queries"] == 24
+    assert rows.loc["+ insert", ["change", "change_low", "change_high"]].tolist() == [0, 0, 0], "the same vectors"
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/ablate/recognition").glob("*/submission.csv")}
+    assert len(kept) == len(rows["chain"].unique())
+    sweep = "ablate.sweep={expand_query: {neighbours: [2, 4]}}"
+    assert stage("ablate", protocol, sweep) == 0
+    assert all(path.stat().st_mtime_ns == when for path, when in kept.items()), "what is there is not made again"
+    assert len(table(tmp_path, "sweep.csv")) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 
@@ -37,3 +38,37 @@ def micro_average_precision(
     correct = correct_predictions(labels, confidences, truth, truth_offsets)[order]
     precision = np.cumsum(correct) / np.arange(1, len(order) + 1)
     return float((precision * correct).sum() / answerable.sum())
+
+
+def resampled_precisions(correct: np.ndarray, confidences: np.ndarray, answerable: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """GAP of queries that occur several times, or not at all: (b,) float64, NaN where none that has a landmark occurs.
+
+    correct      (n_query,) bool, as of `correct_predictions`
+    confidences  (n_query,) floating point, -inf = no prediction
+    answerable   (n_query,) bool, whether the query has a landmark
+    counts       (b, n_query): how often each query occurs in each of b samples
+
+    A query's copies follow each other in the list. With counts of 1 it is `micro_average_precision`.
+    """
+    listed = np.flatnonzero(confidences > -np.inf)
+    order = listed[np.argsort(-confidences[listed], kind="stable")]
+    sums = _precision_sums(correct[order], order, np.asarray(counts, np.int64))
+    possible = counts @ answerable.astype(np.float64)
+    return np.divide(sums, possible, out=np.full(len(sums), np.nan), where=possible > 0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _precision_sums(correct, order, counts):
+    sums = np.zeros(len(counts))
+    for sample in range(len(counts)):
+        right = place = 0
+        for rank in range(len(order)):
+            times = counts[sample, order[rank]]
+            if not correct[rank]:
+                place += times
+                continue
+            for _ in range(times):
+                right += 1
+                place += 1
+                sums[sample] += right / place
+    return sums

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from landmarks.command import next_command
-from landmarks.config import Config, RecognizeSettings, chain_names
+from landmarks.config import Chain, Config, RecognizeSettings, chain_names
 from landmarks.datasets.recognition import (
     Predictions,
     RecognitionSolution,
@@ -18,57 +19,113 @@ from landmarks.datasets.recognition import (
 )
 from landmarks.datasets.solution import find_solution
 from landmarks.errors import UserError
-from landmarks.metrics.recognition import correct_predictions, micro_average_precision
+from landmarks.metrics.bootstrap import statistic_interval
+from landmarks.metrics.recognition import correct_predictions, micro_average_precision, resampled_precisions
 from landmarks.progress import say
+from landmarks.rerank.recognition import (
+    SUBMISSION,
+    make_predictions,
+    predictions_artefact,
+    read_recognition_manifest,
+)
 from landmarks.scoring.evaluation import Evaluation, Scores, choices, in_percent, mean, model_name
+from landmarks.scoring.judge import Judge, Judged
 from landmarks.scoring.protocol import Protocol
-from landmarks.search.current import require_current_search
-from landmarks.search.origins import digest
-from landmarks.search.rankings import read_chain_manifests
-from landmarks.store.artefact import library_versions, read_manifest
+from landmarks.store.artefact import library_versions
 from landmarks.store.tables import read_tables
 from landmarks.summary import print_protocol
 
 
-def recognition_settings(settings: RecognizeSettings) -> dict[str, Any]:
-    """What shapes the predictions beside the ranking and the local features, as their manifest has it."""
-    return {"recognize": settings.model_dump(mode="json", exclude={"solution"})}
+@dataclass(frozen=True)
+class JudgedPredictions(Judged):
+    """Decisive is whether a query's landmark is right; confidences (n_query,), -inf = no prediction."""
+
+    confidences: np.ndarray
 
 
-def recognition_inputs(config: Config, ranking: str) -> dict[str, str]:
-    """What the predictions are made from, beside the model. ranking: the fingerprint of the chain's ranking."""
-    train = read_manifest(config.run.folder / "space" / "train")["fingerprint"]
-    return {"ranking": ranking, "train": train, "labels": digest(config.tables_folder / config.dataset.train_table)}
+class RecognitionJudge(Judge):
+    """Predictions behind any chain, made where they are not there, by GAP over all queries; GAP is no mean over queries."""
 
+    protocol, title, short = "recognition", "GAP", "right"
+    compared = "GAP over private and public queries together"
+    headings = {"gap_private": "private", "gap_public": "public"}
+    remedy = "recognize.solution=FILE, one with Private or Public queries"
 
-def read_recognition_manifest(config: Config) -> dict[str, Any]:
-    """The manifest of <run>/recognition. Raises UserError where no predictions are, or those of other settings."""
-    folder = config.run.folder / "recognition"
-    require_current_search(config, train=True)  # by an empty chain, too
-    manifest, ranking = read_manifest(folder), list(read_chain_manifests(config, config.rerank).values())[-1]
-    settings = {name: manifest["settings"].get(name) for name in recognition_settings(config.recognize)}
-    made_from = recognition_inputs(config, ranking["fingerprint"])
-    same = {name: manifest["inputs"].get(name) for name in made_from} == made_from
-    if settings != recognition_settings(config.recognize) or not same:
-        what = "these predictions were made with other settings, or from other tables"
-        raise UserError(what, where=folder, next=next_command("recognize"))
-    return manifest
+    def __init__(self, config: Config, test_ids: np.ndarray, path: Path):
+        self._config, self._test_ids = config, test_ids
+        self._solution = read_recognition_solution(path, test_ids)
+        self.choices = {"solution": path.name} | _words(config.recognize)
+        self.truth_files = (path,)
+        self._landmarks = np.diff(self._solution.starts)
+
+    @property
+    def queries(self) -> pd.DataFrame:
+        return pd.DataFrame({"id": self._solution.query_ids, "usage": self._solution.usages, "relevant": self._landmarks})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return _counts(self._solution)
+
+    def judge(self, chain: Chain) -> JudgedPredictions:
+        config = self._config
+        artefact = predictions_artefact(config, chain, config.run.folder / "ablate" / "recognition" / chain_names(chain)[-1])
+        if not artefact.is_complete():
+            make_predictions(config, chain, artefact, self._test_ids)
+        solution, predictions = self._solution, read_predictions(artefact.folder / SUBMISSION, self._test_ids)
+        chosen = predictions.for_ids(solution.query_ids)
+        correct = correct_predictions(chosen.landmark_ids, chosen.confidences, solution.landmarks, solution.starts)
+        return JudgedPredictions({}, correct.astype(np.float64), recognition_numbers(predictions, solution), chosen.confidences)
+
+    def per_query(self, name: str, judged: Judged) -> dict[str, np.ndarray]:
+        return {name: judged.decisive}
+
+    def true_images(self, query: str) -> set[str]:
+        return set()  # it is landmarks that are to be found
+
+    def subjects(self) -> list[str]:
+        """The landmarks of a query; every distractor is a subject of its own."""
+        return [" ".join(shown) or f"distractor {id}" for id, shown in zip(self._solution.query_ids, _shown(self._solution), strict=True)]
+
+    def public(self) -> np.ndarray:
+        return self._solution.usages == "Public"
+
+    def means(self, judged: Judged, among: np.ndarray) -> dict[str, float | None]:
+        """GAP of the private and of the public ones among these queries."""
+        usages = {f"gap_{usage.lower()}": self._solution.usages == usage for usage in ("Private", "Public")}
+        return {name: self.score(judged, among & chosen) for name, chosen in usages.items()}
+
+    def score(self, judged: Judged, among: np.ndarray) -> float | None:
+        return _percent(float(self._gap(judged, among, np.ones((1, int(among.sum()))))[0]))
+
+    def changes(self, pairs: Sequence[tuple[Judged, Judged]], among: np.ndarray, samples: int, seed: int) -> np.ndarray:
+        """GAP is computed anew for the queries of every draw."""
+
+        def change(counts: np.ndarray) -> np.ndarray:
+            gaps = {id(judged): self._gap(judged, among, counts) for pair in pairs for judged in pair}
+            return 100 * np.stack([gaps[id(judged)] - gaps[id(reference)] for judged, reference in pairs], axis=1)
+
+        count = int(among.sum())
+        return np.vstack([change(np.ones((1, count))), statistic_interval(change, (count, len(pairs)), samples, seed)])
+
+    def _gap(self, judged: Judged, among: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        assert isinstance(judged, JudgedPredictions)
+        right = judged.decisive[among] > 0
+        return resampled_precisions(right, judged.confidences[among], self._landmarks[among] > 0, counts)
 
 
 class Recognition(Protocol):
-    """Its numbers are not means over queries, so that it has no judge."""
+    """Its numbers are not means over queries, and of the lists of index images none is scored."""
 
     stages = ("recognize",)
     reads_train = True
-    has_judge = False
+    judges_lists = False
     results_folder = "recognition"
+    solution = ("recognition_solution*.csv", "recognize.solution")
 
-    def judge(self, config: Config) -> None:
-        raise UserError(
-            "ablations compare scores query by query, and the protocol recognition has none",
-            where="evaluate.protocol",
-            next=next_command("recognize") + "  (with one chain, then the other: their GAP is in the ledger)",
-        )
+    def judge(self, config: Config) -> RecognitionJudge | None:
+        tables = read_tables(config.tables_folder, config.dataset.train_table)
+        path = find_solution(tables.folder, config.recognize.solution, "recognition", "recognize.solution")
+        return None if path is None else RecognitionJudge(config, tables.test_ids, path)
 
     def score(self, config: Config) -> Scores | None:
         """The predictions that `recognize` made, as they would be submitted; the chain is the one whose vectors they were searched in."""
@@ -79,7 +136,7 @@ class Recognition(Protocol):
             return None
         folder = config.run.folder / "recognition"
         manifest = read_recognition_manifest(config)
-        predictions = read_predictions(folder / "submission.csv", tables.test_ids)
+        predictions = read_predictions(folder / SUBMISSION, tables.test_ids)
         solution = read_recognition_solution(path, tables.test_ids)
         chain = chain_names(config.rerank)[-1]
         require_answerable(solution, path)
@@ -159,12 +216,17 @@ def _words(settings: RecognizeSettings) -> dict[str, str]:
     return words
 
 
+def _shown(solution: RecognitionSolution) -> list[list[str]]:
+    """The landmarks of each query, in words."""
+    return [list(map(str, solution.landmarks[start:end])) for start, end in zip(solution.starts, solution.starts[1:])]
+
+
 def _table(predictions: Predictions, solution: RecognitionSolution) -> pd.DataFrame:
     """A row a query, the surest first: id, usage, landmarks, predicted, confidence, correct; the last three empty without a prediction."""
     chosen = predictions.for_ids(solution.query_ids)
     some = chosen.confidences > -np.inf
     correct = correct_predictions(chosen.landmark_ids, chosen.confidences, solution.landmarks, solution.starts)
-    shown = [" ".join(map(str, solution.landmarks[start:end])) for start, end in zip(solution.starts, solution.starts[1:])]
+    shown = [" ".join(landmarks) for landmarks in _shown(solution)]
     columns = {"id": solution.query_ids, "usage": solution.usages, "landmarks": shown}
     columns |= {
         "predicted": np.where(some, chosen.landmark_ids.astype(object), ""),

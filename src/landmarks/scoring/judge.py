@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,8 @@ import pandas as pd
 
 from landmarks.config import Chain
 from landmarks.errors import UserError
+from landmarks.metrics.bootstrap import mean_interval
+from landmarks.scoring.evaluation import in_percent, mean
 from landmarks.store.artefact import fingerprint_of_file
 
 
@@ -73,6 +76,25 @@ class Judge(ABC):
     def true_images(self, query: str) -> set[str]:
         """The index ids that are to be found."""
 
+    def means(self, judged: Judged, among: np.ndarray) -> dict[str, float | None]:
+        """The measures over the queries `among`, (n_query,) bool, in percent; None where none of them has a part in it."""
+        return {name: _mean_of(values[among]) for name, values in judged.measures.items()}
+
+    def score(self, judged: Judged, among: np.ndarray) -> float | None:
+        """What chains are compared by, over the queries `among`, in percent."""
+        return _mean_of(judged.decisive[among])
+
+    def changes(self, pairs: Sequence[tuple[Judged, Judged]], among: np.ndarray, samples: int, seed: int) -> np.ndarray:
+        """(3, pairs) float64, percentage points: the change of the score from the second of each pair to the first, over the queries
+        `among`, and its 95 % interval by the paired bootstrap over them.
+        """
+        changes = np.zeros((int(among.sum()), len(pairs)))
+        for column, (judged, reference) in enumerate(pairs):
+            changes[:, column] = judged.decisive[among] - reference.decisive[among]
+        points = 100 * changes
+        means = points.mean(axis=0) if len(points) else np.full(len(pairs), np.nan)
+        return np.vstack([means, mean_interval(points, samples, seed)])
+
     @abstractmethod
     def subjects(self) -> list[str]:
         """(n_query,) a word for what each query shows, the same for queries of one landmark or place."""
@@ -100,6 +122,11 @@ class Judge(ABC):
     def more_results(self, per_query: pd.DataFrame, names: list[str]) -> dict[str, Any]:
         """What metrics.json says beyond the numbers of the chains `names`."""
         return {}
+
+
+def _mean_of(shares: np.ndarray) -> float | None:
+    """In percent, of those that are there."""
+    return mean(in_percent(shares[~np.isnan(shares)]))
 
 
 def require_scored(judge: Judge, folder: Path) -> None:

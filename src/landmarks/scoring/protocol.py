@@ -23,24 +23,26 @@ class Protocol:
 
     stages          what `run` does once the chain is there
     reads_train     whether queries are compared with training images, even where the chain does not
-    has_judge       whether it scores query by query, so that chains can be compared; else `score` is its own
+    judges_lists    whether what its judge looks at are the lists of index images; else `score` is its own, and no report shows verdicts
     results_folder  below the run folder, for metrics.json and its tables
+    solution        the file that a dataset may lack, and the setting that names another
     """
 
     stages: ClassVar[tuple[str, ...]] = ("submit", "evaluate", "report")
     reads_train: ClassVar[bool] = False
-    has_judge: ClassVar[bool] = True
+    judges_lists: ClassVar[bool] = True
     results_folder: ClassVar[str] = ""
+    solution: ClassVar[tuple[str, str]] = ("retrieval_solution*.csv", "dataset.solution")
 
     def judge(self, config: Config) -> Judge | None:
-        """The dataset's ground truth; None where it has none. Raises UserError where the protocol has no judge."""
+        """The dataset's ground truth; None where it has none."""
         raise NotImplementedError(f"{type(self).__name__}.judge")
 
     def score(self, config: Config) -> Scores | None:
         """Every prefix of the run's chain; None where there is no ground truth. Raises UserError for a ranking that is missing."""
         judge = self.judge(config)
         if judge is None:
-            say(f"evaluate: no retrieval_solution*.csv in {config.tables_folder}, so there is nothing to score against")
+            say(f"evaluate: no {self.solution[0]} in {config.tables_folder}, so there is nothing to score against")
             return None
         return score_prefixes(config, judge, self.chains)
 

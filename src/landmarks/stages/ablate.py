@@ -60,7 +60,7 @@ def ablate(config: Config) -> Path:
     _make(config, list(dict.fromkeys(chains)))
 
     scored = cache(lambda chain: score_chain(config, chain, judge, protocol.chains(chain)))
-    frame = compare(rows, scored, np.ones(len(judge.queries), bool), config.ablate)
+    frame = compare(rows, scored, judge, np.ones(len(judge.queries), bool), config.ablate)
     folder, headings = config.run.folder / "ablate", list(judge.headings.values())
     text, cells = _about(config.ablate, judge), comparison_cells(frame, judge.headings)
     say("\n" + text)
@@ -84,10 +84,11 @@ def ablate(config: Config) -> Path:
 def _judge(config: Config, protocol: Protocol) -> Judge:
     judge = protocol.judge(config)
     if judge is None:
+        file, key = protocol.solution
         raise UserError(
-            "no retrieval_solution*.csv: an ablation compares scores, and there is nothing to score against",
+            f"no {file}: an ablation compares scores, and there is nothing to score against",
             where=config.tables_folder,
-            next="add the solution (id,images,Usage) to the dataset, or name it: dataset.solution=FILE",
+            next=f"add the solution to the dataset, or name it: {key}=FILE",
         )
     return judge
 
@@ -113,9 +114,9 @@ def _sweep(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """The table of all combinations, the best one's row among the comparisons, and the Markdown; prints them too."""
     headings = list(judge.headings.values())
-    frame, best = compare_combinations(chains, swept_keys(settings), scored, choosing)
+    frame, best = compare_combinations(chains, swept_keys(settings), scored, judge, choosing)
     row = Comparison(SWEEP, f"best of {len(chains)}", best, chain, "all steps")
-    outcome = compare([row], scored, ~choosing, settings)
+    outcome = compare([row], scored, judge, ~choosing, settings)
     where = "the Public ones" if settings.choose_on == "public" else f"those of half the landmarks, seed {settings.seed}"
     about = (
         f"Sweep: the best of {len(chains)} combinations, chosen on {choosing.sum()} queries ({where}) and compared with the chain "

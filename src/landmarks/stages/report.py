@@ -48,7 +48,7 @@ def report(config: Config) -> Path:
     chains = protocol.chains(config.rerank)
     chain = chains[0] if len(chains) == 1 else chains[SHOWN_OF_SEVERAL]
     manifests = read_chain_manifests(config, chain)
-    judge = protocol.judge(config) if protocol.has_judge else None
+    judge = protocol.judge(config) if protocol.judges_lists else None
     made = list(manifests)
     shown = {names[0]: made[0], names[-1]: made[-1]}
     truth = {} if judge is None else judge.truth()
