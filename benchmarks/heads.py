@@ -96,7 +96,7 @@ def read(dataset: Path, descriptors: Path | None) -> Data:
         known = read_csv(dataset / "recognition_solution.csv", ["id", "landmarks"]).to_pandas().set_index("id")["landmarks"]
         names = [str(landmark) for landmark in np.unique(table.landmark_ids)]
         landmark = np.array([names.index(known[id]) if known.get(id, "") in names else -1 for id in solution["id"]])
-    parts = [part.astype(np.float32) for part in (train, vectors["index"].matrix, queries)]
+    parts = [part.astype(np.float32) for part in (train, np.asarray(vectors["index"].matrix), queries)]
     train, index, queries = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts)
     return Data(train, labels, index, queries, relevant, landmark)
 

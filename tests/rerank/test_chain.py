@@ -5,6 +5,7 @@ import pytest
 
 from landmarks.config import Step, chain_names, load_config
 from landmarks.errors import UserError
+from landmarks.ops.rows import LazyRows
 from landmarks.ranking import Space
 from landmarks.rerank import chain as module
 from landmarks.rerank.chain import await_chain, make_chain, open_context, require_disk, space_after
@@ -260,3 +261,20 @@ def test_the_other_processes_of_a_run_wait_for_its_first_one_and_make_nothing(se
     assert made == [folder] and len(applied()) == 2
     assert await_chain(config, (Stretch(), Turn())) == folder and len(made) == 1
     assert await_chain(config, ()).name == "knn"
+
+
+CLASSIFY = "{step: classify, epochs: 1, hidden: 8, dimensions: 4}"
+
+
+def test_descriptors_that_are_read_in_blocks_give_the_same_rankings(searched, monkeypatch):
+    steps = f"rerank=[{{step: discriminate}}, {{step: add_labels, neighbours: 3}}, {CLASSIFY}]"
+    made = {}
+    for name, limit in (("whole", 1 << 28), ("blocks", 0)):
+        monkeypatch.setattr("landmarks.rerank.context.MAPPED", limit)
+        settings = searched(steps, f"run.folder={searched().run.folder.parent / name}")
+        search(settings)
+        opened = open_context(settings)
+        assert isinstance(opened.descriptors("train"), LazyRows if limit == 0 else np.ndarray)
+        made[name] = read_ranking(make_chain(settings, settings.rerank, lambda opened=opened: opened))
+    np.testing.assert_array_equal(made["whole"].indices, made["blocks"].indices)
+    np.testing.assert_array_equal(made["whole"].scores, made["blocks"].scores)

@@ -61,10 +61,11 @@ def test_whitening_is_learned_on_train_or_on_index(run):
     on_train, on_index = (source(run, "whiten.dimensions=3", f"whiten.learned_on={split}") for split in ("train", "index"))
     assert on_train.vectors("test").matrix.shape == (5, 3)
     assert not np.allclose(on_train.vectors("test").matrix, on_index.vectors("test").matrix, atol=1e-3)
-    centred = on_index.unwhitened("index").matrix - on_index.unwhitened("index").matrix.mean(axis=0)
+    centred = np.asarray(on_index.unwhitened("index").matrix)
+    centred = centred - centred.mean(axis=0)
     axes = np.linalg.svd(centred.astype(np.float64))[2][:3]  # of the index, the largest variance first
     expected = unit((centred @ axes.T) / (centred @ axes.T).std(axis=0))
-    found = on_index.vectors("index").matrix
+    found = np.asarray(on_index.vectors("index").matrix)
     np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-3)
 
 

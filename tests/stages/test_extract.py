@@ -59,7 +59,7 @@ def shards(folder: Path) -> dict[str, bytes]:
 
 
 def index_matrix(folders):
-    return read_descriptors(folders[1]).matrix.astype(np.float64)
+    return np.asarray(read_descriptors(folders[1]).matrix, np.float64)
 
 
 def assert_nearly_equal(one, other):
@@ -75,7 +75,7 @@ def test_every_split_is_described_in_order(overrides, tmp_path, capsys):
         descriptors, manifest = read_descriptors(folder), read_manifest(folder)
         assert descriptors.ids.tolist() == IDS[folder.name]
         assert descriptors.matrix.dtype == np.float16 and descriptors.matrix.shape == (len(IDS[folder.name]), 16)
-        np.testing.assert_allclose(np.linalg.norm(descriptors.matrix.astype(float), axis=1), 1, atol=1e-3)
+        np.testing.assert_allclose(np.linalg.norm(np.asarray(descriptors.matrix, float), axis=1), 1, atol=1e-3)
         assert manifest["images"] == len(descriptors.ids) and manifest["dimensions"] == 16 and manifest["skipped"] == {}
         assert manifest["settings"] == {
             "longest_side": 96,
@@ -142,7 +142,7 @@ def test_damaged_and_missing_pictures_can_be_skipped(overrides, tmp_path, capsys
     folder = run(overrides, "extract.on_error=skip", "extract.workers=1", f"run.folder={tmp_path / 'skipping'}")[1]
     found = read_descriptors(folder)
     assert found.ids.tolist() == [id for id in IDS["index"][:8] if id != "b005"]
-    assert_nearly_equal(found.matrix.astype(float), whole.for_ids(found.ids).matrix.astype(float))
+    assert_nearly_equal(np.asarray(found.matrix, float), np.asarray(whole.for_ids(found.ids).matrix, float))
     skipped = read_manifest(folder)["skipped"]
     assert list(skipped) == ["b005", *IDS["index"][8:]] and "truncated" in skipped["b005"]
     assert list(json.loads((folder / "00001.skipped.json").read_text())) == ["b005"]

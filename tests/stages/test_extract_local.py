@@ -111,7 +111,7 @@ def test_descriptors_are_those_of_a_run_without_local_features(overrides, tmp_pa
     shutil.rmtree(tmp_path / "run" / "descriptors")
     extract(load_config(None, overrides))
     alone = read_descriptors(tmp_path / "run" / "descriptors" / "tiny" / "index")
-    np.testing.assert_allclose(with_local.matrix.astype(float), alone.matrix.astype(float), atol=1e-3)
+    np.testing.assert_allclose(np.asarray(with_local.matrix, float), np.asarray(alone.matrix, float), atol=1e-3)
 
 
 def test_local_features_join_descriptors_that_are_there(overrides, tmp_path, capsys):
@@ -252,7 +252,7 @@ def test_two_processes_share_the_work_and_make_the_same(overrides, tmp_path):
     for split in SPLITS:
         alone, together = (read_descriptors(tmp_path / run / "descriptors" / "tiny" / split) for run in ("run", "shared"))
         assert together.ids.tolist() == IDS[split]
-        np.testing.assert_allclose(together.matrix.astype(float), alone.matrix.astype(float), atol=1e-3)
+        np.testing.assert_allclose(np.asarray(together.matrix, float), np.asarray(alone.matrix, float), atol=1e-3)
     alone, together = store(tmp_path, "index"), store(tmp_path, "index", run="shared")
     assert together.ids.tolist() == IDS["index"] and len(list(together.folder.glob("*.offsets.npy"))) == 3
     assert_same_features(together.for_ids(together.ids), alone.for_ids(together.ids))

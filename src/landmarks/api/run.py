@@ -114,7 +114,7 @@ class Run:
             parts.append(describe_pictures(pictures, model, settings.scales, self._processor, settings.batch_size))
         kept = [part.astype(np.float16) for part in parts]  # as precise as extracted ones are
         matrix = ensemble(kept, [model.weight for model in self.config.models.values()])
-        return self._source.as_searched(matrix) if whitened else matrix
+        return np.asarray(self._source.as_searched(matrix)) if whitened else matrix
 
     def search(self, images: AnyImage | Iterable[AnyImage], neighbours: int = 10) -> Ranking:
         """The index images nearest to pictures, before any re-ranking; the queries are called "0", "1", ..."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from landmarks.ops.vectors import BLOCK, Whitening
+from landmarks.ops.rows import BLOCK, Rows
+from landmarks.ops.vectors import Whitening
 
 PRIOR_LANDMARKS = 16  # measured from 17 to 305 landmarks (EXPERIMENTS.md)
 
 
-def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, within: float | None = None) -> Whitening:
+def learn_discriminant(matrix: Rows, labels: np.ndarray, dimensions: int, within: float | None = None) -> Whitening:
     """The projection of a linear discriminant analysis that generalises to unseen landmarks: x -> L2((x - mean) @ projection).
 
     matrix      (n, d) unit rows of the training images; labels (n,) int64, 0, 1, ...
@@ -51,7 +52,7 @@ def learn_discriminant(matrix: np.ndarray, labels: np.ndarray, dimensions: int, 
     return Whitening(mean.astype(np.float32), projection.astype(np.float32))
 
 
-def learn_shrunk_whitening(matrix: np.ndarray) -> Whitening:
+def learn_shrunk_whitening(matrix: Rows) -> Whitening:
     """Whitening with all dimensions kept and the covariance of the images (n, d) shrunk by `auto_shrinkage`.
 
     Axes along which a few images happen not to differ are not amplified. Raises ValueError for fewer than two images.
@@ -82,7 +83,7 @@ def auto_shrinkage(fourth_moment: float, covariance: np.ndarray, rows: int) -> f
     return min(1.0, 2 * np.sqrt(max(noise, 0.0) / apart)) if apart > 0 else 1.0
 
 
-def _mean(matrix: np.ndarray) -> np.ndarray:
+def _mean(matrix: Rows) -> np.ndarray:
     if len(matrix) < 2:
         raise ValueError(f"a projection is learned from two images or more, not {len(matrix)}")
     mean = np.zeros(matrix.shape[1])
@@ -96,7 +97,7 @@ def _whitener(covariance: np.ndarray) -> np.ndarray:
     return axes / np.sqrt(np.maximum(values, 1e-7 * values[-1]))
 
 
-def _fourth_moment(matrix: np.ndarray, mean: np.ndarray, landmarks: tuple[np.ndarray, np.ndarray] | None = None) -> float:
+def _fourth_moment(matrix: Rows, mean: np.ndarray, landmarks: tuple[np.ndarray, np.ndarray] | None = None) -> float:
     """Mean of |x|^4, x the image's descriptor less the mean; less its landmark's centre too, given (labels (n,), centres)."""
     total = 0.0
     for start in range(0, len(matrix), BLOCK):

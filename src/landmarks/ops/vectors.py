@@ -9,8 +9,8 @@ import numba
 import numpy as np
 
 from landmarks.ops.half import float32_value, kernel_rows, native, to_float16, to_float32
+from landmarks.ops.rows import BLOCK, LazyRows, Rows
 
-BLOCK = 65536  # rows converted to float32 at a time, so that no second copy of a float16 matrix is in memory
 CACHE_ROWS = 4096  # rows at a time where intermediate results should stay in the processor's cache
 _UNSEEN = 2.0**-22  # a mean squared distance from the mean, of unit vectors: the rounding of float16 alone makes a third of it
 # bytes of a float -> (type of its bits, the bits of infinity)
@@ -29,7 +29,7 @@ def l2_normalise(matrix: np.ndarray) -> np.ndarray:
     return result
 
 
-def unusable_rows(matrix: np.ndarray) -> np.ndarray:
+def unusable_rows(matrix: Rows) -> np.ndarray:
     """(n,) bool: which rows of a floating-point matrix (n, dimensions) hold NaN or infinity, or are zero throughout."""
     bad = np.empty(len(matrix), bool)
     for start in range(0, len(matrix), CACHE_ROWS):
@@ -43,17 +43,19 @@ def unusable_rows(matrix: np.ndarray) -> np.ndarray:
     return bad
 
 
-def are_alike(matrix: np.ndarray) -> bool:
+def are_alike(matrix: Rows) -> bool:
     """Whether rows (n, d) of length one, two or more, differ by no more than float16 can hold: a search of them finds nothing."""
     if len(matrix) < 2:
         return False
-    total, squares = np.zeros(matrix.shape[1]), 0.0
+    total, squares, apart = np.zeros(matrix.shape[1]), 0.0, 0.0
     for start in range(0, len(matrix), CACHE_ROWS):
         block = matrix[start : start + CACHE_ROWS].astype(np.float64)
         total += block.sum(axis=0)
         squares += float((block * block).sum())
-    mean = total / len(matrix)
-    return squares / len(matrix) - float(mean @ mean) < _UNSEEN
+        apart = squares - float(total @ total) / (start + len(block))  # summed squared distance from the mean: it only grows
+        if apart >= _UNSEEN * len(matrix):
+            return False
+    return apart < _UNSEEN * len(matrix)
 
 
 def _write_rows(matrix: np.ndarray, length: float, out: np.ndarray, column: int) -> None:
@@ -100,6 +102,12 @@ def ensemble(matrices: Sequence[np.ndarray], weights: Sequence[float]) -> np.nda
     return combined
 
 
+def ensembled_rows(matrices: Sequence[Rows], weights: Sequence[float]) -> LazyRows:
+    """As `ensemble`, when rows are asked for."""
+    shape = len(matrices[0]), sum(matrix.shape[1] for matrix in matrices)
+    return LazyRows(shape, np.dtype(np.float32), lambda rows: ensemble([matrix[rows] for matrix in matrices], weights))
+
+
 def join_rows(parts: Sequence[np.ndarray], out: np.ndarray) -> None:
     """Write the parts (n, d of that part), float16 or float32, side by side as unit rows into `out` (n, sum of d) float16."""
     for start in range(0, len(out), CACHE_ROWS):
@@ -119,7 +127,7 @@ class Whitening:
     mean: np.ndarray
     projection: np.ndarray
 
-    def __call__(self, matrix: np.ndarray) -> np.ndarray:
+    def __call__(self, matrix: Rows) -> np.ndarray:
         """Whiten rows (n, dimensions) -> (n, kept) float32, L2-normalised."""
         whitened = np.empty((len(matrix), self.projection.shape[1]), np.float32)
         for start in range(0, len(matrix), BLOCK):
@@ -128,7 +136,12 @@ class Whitening:
         return whitened
 
 
-def learn_whitening(matrix: np.ndarray, dimensions: int) -> Whitening:
+def whitened_rows(matrix: Rows, whitening: Whitening) -> LazyRows:
+    """`whitening(matrix)`, when rows are asked for."""
+    return LazyRows((len(matrix), whitening.projection.shape[1]), np.dtype(np.float32), lambda rows: whitening(matrix[rows]))
+
+
+def learn_whitening(matrix: Rows, dimensions: int) -> Whitening:
     """PCA whitening: project on the `dimensions` principal axes, each divided by its standard deviation.
 
     matrix  (n, d) of the training images; at most min(d, n - 1) axes have any variance, and no more are kept.

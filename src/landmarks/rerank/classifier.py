@@ -8,7 +8,8 @@ import numpy as np
 
 from landmarks.models.descriptor_head import DescriptorHead, apply_head, create_head, train_head
 from landmarks.ops.label_spread import LabelDistributions, class_axes, sketch_labels
-from landmarks.ops.vectors import BLOCK, join_rows
+from landmarks.ops.rows import BLOCK, Rows
+from landmarks.ops.vectors import join_rows
 from landmarks.ranking import Space
 from landmarks.store.tables import SPLITS
 
@@ -26,14 +27,14 @@ def space_with_classifier(space: Space, context: Context, settings: Classify, we
     train, device = context.descriptors("train"), "auto" if context.use_gpu else "cpu"
     sizes = settings.hidden, settings.dimensions, context.classes
     head = create_head(train.shape[1], *sizes, settings.margin, settings.scale, device)
-    train_head(head, train, context.labels, epochs=settings.epochs, mixup=settings.mixup)
+    train_head(head, np.asarray(train), context.labels, epochs=settings.epochs, mixup=settings.mixup)
     axes = class_axes(context.classes, settings.label_dimensions)
     parts = {split: _joined(space.vectors(split), context.descriptors(split), head, axes, weights, settings.kept) for split in SPLITS}
     return Space.from_splits(parts)
 
 
 def _joined(
-    vectors: np.ndarray, descriptors: np.ndarray, head: DescriptorHead, axes: np.ndarray, weights: tuple[float, float], kept: int
+    vectors: np.ndarray, descriptors: Rows, head: DescriptorHead, axes: np.ndarray, weights: tuple[float, float], kept: int
 ) -> np.ndarray:
     dimensions = head.classifier.weight.shape[1]
     result = np.empty((len(vectors), vectors.shape[1] + dimensions + axes.shape[1]), np.float16)

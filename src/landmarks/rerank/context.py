@@ -10,10 +10,12 @@ import numpy as np
 
 from landmarks.config.chain import Chain
 from landmarks.errors import UserError
+from landmarks.ops.rows import Rows
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.ranking import Ranking, Space
 from landmarks.search.spaces import nearest, search
 
+MAPPED = 1 << 28  # numbers of a split's descriptors that are kept in memory: 1 GB
 _NUMBERS = 1 << 25  # of the vectors that queries are compared with at a time: 0.1 GB
 
 
@@ -34,7 +36,7 @@ class Context:
         self,
         base: Space,
         landmark_ids: np.ndarray,
-        read_descriptors: Callable[[str], np.ndarray],
+        read_descriptors: Callable[[str], Rows],
         use_gpu: bool = False,
         count_inliers: Callable[[str, str, np.ndarray, np.ndarray], np.ndarray] | None = None,
         junk: Callable[[str], list[np.ndarray]] | None = None,
@@ -46,7 +48,7 @@ class Context:
         self.chain: Chain = ()
         self.attachments: dict[str, str] = {}
         self._votes: WeakKeyDictionary[Space, dict[tuple[str, int], Votes]] = WeakKeyDictionary()  # an ablation goes through many spaces
-        self._descriptors: dict[str, np.ndarray] = {}
+        self._descriptors: dict[str, Rows] = {}
 
     def after(self, chain: Chain) -> Context:
         """The same context for the step that follows `chain`: its `chain` is the steps so far, its `attachments` are empty."""
@@ -72,10 +74,14 @@ class Context:
         """The vectors that the ranking was searched with."""
         return self.base if ranking.space is None else ranking.space
 
-    def descriptors(self, split: str) -> np.ndarray:
-        """The split's descriptors (n, d) float32 as they were before whitening: "test", "index" or "train"."""
+    def descriptors(self, split: str) -> Rows:
+        """The split's descriptors (n, d) float32 as they were before whitening: "test", "index" or "train".
+
+        Of a large split rows are computed when they are asked for; they are to be asked for in blocks.
+        """
         if split not in self._descriptors:
-            self._descriptors[split] = self._read_descriptors(split)
+            matrix = self._read_descriptors(split)
+            self._descriptors[split] = matrix if matrix.size > MAPPED else np.asarray(matrix)
         return self._descriptors[split]
 
     def nearest(self, space: Space, of: str, among: str, neighbours: int) -> tuple[np.ndarray, np.ndarray]:

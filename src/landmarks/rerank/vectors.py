@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landmarks.ops.label_spread import LabelDistributions, joint_neighbours, sketch_labels, spread_labels
-from landmarks.ops.vectors import BLOCK, CACHE_ROWS, Whitening, join_rows
+from landmarks.ops.rows import BLOCK, Rows
+from landmarks.ops.vectors import CACHE_ROWS, Whitening, join_rows
 from landmarks.ranking import Space
 from landmarks.store.tables import SPLITS
 
@@ -46,7 +47,7 @@ def _joint_neighbours(space: Space, context: Context, split: str, settings: AddL
     return joint_neighbours(train, index, settings.neighbours, settings.power)
 
 
-def _side_by_side(descriptors: np.ndarray, projections: Sequence[Whitening]) -> np.ndarray:
+def _side_by_side(descriptors: Rows, projections: Sequence[Whitening]) -> np.ndarray:
     vectors = np.empty((len(descriptors), sum(one.projection.shape[1] for one in projections)), np.float16)
     for start in range(0, len(descriptors), BLOCK):
         part = slice(start, start + BLOCK)

@@ -10,7 +10,8 @@ import numpy as np
 
 from landmarks.config import Config
 from landmarks.errors import UserError
-from landmarks.ops.vectors import Whitening, are_alike, ensemble, learn_whitening
+from landmarks.ops.rows import Rows
+from landmarks.ops.vectors import Whitening, are_alike, ensembled_rows, learn_whitening, whitened_rows
 from landmarks.search.origins import Origins
 from landmarks.store.descriptors import Descriptors, check_descriptors, read_descriptors, read_user_descriptors
 from landmarks.store.files import read_array
@@ -38,7 +39,10 @@ class DescriptorSource:
         return self.origins.inputs(*splits)
 
     def vectors(self, split: str) -> Descriptors:
-        """(n, dimensions) float32, L2-normalised and whitened, of the images that every model has described; without distractors."""
+        """(n, dimensions) float32, L2-normalised and whitened, of the images that every model has described; without distractors.
+
+        Rows are computed when they are asked for.
+        """
         raw = self._raw(split)
         if self._whitening is not None and len(self._whitening.mean) != raw.matrix.shape[1]:
             raise UserError(
@@ -49,9 +53,9 @@ class DescriptorSource:
             )
         return Descriptors(raw.ids, self.as_searched(raw.matrix))
 
-    def as_searched(self, matrix: np.ndarray) -> np.ndarray:
+    def as_searched(self, matrix: Rows) -> Rows:
         """Ensembled descriptors (n, d) as they are searched: whitened where the run whitens, (n, dimensions) float32."""
-        return matrix if self._whitening is None else self._whitening(matrix)
+        return matrix if self._whitening is None else whitened_rows(matrix, self._whitening)
 
     def distractor_vectors(self) -> Iterator[np.ndarray]:
         """As `vectors`, of the distractors in blocks (at most 65536, dimensions) float32; no block where there are none.
@@ -69,10 +73,13 @@ class DescriptorSource:
                 next="extract the distractors with the same models",
             )
         for block in self.distractors.blocks():
-            yield self.as_searched(block)
+            yield np.asarray(self.as_searched(block))
 
     def unwhitened(self, split: str) -> Descriptors:
-        """(n, dimensions) float32, L2-normalised: the vectors before whitening, in index with those of the distractors."""
+        """(n, dimensions) float32, L2-normalised: the vectors before whitening, in index with those of the distractors.
+
+        Rows are computed when they are asked for.
+        """
         own = self._raw(split)
         if split != "index" or self.distractors is None:
             return own
@@ -93,10 +100,10 @@ class DescriptorSource:
         refuse_alike(learned, f"whitening is learned on {learned_on}, whose", self._tables.folder)
         return learn_whitening(learned, self._whiten.dimensions)
 
-    def _read_other_train(self) -> np.ndarray:
+    def _read_other_train(self) -> Rows:
         if not self._weights:
-            array = read_array(self.origins.other_train[0])
-            return ensemble([check_descriptors(None, array, self.origins.other_train[0])], [1.0])
+            array = read_array(self.origins.other_train[0], mapped=True)
+            return ensembled_rows([check_descriptors(None, array, self.origins.other_train[0])], [1.0])
         parts = [read_descriptors(folder) for folder in self.origins.other_train]
         return self._ensembled(parts[0].ids, parts).matrix
 
@@ -115,10 +122,10 @@ class DescriptorSource:
         """One part per model; an image that one model skipped has no ensembled descriptor."""
         for part in parts:
             ids = part.for_ids(ids).ids
-        return Descriptors(ids, ensemble([part.for_ids(ids).matrix for part in parts], list(self._weights.values()) or [1.0]))
+        return Descriptors(ids, ensembled_rows([part.for_ids(ids).matrix for part in parts], list(self._weights.values()) or [1.0]))
 
 
-def refuse_alike(matrix: np.ndarray, whose: str, where: Path) -> None:
+def refuse_alike(matrix: Rows, whose: str, where: Path) -> None:
     """Raise UserError for vectors (n, d) of length one that are all the same: every list would be in the order of the table."""
     if are_alike(matrix):
         raise UserError(

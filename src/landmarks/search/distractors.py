@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from landmarks.errors import UserError
-from landmarks.ops.vectors import BLOCK, ensemble
+from landmarks.ops.rows import BLOCK
+from landmarks.ops.vectors import ensemble
 from landmarks.store.artefact import fingerprint_of_file, read_manifest
 from landmarks.store.descriptors import check_descriptors
 from landmarks.store.files import read_array

@@ -98,7 +98,7 @@ def _same_label_pairs(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ids (n,) of the described training images, their labels (n,), pairs (p, 2) int32 of an image and a neighbour of its label."""
     descriptors = source.vectors("train")
-    ids, matrix = descriptors.ids, descriptors.matrix
+    ids, matrix = descriptors.ids, np.asarray(descriptors.matrix)
     labels = train.landmark_ids[require_positions(ids, train.ids, "the train table", next_command("extract"))]
     paths = [_block_path(artefact, number) for number in range(-(-len(ids) // BLOCK))]
     complete = artefact.is_complete()

@@ -97,7 +97,8 @@ def _train_table(settings: OverlapSettings, tables: Tables, described: bool) -> 
 def _near_duplicates(config: Config, split: str, evaluated: Descriptors, train: Descriptors) -> pd.DataFrame:
     """split, id, train_id, cosine, inliers of every pair, in the order of the split and most alike first."""
     use_gpu = search_on_gpu(config.run.device)[0]
-    near, cosines = search(evaluated.matrix, train.matrix, config.overlap.neighbours, f"search {split} in train", use_gpu)
+    queries, trained = np.asarray(evaluated.matrix), np.asarray(train.matrix)
+    near, cosines = search(queries, trained, config.overlap.neighbours, f"search {split} in train", use_gpu)
     images, places = np.nonzero(cosines >= config.overlap.similarity)
     rows = near[images, places]
     columns = {"split": split, "id": evaluated.ids[images], "train_id": train.ids[rows], "cosine": cosines[images, places].round(4)}

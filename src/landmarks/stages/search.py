@@ -15,7 +15,7 @@ from landmarks.config import Config
 from landmarks.device import choose_device
 from landmarks.errors import UserError
 from landmarks.ops.knn import compressed_knn, recall
-from landmarks.ops.vectors import BLOCK
+from landmarks.ops.rows import BLOCK, row_blocks
 from landmarks.processes import Processes, all_processes
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
@@ -88,7 +88,7 @@ def _write_space(tables: Tables, source: DescriptorSource, artefacts: dict[str, 
 
 def _write_vectors(artefact: Artefact, vectors: Descriptors, source: DescriptorSource | None) -> None:
     """Write ids.csv and vectors.npy; with those of the distractors of `source` behind them."""
-    ids, blocks = vectors.ids, iter([vectors.matrix])
+    ids, blocks = vectors.ids, row_blocks(vectors.matrix)
     if source is not None and source.distractors is not None:
         others = source.distractors.ids
         ids = _together(ids, others)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from landmarks.command import next_command
 from landmarks.errors import UserError, shown
+from landmarks.ops.rows import LazyRows, Rows, chosen_rows, stacked_rows
 from landmarks.ops.vectors import unusable_rows
 from landmarks.store.artefact import read_manifest
 from landmarks.store.csv_files import write_csv
@@ -17,20 +19,22 @@ from landmarks.store.files import read_array, write_array, write_json
 from landmarks.store.json_files import read_texts
 from landmarks.store.tables import positions, read_ids
 
+Matrix = TypeVar("Matrix", np.ndarray, LazyRows)
+
 
 @dataclass(frozen=True)
 class Descriptors:
     """ids (n,) strings; matrix (n, dimensions) floating point, one row an id."""
 
     ids: np.ndarray
-    matrix: np.ndarray
+    matrix: Rows
 
     def for_ids(self, ids: np.ndarray) -> Descriptors:
         """The descriptors of `ids`, in that order; ids without one (skipped images) are left out."""
         if len(ids) == len(self.ids) and (ids == self.ids).all():
             return self
         found = positions(ids, self.ids)
-        return Descriptors(ids[found >= 0], self.matrix[found[found >= 0]])
+        return Descriptors(ids[found >= 0], chosen_rows(self.matrix, found[found >= 0]))
 
 
 def shard_path(folder: Path, shard: int) -> Path:
@@ -65,21 +69,21 @@ def seal_shards(folder: Path, ids: np.ndarray) -> dict[str, str]:
 
 
 def read_descriptors(folder: Path) -> Descriptors:
-    """Read a finished folder of shards. Raises UserError where it is not finished."""
+    """A finished folder of shards, mapped from disk. Raises UserError where it is not finished."""
     manifest = read_manifest(folder)
     ids = read_ids(folder / "ids.csv")
-    shards = [read_array(path) for path in sorted(folder.glob("[0-9]*.npy"))]
-    matrix = np.concatenate(shards) if shards else np.zeros((0, manifest.get("dimensions", 0)), np.float16)
+    shards = [read_array(path, mapped=True) for path in sorted(folder.glob("[0-9]*.npy"))]
+    matrix = stacked_rows(shards or [np.zeros((0, manifest.get("dimensions", 0)), np.float16)])
     return Descriptors(ids, check_descriptors(ids, matrix, folder))
 
 
 def read_user_descriptors(folder: Path, split: str, ids: np.ndarray) -> Descriptors:
-    """<folder>/<split>.npy, rows in the order of `ids`. Raises UserError where rows and ids disagree."""
+    """<folder>/<split>.npy, mapped from disk, rows in the order of `ids`. Raises UserError where rows and ids disagree."""
     path = folder / f"{split}.npy"
-    return Descriptors(ids, check_descriptors(ids, read_array(path), path))
+    return Descriptors(ids, check_descriptors(ids, read_array(path, mapped=True), path))
 
 
-def check_descriptors(ids: np.ndarray | None, matrix: np.ndarray, where: Path) -> np.ndarray:
+def check_descriptors(ids: np.ndarray | None, matrix: Matrix, where: Path) -> Matrix:
     """The matrix itself. Raises UserError unless it has one row an id, of finite numbers that are not all zero; ids: None = any rows."""
     if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
         raise UserError(
