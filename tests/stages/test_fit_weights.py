@@ -1,0 +1,65 @@
+import shutil
+
+import pytest
+from toy_training import configure, make_photos
+
+from landmarks.datasets.images import image_path
+from landmarks.errors import UserError
+from landmarks.stages.extract import extract
+from landmarks.stages.fit_weights import fit_weights
+from landmarks.stages.train import train
+
+MODELS = ("a", "b")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """The photos, two of which are also index and query under other names."""
+    folder = make_photos(tmp_path_factory.mktemp("toy"))
+    ids = [line.split(",")[0] for line in (folder / "train.csv").read_text().splitlines()[1:3]]
+    for split, id in zip(("index", "test"), ids, strict=True):
+        path = image_path(folder, split, f"{split}00001")
+        path.parent.mkdir(parents=True)
+        shutil.copyfile(image_path(folder, "train", id), path)
+        (folder / f"{split}.csv").write_text(f"id\n{split}00001\n")
+    return folder
+
+
+def made(dataset, folder, **settings):
+    config = configure(dataset, folder, models=MODELS, epochs=1, **settings)
+    config = config.model_copy(update={"extract": config.extract.model_copy(update={"longest_side": 48, "scales": (1.0,), "workers": 0})})
+    train(config)
+    extract(config)
+    return config
+
+
+def test_the_weights_are_printed_as_they_are_typed(dataset, tmp_path, capsys):
+    config = made(dataset, tmp_path, validation_images=18)
+    fitted = fit_weights(config)
+    printed = capsys.readouterr().out
+    assert "18 held-out images in 30 of train" in printed and len(fitted.alone) == 2
+    assert "models.a.weight=" in printed and "models.b.weight=" in printed and "equal weights" in printed
+
+
+def test_held_out_landmarks_are_searched_among_themselves_and_the_others(dataset, tmp_path, capsys):
+    fit_weights(made(dataset, tmp_path, validation_images=12, validation="landmarks"))
+    assert "16 held-out images in 48 of train" in capsys.readouterr().out
+
+
+def test_models_that_know_all_images_are_refused(dataset, tmp_path):
+    config = made(dataset, tmp_path)
+    with pytest.raises(UserError, match="(?s)no training images are held out.*validation_images=500.*train"):
+        fit_weights(config)
+    asked = config.model_copy(update={"train": config.train.model_copy(update={"validation_images": 18})})
+    with pytest.raises(UserError, match="'a' was trained on 48 images, not without those held out"):
+        fit_weights(asked)
+
+
+def test_one_model_has_no_weight_to_fit(dataset, tmp_path):
+    with pytest.raises(UserError, match="two models"):
+        fit_weights(configure(dataset, tmp_path))
+
+
+def test_few_held_out_images_are_refused(dataset, tmp_path):
+    with pytest.raises(UserError, match="(?s)6 images.*too few.*validation_images=500"):
+        fit_weights(made(dataset, tmp_path, validation_images=6))
