@@ -1,73 +1,135 @@
-"""Whether the step fuse gains what it announces, over worlds of different depth, on descriptors with a ground truth.
+"""Whether the steps fuse and auto gain what they announce, over worlds of different depth, on descriptors with a ground truth.
 
-    python benchmarks/fusion.py DESCRIPTORS                     the grid, on the public queries of 100 landmarks a cell
-    python benchmarks/fusion.py DESCRIPTORS --landmarks 1000    of all of them
-    python benchmarks/fusion.py DESCRIPTORS --usages Public Private --cells 14,0,0.15,1 0,0,0.15,1
+    python benchmarks/fusion.py DESCRIPTORS grid.csv                     the whole grid, on the public queries of 150 landmarks a cell
+    python benchmarks/fusion.py DESCRIPTORS grid.csv --cells 14,0,0.15,1 0,0,0.15,1 --landmarks 1000
 
 A cell thins the folder (thinned_worlds.py): training images a landmark, index images a landmark (0 = all), share of the landmarks that
-train does not know, distractors or none. mAP@100 before and after fuse, behind the steps before it, with the 95 % interval of the
-change by the paired bootstrap over queries.
+train does not know, distractors or none. A row a cell: mAP@100 of every prefix of the chain, the change by fuse with its 95 % interval
+by the paired bootstrap over queries, what it announced; what auto chose, its mAP, and its distance from the best prefix. Cells that are
+in the file are not run again; --table prints the file as Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import time
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from thinned_worlds import Cell, Descriptors, World
 
+from landmarks.config.chain import Chain, chain_names, step_name
 from landmarks.config.load import read_chain
 from landmarks.metrics.bootstrap import mean_interval
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.progress import say
+from landmarks.rerank.choice import choose, chosen
+from landmarks.rerank.steps.auto import Auto
 
-GRID = (
-    *(Cell(train, 0, 0.15, True) for train in (3, 7, 14, 0)),
-    *(Cell(train, 5, 0.15, True) for train in (7, 0)),
-    *(Cell(train, 15, 0.15, True) for train in (14, 0)),
+GRID = [Cell(*each) for each in product((14, 0, 3, 7), (0, 15, 5), (0.15, 0.5, 0.0), (True,))] + [
     Cell(20, 8, 0.15, True),
-    *(Cell(train, 0, unknown, True) for train in (14, 0) for unknown in (0, 0.5)),
-    *(Cell(train, 0, 0.15, False) for train in (14, 0)),
-)
-CHAIN = "discriminate,add_labels,augment_database,expand_query,diffuse,fuse"
+    *(Cell(train, index, 0.15, False) for train, index in product((14, 0, 3), (0, 5))),
+]
+CHAIN = read_chain("discriminate,add_labels,augment_database,expand_query,diffuse,fuse")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--landmarks", type=int, default=100, help="of the ground truth, in each cell")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--landmarks", type=int, default=150, help="of the ground truth, in each cell")
     parser.add_argument("--usages", nargs="+", default=["Public"], help="whose queries count")
     parser.add_argument("--cells", nargs="+", default=[], help="train,index,unknown,distractors: 14,0,0.15,1")
-    parser.add_argument("--chain", default=CHAIN, help="whose last step is looked at")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
+    if options.table:
+        return print_table(pd.read_csv(options.file))
     descriptors = Descriptors(options.folder, tuple(options.usages))
     cells = [Cell(int(a), int(b), float(c), d == "1") for a, b, c, d in (text.split(",") for text in options.cells)] or GRID
-    rows = []
     for cell in cells:
+        known = set(pd.read_csv(options.file)["cell"]) if options.file.is_file() else set()
+        if str(cell) in known:
+            continue
         say(f"{cell}")
-        rows.append(_row(cell, descriptors.world(cell, options.landmarks, options.seed), options.chain))
-        say(rows[-1])
-    say("\n| cell | queries | before | after | change | 95 % interval | known | unknown | seconds |")
-    say("\n".join(["|---|---:|---:|---:|---:|---|---:|---:|---:|", *rows]))
+        row = {"cell": str(cell)} | _row(descriptors.world(cell, options.landmarks, options.seed))
+        say("\n".join(f"  {name} {value}" for name, value in row.items()))
+        with open(options.file, "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row)
+            if not known:
+                writer.writeheader()
+            writer.writerow(row)
 
 
-def _row(cell: Cell, world: World, chain: str) -> str:
-    *before, last = read_chain(chain)
-    ranking = world.ranking
-    for place, step in enumerate(before):
-        ranking = step.apply(ranking, world.context.after(tuple(before[:place])))
+def _row(world: World) -> dict[str, Any]:
+    run = _Runs(world)
+    row: dict[str, Any] = {"queries": len(world.known)}
+    for steps, name in enumerate(["knn", *map(step_name, CHAIN)]):
+        row[name] = _percent(run.precision(CHAIN[:steps]).mean())
+    change = 100 * (run.precision(CHAIN) - run.precision(CHAIN[:-1]))
+    row |= _interval("change", change)
+    for name, side in (("known", world.known), ("unknown", ~world.known)):
+        row[f"change {name}"] = round(change[side].mean(), 2) if side.any() else ""
+    announced = json.loads(run.attachments.get("fusion.json", "{}")).get("announced", {})
+    row |= {f"announced {name}": announced.get(name, "") for name in ("before", "after", "low", "high")}
+    row["seconds of fuse"] = round(run.seconds[chain_names(CHAIN)[-1]])
     started = time.process_time()
-    fused = last.apply(ranking, world.context.after(tuple(before)))
-    seconds = time.process_time() - started
-    one, other = (average_precision(each.indices, *world.truth) for each in (ranking, fused))
-    change = 100 * (other - one)
+    chain = chosen(choose(world.context, Auto().draw, world.ranking.indices.shape[1]))
+    row["seconds of choice"] = round(time.process_time() - started)
+    row |= {"auto chose": "+".join(map(step_name, chain)), "auto": _percent(run.precision(chain).mean())}
+    best = max((CHAIN[:steps] for steps in range(len(CHAIN) + 1)), key=lambda prefix: run.precision(prefix).mean())
+    row["best prefix"] = chain_names(best)[-1].rpartition("+")[2]
+    return row | _interval("auto - best", 100 * (run.precision(chain) - run.precision(best)))
+
+
+class _Runs:
+    """Chains run in a world, each prefix once."""
+
+    def __init__(self, world: World):
+        self._world, self._made, self._scores = world, {"knn": world.ranking}, {}
+        self.seconds: dict[str, float] = {}
+        self.attachments: dict[str, str] = {}
+
+    def precision(self, chain: Chain) -> np.ndarray:
+        names = chain_names(chain)
+        for steps, step in enumerate(chain):
+            if names[steps + 1] not in self._made:
+                context, started = self._world.context.after(chain[:steps]), time.process_time()
+                self._made[names[steps + 1]] = step.apply(self._made[names[steps]], context)
+                self.seconds[names[steps + 1]] = time.process_time() - started
+                self.attachments = context.attachments
+        if names[-1] not in self._scores:
+            self._scores[names[-1]] = average_precision(self._made[names[-1]].indices, *self._world.truth)
+        return self._scores[names[-1]]
+
+
+def _interval(name: str, change: np.ndarray) -> dict[str, float]:
     low, high = mean_interval(change[:, None])[:, 0]
-    known, unknown = (f"{change[side].mean():+.2f}" if side.any() else "" for side in (world.known, ~world.known))
-    numbers = f"{100 * one.mean():.2f} | {100 * other.mean():.2f} | {change.mean():+.2f} | {low:+.2f} to {high:+.2f}"
-    return f"| {cell} | {len(change)} | {numbers} | {known} | {unknown} | {seconds:.0f} |"
+    return {name: round(change.mean(), 2), f"{name} low": round(low, 2), f"{name} high": round(high, 2)}
+
+
+def _percent(share: float) -> float:
+    return round(100 * float(share), 2)
+
+
+def print_table(rows: pd.DataFrame) -> None:
+    say("| cell | queries | before fuse | change | 95 % interval | announced | auto | best prefix | auto less that |")
+    say("|---|---:|---:|---:|---|---|---:|---:|---|")
+    for _, row in rows.iterrows():
+        stays = pd.isna(row["announced low"])
+        announced = "the order stays" if stays else f"{row['announced low']:+.2f} to {row['announced high']:+.2f}"
+        interval = f"{row['change low']:+.2f} to {row['change high']:+.2f}"
+        less = f"{row['auto - best']:+.2f} ({row['auto - best low']:+.2f} to {row['auto - best high']:+.2f})"
+        best = f"{row['auto'] - row['auto - best']:.2f}"
+        cells = row["cell"], row["queries"], row["diffuse"], f"{row['change']:+.2f}", interval, announced, row["auto"], best, less
+        say("| " + " | ".join(map(str, cells)) + " |")
+    low, mean = rows["change high"].min(), rows["change"].mean()
+    say(f"\nfuse: mean change {mean:+.2f}, lowest upper end {low:+.2f}; auto less the best prefix: lowest {rows['auto - best'].min():+.2f}")
 
 
 if __name__ == "__main__":

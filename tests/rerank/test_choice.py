@@ -3,12 +3,11 @@ import pytest
 import yaml
 
 from landmarks.config.load import read_chain
-from landmarks.ranking import Ranking, Space
+from landmarks.ranking import Space
 from landmarks.rerank import choice as module
 from landmarks.rerank.choice import TRIED, WITH_TRAIN, WITHOUT_TRAIN, as_table, choose, chosen, report
 from landmarks.rerank.context import Context
 from landmarks.rerank.parts import Draw
-from landmarks.rerank.pseudo_world import PseudoWorld
 from landmarks.rerank.steps.auto import Auto
 from landmarks.rerank.steps.fuse import Fuse
 
@@ -31,25 +30,13 @@ def world(noise=0.8, index=8, train=10, landmarks=12):
 
 
 def scored(monkeypatch, changes, before=0.5):
-    """Steps whose rankings score as `changes` says: step -> (100,) of changes of a query's average precision."""
-    level = {}
+    """Verdicts where `changes` says what a step does to each query's average precision: step -> (100,); 0 for the others."""
 
-    def step_that(name):
-        def apply(self, ranking, context):
-            indices = ranking.indices + 1
-            level[indices[0, 0]] = level[ranking.indices[0, 0]] + changes[name]
-            return Ranking(ranking.query_ids, ranking.index_ids, indices, ranking.scores)
+    def score(context, chain, parts, neighbours):
+        return before + sum((changes.get(step.step, np.zeros(100)) for step in chain), start=np.zeros(100))
 
-        return apply
-
-    lists = Ranking(np.arange(100).astype(str), np.arange(9).astype(str), np.zeros((100, 1), np.int32), np.zeros((100, 1), np.float32))
-    _, context = world()
-    level[0] = np.full(100, before)
-    monkeypatch.setattr(module, "make_pseudo_world", lambda *settings: PseudoWorld(context, lists, np.zeros(100), np.zeros(9)))
-    monkeypatch.setattr(PseudoWorld, "average_precision", lambda self, indices: level[indices[0, 0]])
-    for step in TRIED:
-        monkeypatch.setattr(type(step), "apply", step_that(step.step))
-    return choose(context, DRAW, 20)
+    monkeypatch.setattr(module, "_score", score)
+    return choose(world()[1].after(()), DRAW, 20)
 
 
 def names(steps):
@@ -64,10 +51,18 @@ def test_a_step_is_kept_where_its_gain_is_sure(monkeypatch, capsys):
     assert table.loc["augment_database", ["before", "after", "low", "high"]].tolist() == [50, 52, 2, 2]
     assert table.loc["expand_query", "after"] == 53 and table.loc["expand_query", "low"] < 0 and not table.loc["expand_query", "kept"]
     assert table.loc["diffuse", ["before", "after"]].tolist() == [52, 42], "compared with what was kept so far"
+    assert table.loc["discriminate", "kept"] and table.loc["discriminate", "low"] == 0, "nothing speaks against it"
     report(verdicts)
     said = capsys.readouterr().out
     assert "auto: kept    augment_database: mAP 50.00 -> 52.00, 95 % interval of the change +2.00 to +2.00" in said
     assert "auto: dropped diffuse: mAP 52.00 -> 42.00" in said
+
+
+def test_the_first_steps_are_dropped_where_they_surely_lose(monkeypatch):
+    unsure = np.where(np.arange(100) % 2, -0.3, 0.28)
+    verdicts = scored(monkeypatch, {"discriminate": unsure, "add_labels": np.full(100, -0.05)})
+    assert names(chosen(verdicts)) == ["discriminate", "fuse"]
+    assert "the loss on 100 pseudo-queries is sure" in verdicts[1].why and "is not sure" in verdicts[0].why
 
 
 @pytest.mark.parametrize(("index", "expected"), [(8, []), (30, ["augment_database", "expand_query"])])

@@ -141,3 +141,15 @@ def test_scores_move_candidates_against_their_places_and_fill_the_list_as_far_as
     longer = module.ordered_by(candidates, scores, 8.0, 5)
     assert longer.tolist() == [[6, 7, 5, -1, -1], [8, -1, -1, -1, -1]] and longer.dtype == np.int32
     assert module.ordered_by(candidates, np.zeros(4), 8.0, 3).tolist() == candidates.tolist(), "equals keep their places"
+
+
+def test_of_many_candidates_the_relevant_ones_and_the_first_are_learned_from(monkeypatch):
+    monkeypatch.setattr(module, "MOST_EXAMPLES", 6)
+    judged, relevant = np.ones((50, 20), bool), np.zeros((50, 20), bool)
+    judged[:, 1], relevant[:, 19] = False, True
+    judged[7, 3:] = False
+    learned = module.examples(judged, relevant, np.random.default_rng(0))
+    assert learned[7].sum() == 2 and (np.delete(learned, 7, axis=0).sum(axis=1) == 6).all()
+    others = np.delete(learned, 7, axis=0)
+    assert others[:, [0, 2, 19]].all() and not learned[:, 1].any()
+    assert others[:, 3:19].any(axis=0).sum() == 16, "the rest is drawn"

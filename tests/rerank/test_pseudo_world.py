@@ -73,7 +73,7 @@ def test_the_images_that_verification_will_ask_for_are_known_before():
     context = small(count)
     needed = chain[2].training_rows(context, chain[:2], 20)
     assert not asked
-    make_pseudo_world(context, chain[:2], split_training(context.labels, None, chain[2].draw), 20)
+    make_pseudo_world(context, chain[:2], split_training(context.labels, None, chain[2].draw_of_train_alone), 20)
     np.testing.assert_array_equal(needed, np.unique(np.concatenate(asked)))
     lonely = Context(context.base, np.arange(108), context.descriptors, count_inliers=count)
     assert len(chain[2].training_rows(lonely, chain[:2], 20)) == 0
@@ -95,3 +95,17 @@ def test_images_that_nobody_knows_are_taken_out_before_a_list_is_scored():
     lists = np.array([[0, 1, 3, 4, 2], [4, 0, 2, 3, -1]], np.int32)
     assert world.judged(lists).tolist() == [[False, True, True, False, True], [False, False, True, True, False]]
     np.testing.assert_allclose(world.average_precision(lists), [(1 + 2 / 3) / 2, 1 / 2])
+
+
+def test_what_a_chain_made_is_kept_for_the_chains_that_begin_with_it(monkeypatch):
+    context, made = small(), []
+    chain = load_config(None, ["rerank=expand_query,diffuse"]).rerank
+    for step in chain:
+        monkeypatch.setattr(type(step), "apply", lambda self, ranking, context: made.append(self.step) or ranking)
+    parts = split_training(context.labels, None, draw())
+    for steps in (1, 2, 2):
+        world = make_pseudo_world(context.after(chain[:1]), chain[:steps], parts, 20)
+        assert world.context.chain == chain[:steps]
+    assert made == ["expand_query", "diffuse"]
+    make_pseudo_world(context, chain[:1], split_training(context.labels, None, draw(seed=1)), 20)
+    assert made == ["expand_query", "diffuse", "expand_query"], "in another world it is made again"

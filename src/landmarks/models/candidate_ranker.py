@@ -59,6 +59,7 @@ def train_ranker(
         "feature_fraction": 0.7,
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
+        "max_bin": 63,
         "lambdarank_truncation_level": 100,
         "seed": 0,
         "deterministic": True,

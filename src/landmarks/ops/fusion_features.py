@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from landmarks.ops.half import dot, kernel_rows
+from landmarks.ops.half import dot, float32_value, kernel_rows
 from landmarks.ops.label_spread import LabelDistributions
 
 
@@ -88,16 +88,24 @@ def _pair_similarities(queries, images, indices):
 def _similarities_to_first(images, indices, first):
     result = np.full(indices.shape, np.nan, np.float32)
     for query in numba.prange(len(indices)):
+        # One inner product with the sum of the first images in place of one with each of them; an image's own part is taken out again.
+        total, count = np.zeros(images.shape[1], np.float32), 0
+        for place in range(min(first, indices.shape[1])):
+            if indices[query, place] < 0:
+                break
+            for column in range(images.shape[1]):
+                total[column] += float32_value(images[indices[query, place], column])
+            count += 1
         for place in range(indices.shape[1]):
-            image, total, others = indices[query, place], np.float32(0), 0
+            image, others = indices[query, place], count
             if image < 0:
                 break
-            for other in range(min(first, indices.shape[1])):
-                if other != place and indices[query, other] >= 0:
-                    total += dot(images[image], images[indices[query, other]])
-                    others += 1
+            similarity = dot(images[image], total)
+            if place < count:
+                similarity -= dot(images[image], images[image])
+                others -= 1
             if others:
-                result[query, place] = total / np.float32(others)
+                result[query, place] = similarity / np.float32(others)
     return result
 
 

@@ -48,7 +48,9 @@ class Context:
         self.chain: Chain = ()
         self.attachments: dict[str, str] = {}
         self._votes: WeakKeyDictionary[Space, dict[tuple[str, int], Votes]] = WeakKeyDictionary()  # an ablation goes through many spaces
+        self._neighbours: WeakKeyDictionary[Space, dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]] = WeakKeyDictionary()
         self._descriptors: dict[str, Rows] = {}
+        self.pseudo_worlds: dict[tuple[str, int], tuple[Context, dict[str, Ranking]]] = {}  # of rerank/pseudo_world.py
 
     def after(self, chain: Chain) -> Context:
         """The same context for the step that follows `chain`: its `chain` is the steps so far, its `attachments` are empty."""
@@ -85,8 +87,17 @@ class Context:
         return self._descriptors[split]
 
     def nearest(self, space: Space, of: str, among: str, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-        """Indices (n, neighbours) int32 and similarities float32 of the nearest images of another split, or of the same one."""
-        return nearest(space, of, among, neighbours, self.use_gpu)
+        """Indices (n, neighbours) int32 and similarities float32 of the nearest images of another split, or of the same one.
+
+        Found once for vectors in memory, as for those on disk: several steps ask for the same neighbours.
+        """
+        if space.folder is not None:
+            return nearest(space, of, among, neighbours, self.use_gpu)
+        known = self._neighbours.setdefault(space, {})
+        if (of, among) not in known or known[of, among][0].shape[1] < neighbours:
+            known[of, among] = nearest(space, of, among, neighbours, self.use_gpu)
+        indices, similarities = known[of, among]
+        return np.ascontiguousarray(indices[:, :neighbours]), np.ascontiguousarray(similarities[:, :neighbours])
 
     def search_vectors(self, queries: np.ndarray, index: np.ndarray, neighbours: int, what: str) -> tuple[np.ndarray, np.ndarray]:
         """The nearest rows of `index` (search/spaces.py), with progress."""

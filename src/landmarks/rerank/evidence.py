@@ -19,15 +19,15 @@ from landmarks.ops.fusion_features import (
 from landmarks.ops.label_spread import LabelDistributions
 from landmarks.ops.ordering import union_of_lists
 from landmarks.ranking import Ranking
-from landmarks.rerank.classifier import space_with_classifier
+from landmarks.rerank.classifier import closed_form_classifier, space_with_classifier
 from landmarks.rerank.context import Context
 from landmarks.rerank.steps.add_labels import AddLabels
-from landmarks.rerank.steps.classify import Classify
 from landmarks.rerank.vectors import label_distributions
 
 NEAREST = 20  # index images that make the neighbourhood of a query, or of an index image
 FIRST = 10  # images of a list that represent what the query shows
 VOTERS = 3  # nearest training images that vote for a label
+KEPT, LABEL_DIMENSIONS = 16, 512  # labels of the classifier for an image, and their part of a vector, as of the step classify
 CLASSIFIER_WEIGHTS = (1.0, 2.0)  # of its projection and of its labels
 
 
@@ -47,7 +47,8 @@ class Evidence:
         if context.space(ranking) is not context.base:
             rankings[" in the first search"] = replace(first, indices=found, scores=similarities)
         if classifier:
-            space = space_with_classifier(context.base, context, Classify(), CLASSIFIER_WEIGHTS)
+            learned = closed_form_classifier(context, KEPT)
+            space = space_with_classifier(context.base, context, learned, LABEL_DIMENSIONS, CLASSIFIER_WEIGHTS)
             rankings[" to the classifier"] = context.search(first, space)
         self._listed, self._count_inliers = ranking.indices, context.inliers
         self._verified = verified_images(context.chain[-1:])

@@ -29,7 +29,7 @@ FOLDS = 3  # of the cross-validation: its models take most of the time that Ligh
 FEWEST_LANDMARKS = 5  # to learn from
 BLENDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # weights of the model beside the order so far, from small to nearly alone
 QUERIES_PER_WEIGHT = 75  # pseudo-queries that each unit of weight asks for: of few examples trees learn too much (EXPERIMENTS.md)
-LIKE = 3.0  # a world of training images is like the real one where a landmark is at most this many times as deep in the one or the other
+MOST_EXAMPLES = 150  # candidates of a query that are learned from: the rest of 300 take twice the time and change nothing (EXPERIMENTS.md)
 OVERFIT_MAP = 0.98  # of the pseudo-queries: descriptors this good on their own training images say nothing about other photos
 _SAMPLES = 2000  # bootstrap draws
 _SHOWN = 5  # columns that are printed, the most important ones; importances.csv has them all
@@ -37,10 +37,14 @@ _QUERIES = 1024  # whose tables are in memory at a time: 0.04 GB of 300 candidat
 
 
 class Fusion(NamedTuple):
-    """score(candidate) = blend * model(evidence) - log(place among the candidates)"""
+    """score(candidate) = blend * model(evidence) - log(place among the candidates)
+
+    announced  mAP of the pseudo-queries before and after, cross-validated, and the 95 % interval of the change; in percent
+    """
 
     model: CandidateRanker
     blend: float
+    announced: dict[str, float]
 
 
 def fuse(ranking: Ranking, context: Context, settings: Fuse) -> Ranking:
@@ -50,7 +54,7 @@ def fuse(ranking: Ranking, context: Context, settings: Fuse) -> Ranking:
     Overfitted: descriptors trained on these very images find them all; what was learned from them cost landmarks that are not in
     train 7 points.
 
-    Attaches `model.txt`, `fusion.json` (the blend) and `importances.csv`.
+    Attaches `model.txt`, `fusion.json` (the blend, and the gain announced) and `importances.csv`.
     """
     parts = _parts(context, settings)
     landmarks = len(np.unique(context.labels[parts.test]))
@@ -63,7 +67,7 @@ def fuse(ranking: Ranking, context: Context, settings: Fuse) -> Ranking:
     importances = fusion.model.importances()
     say("fuse: most important: " + ", ".join(f"{name} {share:.0%}" for name, share in list(importances.items())[:_SHOWN]))
     context.attach("model.txt", fusion.model.text)
-    context.attach("fusion.json", json.dumps({"blend": fusion.blend}) + "\n")
+    context.attach("fusion.json", json.dumps({"blend": fusion.blend, "announced": fusion.announced}) + "\n")
     table = io.StringIO()
     pd.DataFrame(importances.items(), columns=["column", "share"]).round(4).to_csv(table, index=False)
     context.attach("importances.csv", table.getvalue())
@@ -79,21 +83,14 @@ def fuse(ranking: Ranking, context: Context, settings: Fuse) -> Ranking:
 
 
 def _parts(context: Context, settings: Fuse) -> Parts:
-    """Of the world whose depth is nearer to the real one: training images alone, or the real index with training images hidden in it.
+    """Training images hidden in the real index; behind a step that verifies, and for one landmark, of training images alone.
 
-    The first has the more examples, since all of its images are judged. It is also what there is behind a step that verifies: index
-    images have local features where real queries found them.
+    What a similarity, a neighbour or a label is worth depends on how deep train and index are. In a world of training images alone
+    neither is as deep as the real one (EXPERIMENTS.md), but index images have local features only where real queries found them.
     """
-    alone = split_training(context.labels, None, settings.draw)
     if verifies(context.chain) or context.classes < 2:
-        return alone
-    owners = owners_of_index(context)
-    real = (owners >= 0).sum() / context.classes
-    made = len(alone.hidden) / max(1, len(np.unique(context.labels[alone.hidden])))
-    if real <= LIKE * made and made <= LIKE * real:
-        return alone
-    say(f"fuse: a landmark has about {real:.0f} index images, and {made:.0f} in a world of training images: they are hidden in the index")
-    return split_training(context.labels, owners, settings.draw)
+        return split_training(context.labels, None, settings.draw_of_train_alone)
+    return split_training(context.labels, owners_of_index(context), settings.draw)
 
 
 def learn_fusion(world: PseudoWorld, settings: Fuse) -> Fusion | None:
@@ -119,16 +116,36 @@ def learn_fusion(world: PseudoWorld, settings: Fuse) -> Fusion | None:
         learning_rate=settings.learning_rate,
     )
     folds = np.random.default_rng(settings.seed).permutation(len(landmarks))[np.searchsorted(landmarks, world.query_labels)] % FOLDS
-    examples = judged[candidates >= 0], relevant[candidates >= 0]
-    scores = cross_validated_scores(table, *examples, (candidates >= 0).sum(axis=1), folds, train)
+    learned = examples(judged, relevant, np.random.default_rng(settings.seed))
+    rows = learned[candidates >= 0], relevant[candidates >= 0]
+    scores = cross_validated_scores(table, *rows, (candidates >= 0).sum(axis=1), folds, train)
     blends = [blend for blend in BLENDS if blend == BLENDS[0] or blend * QUERIES_PER_WEIGHT <= len(before)]
     after = np.stack([world.average_precision(ordered_by(candidates, scores, blend, width)) for blend in blends], axis=1)
     intervals = mean_interval(after - before[:, None], _SAMPLES)
     best = int(np.argmax(intervals[0]))
     is_sure = bool(intervals[0, best] > 0)
     _report(before, after[:, best], intervals[:, best], ~np.isin(world.query_labels, world.context.landmark_ids), is_sure)
-    per_query = judged.sum(axis=1)
-    return Fusion(train(table[examples[0]], relevant[judged], per_query[per_query > 0]), blends[best]) if is_sure else None
+    if not is_sure:
+        return None
+    per_query = learned.sum(axis=1)
+    model = train(table[rows[0]], relevant[learned], per_query[per_query > 0])
+    numbers = before.mean(), after[:, best].mean(), *intervals[:, best]
+    announced = {name: round(100 * float(value), 2) for name, value in zip(("before", "after", "low", "high"), numbers, strict=True)}
+    return Fusion(model, blends[best], announced)
+
+
+def examples(judged: np.ndarray, relevant: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Which of the judged candidates (n_query, n) bool are learned from: of each query at most MOST_EXAMPLES, as (n_query, n) bool.
+
+    The relevant ones come first, then the others of the first places, then others at random: what matters is the order of the first.
+    """
+    first = np.arange(judged.shape[1]) < MOST_EXAMPLES // 2
+    importance = rng.random(judged.shape) + first + 2 * relevant
+    importance[~judged] = -1
+    chosen = np.argsort(-importance, axis=1, kind="stable")[:, :MOST_EXAMPLES]
+    learned = np.zeros(judged.shape, bool)
+    np.put_along_axis(learned, chosen, True, axis=1)
+    return learned & judged
 
 
 def ordered_by(candidates: np.ndarray, scores: np.ndarray, blend: float, width: int) -> np.ndarray:

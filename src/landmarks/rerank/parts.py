@@ -51,6 +51,10 @@ class Parts:
     test: np.ndarray
     index: np.ndarray
 
+    @property
+    def all_rows(self) -> tuple[np.ndarray, ...]:
+        return self.train, self.hidden, self.test, self.index
+
 
 def owners_of_index(context: Context) -> np.ndarray:
     """The label that each index image certainly has, (n_index,) int64, -1 = none.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
 
-from landmarks.config.chain import Chain, first_verifying, verified_images
+from landmarks.config.chain import Chain, chain_names, first_verifying, verified_images
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
@@ -52,15 +53,21 @@ def make_pseudo_world(context: Context, chain: Chain, parts: Parts, neighbours: 
     """The search and `chain` run for the pseudo-queries, as they were for the real ones.
 
     neighbours  images in each list
+    What a step made is kept with the context: a chain is chosen step by step, and its last step learns in the same world.
     Raises UserError where the chain verifies and training images that the lists hold have no local features.
     """
-    pseudo = _context(context, parts)
-    index_ids = [*(f"index {row}" for row in parts.index), *map(str, parts.hidden)]
-    ranking = pseudo.search_first(parts.test.astype(str), np.array(index_ids), neighbours)
+    key = hashlib.blake2b(b"".join(rows.tobytes() for rows in parts.all_rows)).hexdigest(), neighbours
+    if key not in context.pseudo_worlds:
+        pseudo = _context(context, parts)
+        index_ids = [*(f"index {row}" for row in parts.index), *map(str, parts.hidden)]
+        context.pseudo_worlds[key] = pseudo, {"knn": pseudo.search_first(parts.test.astype(str), np.array(index_ids), neighbours)}
+    pseudo, made = context.pseudo_worlds[key]
+    names = chain_names(chain)
     for steps, step in enumerate(chain):
-        ranking = step.apply(ranking, pseudo.after(chain[:steps]))
+        if names[steps + 1] not in made:
+            made[names[steps + 1]] = step.apply(made[names[steps]], pseudo.after(chain[:steps]))
     index_labels = np.concatenate([np.full(len(parts.index), -1), context.labels[parts.hidden]])
-    return PseudoWorld(pseudo.after(chain), ranking, context.labels[parts.test], index_labels)
+    return PseudoWorld(pseudo.after(chain), made[names[-1]], context.labels[parts.test], index_labels)
 
 
 def images_to_verify(context: Context, before: Chain, parts: Parts, neighbours: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from landmarks.config.step import Step
 if TYPE_CHECKING:
     from landmarks.ranking import Ranking
     from landmarks.rerank.context import Context
+    from landmarks.rerank.parts import Draw
 
 
 class Auto(Step):
@@ -24,9 +25,16 @@ class Auto(Step):
     searches: ClassVar[bool] = True
 
     unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
-    queries: int = Field(1500, ge=1, description="pseudo-queries at most")
-    index_images: int = Field(6000, ge=1, description="images of the pseudo-index at most: of a larger index a part is drawn")
+    queries: int = Field(3000, ge=1, description="pseudo-queries at most")
+    index_images: int = Field(9000, ge=1, description="images of the pseudo-index at most: of a larger index a part is drawn")
     seed: int = Field(0, ge=0, description="another seed, other pseudo-queries")
+
+    @property
+    def draw(self) -> Draw:
+        """As of the step fuse, which then learns in the same pseudo-world."""
+        from landmarks.rerank.steps.fuse import Fuse
+
+        return Fuse(unknown_share=self.unknown_share, queries=self.queries, index_images=self.index_images, seed=self.seed).draw
 
     def vector_width(self, searched: int, described: int) -> int:
         from landmarks.rerank.choice import WITH_TRAIN
@@ -46,12 +54,10 @@ class Auto(Step):
         from landmarks.progress import say
         from landmarks.rerank.choice import as_table, choose, chosen, report
         from landmarks.rerank.cost import measured
-        from landmarks.rerank.parts import Draw
 
-        draw = Draw(self.unknown_share, 0.2, 0.75, self.queries, self.index_images, self.seed)
         seconds = {}
         with measured() as cost:
-            verdicts = choose(context, draw, ranking.indices.shape[1])
+            verdicts = choose(context, self.draw, ranking.indices.shape[1])
         seconds["choice"] = cost.seconds
         report(verdicts)
         chain = chosen(verdicts)

@@ -42,8 +42,10 @@ class Classify(Step):
     def apply(self, ranking: Ranking, context: Context) -> Ranking:
         """Raises UserError where train has fewer than two landmarks."""
         from landmarks.errors import UserError
-        from landmarks.rerank.classifier import space_with_classifier
+        from landmarks.rerank.classifier import space_with_classifier, trained_head
 
         if context.classes < 2:
             raise UserError("the step classify tells landmarks apart, and train has fewer than two", next="leave it out of the chain")
-        return context.search(ranking, space_with_classifier(context.space(ranking), context, self, weights=(0.5, 0.5)))
+        head = trained_head(context, self)
+        space = space_with_classifier(context.space(ranking), context, head, self.label_dimensions, weights=(0.5, 0.5))
+        return context.search(ranking, space)

@@ -21,24 +21,24 @@ MAX_CANDIDATES = 10_000  # of a query: LightGBM's ranking objectives take no mor
 class Fuse(Step):
     """A model of all the evidence on a candidate orders the list, learned on queries made of training images.
 
-    Some training images become pseudo-queries, others a pseudo-index or hidden in the real one, whichever is as deep as that
+    Some training images become pseudo-queries, others are hidden in the real index, in place of as many of their landmarks' own
     (rerank/pseudo_world.py); the chain so far is run, every candidate gets a row of evidence (rerank/evidence.py), and gradient-boosted
-    trees learn to rank (XE-NDCG, Bruch 2020, by LightGBM). score = blend * trees - log(place so far), the blend cross-validated
-    (rerank/fusion.py). The order stays as it is where no gain is sure.
+    trees learn to rank those that are hidden (XE-NDCG, Bruch 2020, by LightGBM). score = blend * trees - log(place so far), the blend
+    cross-validated (rerank/fusion.py). The order stays as it is where no gain is sure.
     """
 
     learns: ClassVar[bool] = True
 
     objective: Literal["rank_xendcg", "lambdarank"] = Field("rank_xendcg", description="the model's loss, by LightGBM's name")
     trees: int = Field(100, ge=1, description="trees of the model")
-    leaves: int = Field(31, ge=2, description="leaves of a tree")
+    leaves: int = Field(15, ge=2, description="leaves of a tree")
     learning_rate: float = Field(0.05, gt=0, description="share of a tree's correction that is taken over")
-    classifier: bool = Field(True, description="also train the classifier of the step classify, for its candidates and its evidence")
+    classifier: bool = Field(True, description="also learn a classifier in closed form, for its candidates and its evidence")
     unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
     query_share: float = Field(0.2, gt=0, lt=1, description="share of a landmark's training images that become pseudo-queries")
-    train_share: float = Field(0.5, gt=0, lt=1, description="share of the others that stay training images; the rest may be hidden")
+    train_share: float = Field(0.75, gt=0, lt=1, description="share of the others that stay training images; the rest is hidden")
     queries: int = Field(3000, ge=1, description="pseudo-queries at most")
-    index_images: int = Field(12_000, ge=1, description="images of the pseudo-index at most: of a larger index a part is drawn")
+    index_images: int = Field(9_000, ge=1, description="images of the pseudo-index at most: of a larger index a part is drawn")
     seed: int = Field(0, ge=0, description="another seed, another pseudo-world")
 
     @property
@@ -49,13 +49,20 @@ class Fuse(Step):
         from landmarks.rerank.parts import split_training
         from landmarks.rerank.pseudo_world import images_to_verify
 
-        return images_to_verify(context, before, split_training(context.labels, None, self.draw), neighbours)
+        return images_to_verify(context, before, split_training(context.labels, None, self.draw_of_train_alone), neighbours)
 
     @property
     def draw(self) -> Draw:
         from landmarks.rerank.parts import Draw
 
         return Draw(self.unknown_share, self.query_share, self.train_share, self.queries, self.index_images, self.seed)
+
+    @property
+    def draw_of_train_alone(self) -> Draw:
+        """Half stays training images at most: the rest is all that the pseudo-index has."""
+        from dataclasses import replace
+
+        return replace(self.draw, train_share=min(self.train_share, 0.5))
 
     def require_place(self, before: tuple[Step, ...], neighbours: int) -> None:
         lists = 1 + any(step.searches for step in before) + self.classifier  # the list so far, the first search's, the classifier's
