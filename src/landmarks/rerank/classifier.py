@@ -84,9 +84,7 @@ def space_with_classifier(
     )
 
 
-def _joined(
-    vectors: np.ndarray, descriptors: Rows, classifier: Classifier, axes: np.ndarray, weights: tuple[float, float]
-) -> np.ndarray:
+def _joined(vectors: np.ndarray, descriptors: Rows, classifier: Classifier, axes: np.ndarray, weights: tuple[float, float]) -> np.ndarray:
     result = np.empty((len(vectors), 0), np.float16)
     of_projection, of_labels = (np.float32(weight) ** 0.5 for weight in weights)
     for start in range(0, max(1, len(vectors)), CACHE_ROWS):  # the width of no vectors is known, too
