@@ -1,10 +1,12 @@
 """Rows read when they are asked for, against the whole array."""
 
+import errno
+
 import numpy as np
 import pytest
 
 from landmarks.ops import rows as module
-from landmarks.ops.rows import LazyRows, chosen_rows, row_blocks, stacked_rows
+from landmarks.ops.rows import LazyRows, chosen_rows, row_blocks, scratch_array, stacked_rows
 from landmarks.ops.vectors import are_alike, ensemble, ensembled_rows, learn_whitening, unusable_rows, whitened_rows
 
 
@@ -63,3 +65,23 @@ def test_rows_are_read_only_when_they_are_asked_for(whole):
     lazy = LazyRows((23, 4), whole.dtype, lambda rows: asked.append(rows) or whole[rows])
     chosen = chosen_rows(lazy, np.array([4, 2, 9]))
     assert not asked and chosen[1:].tolist() == whole[[2, 9]].tolist() and len(asked) == 1
+
+
+def test_a_large_array_lies_on_disk_under_no_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 11)
+    small, large = scratch_array((11, 1), np.float16, tmp_path), scratch_array((3, 4), np.float16, tmp_path)
+    assert not isinstance(small, np.memmap) and isinstance(large, np.memmap) and not list(tmp_path.iterdir())
+    large[:] = np.arange(12).reshape(3, 4)
+    assert (large.shape, large.dtype) == ((3, 4), np.float16) and large.sum() == 66
+    assert not isinstance(scratch_array((3, 4), np.float16, None), np.memmap)
+
+
+def test_a_full_disk_is_an_error_before_anything_is_written(tmp_path, monkeypatch):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "LARGE", 0)
+    monkeypatch.setattr(module.os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        scratch_array((3, 4), np.float16, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -270,7 +270,7 @@ def test_descriptors_that_are_read_in_blocks_give_the_same_rankings(searched, mo
     steps = f"rerank=[{{step: discriminate}}, {{step: add_labels, neighbours: 3}}, {CLASSIFY}]"
     made = {}
     for name, limit in (("whole", 1 << 28), ("blocks", 0)):
-        monkeypatch.setattr("landmarks.rerank.context.MAPPED", limit)
+        monkeypatch.setattr("landmarks.ops.rows.LARGE", limit)
         settings = searched(steps, f"run.folder={searched().run.folder.parent / name}")
         search(settings)
         opened = open_context(settings)

@@ -53,7 +53,7 @@ def test_similarity_and_agreement_of_labels_add_up_in_the_inner_product(monkeypa
         "index": LabelDistributions(np.array([[0, 1], [1, -1], [-1, -1]], np.int32), np.array([[0.6, 0.4], [0.5, 0], [0, 0]], np.float32)),
         "test": LabelDistributions(np.array([[0], [-1]], np.int32), np.array([[0.9], [0]], np.float32)),
     }
-    joined = space_with_labels(SPACE, labels, np.eye(2, dtype=np.float32), weight=2.0)
+    joined = space_with_labels(SPACE, Context(SPACE, np.array([1, 2]), SPACE.vectors), labels, np.eye(2, dtype=np.float32), weight=2.0)
     assert joined.index.shape == (3, 3 + 2) and joined.index.dtype == np.float16
     dense = {"index": np.array([[0.6, 0.4], [0, 0.5], [0, 0]]), "test": np.array([[0.9, 0], [0, 0]])}
     scores = SPACE.test @ SPACE.index.T + 2 * dense["test"] @ dense["index"].T

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
+LARGE = 1 << 28  # numbers of a matrix that is not kept in memory: 1 GB as float32
 BLOCK = 65536  # rows converted to float32 at a time, so that no second copy of a float16 matrix is in memory
 
 
@@ -40,6 +44,21 @@ class LazyRows:
 
 
 Rows: TypeAlias = np.ndarray | LazyRows
+
+
+def scratch_array(shape: tuple[int, int], dtype: type, folder: Path | None) -> np.ndarray:
+    """An array to be filled, a large one in a file of `folder` without a name, which goes with it: its pages can leave memory.
+
+    folder  None: in memory
+    Raises OSError where the disk is full.
+    """
+    if folder is None or shape[0] * shape[1] <= LARGE:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile(dir=folder) as file:  # mapped, it outlives its handle
+        os.posix_fallocate(
+            file.fileno(), 0, shape[0] * shape[1] * np.dtype(dtype).itemsize
+        )  # a full disk is an error here, and a signal later
+        return np.memmap(file, dtype, shape=shape)
 
 
 def row_blocks(matrix: Rows) -> Iterator[np.ndarray]:

@@ -53,6 +53,7 @@ def open_context(config: Config) -> Context:
         search_on_gpu(config.run.device)[0],
         _inlier_counter(config, ids) if any(model.local for model in config.models.values()) else None,
         protocol_named(config.protocol).junk(tables.folder, ids["test"], ids["index"]),
+        config.run.folder,
     )
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from landmarks.config.chain import Chain
 from landmarks.errors import UserError
-from landmarks.ops.rows import Rows
+from landmarks.ops import rows
+from landmarks.ops.rows import Rows, scratch_array
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.ranking import Ranking, Space
 from landmarks.search.spaces import nearest, search
 
-MAPPED = 1 << 28  # numbers of a split's descriptors that are kept in memory: 1 GB
 _NUMBERS = 1 << 25  # of the vectors that queries are compared with at a time: 0.1 GB
 
 
@@ -30,6 +31,7 @@ class Context:
                       for a step that does not say `reads_junk`
     count_inliers     two splits, rows of the one (p,) and of the other (p,) -> inliers (p,) of those pairs; None where no model has
                       local features
+    scratch           the folder whose disk holds large vectors while they are made; None: memory does
     """
 
     def __init__(
@@ -40,9 +42,10 @@ class Context:
         use_gpu: bool = False,
         count_inliers: Callable[[str, str, np.ndarray, np.ndarray], np.ndarray] | None = None,
         junk: Callable[[str], list[np.ndarray]] | None = None,
+        scratch: Path | None = None,
     ):
         self.base, self._read_descriptors, self.use_gpu, self.count_inliers = base, read_descriptors, use_gpu, count_inliers
-        self.junk, self.landmark_ids = junk, landmark_ids
+        self.junk, self.landmark_ids, self._scratch = junk, landmark_ids, scratch
         self.labels = np.unique(landmark_ids, return_inverse=True)[1]  # 0, 1, ...: the landmarks' own numbers may be negative
         self.classes = int(self.labels.max(initial=-1)) + 1
         self.chain: Chain = ()
@@ -83,8 +86,12 @@ class Context:
         """
         if split not in self._descriptors:
             matrix = self._read_descriptors(split)
-            self._descriptors[split] = matrix if matrix.size > MAPPED else np.asarray(matrix)
+            self._descriptors[split] = matrix if matrix.size > rows.LARGE else np.asarray(matrix)
         return self._descriptors[split]
+
+    def empty(self, images: int, dimensions: int) -> np.ndarray:
+        """(images, dimensions) float16, to be filled with vectors block by block; of many images it is on disk (ops/rows.py)."""
+        return scratch_array((images, dimensions), np.float16, self._scratch)
 
     def nearest(self, space: Space, of: str, among: str, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices (n, neighbours) int32 and similarities float32 of the nearest images of another split, or of the same one.

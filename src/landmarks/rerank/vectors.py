@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def projected_space(context: Context, projections: Sequence[Whitening]) -> Space:
     """Several projections of the descriptors before whitening side by side, float16, L2-normalised."""
-    return Space.from_splits({split: _side_by_side(context.descriptors(split), projections) for split in SPLITS})
+    return Space.from_splits({split: _side_by_side(context, context.descriptors(split), projections) for split in SPLITS})
 
 
 def label_distributions(space: Space, context: Context, settings: AddLabels) -> dict[str, LabelDistributions]:
@@ -33,13 +33,13 @@ def label_distributions(space: Space, context: Context, settings: AddLabels) -> 
     return {"train": own, "index": index, "test": spread_labels(*of_test, context.labels, index, settings.kept)}
 
 
-def space_with_labels(space: Space, labels: dict[str, LabelDistributions], axes: np.ndarray, weight: float) -> Space:
+def space_with_labels(space: Space, context: Context, labels: dict[str, LabelDistributions], axes: np.ndarray, weight: float) -> Space:
     """The vectors (n, d) of each split with the label parts joined: (n, d + label dimensions) float16, L2-normalised.
 
     axes    (classes, label dimensions), as of ops.label_spread.class_axes
     weight  of the labels' inner product beside the similarity
     """
-    return Space.from_splits({split: _with_labels(space.vectors(split), labels[split], axes, weight) for split in SPLITS})
+    return Space.from_splits({split: _with_labels(context, space.vectors(split), labels[split], axes, weight) for split in SPLITS})
 
 
 def _joint_neighbours(space: Space, context: Context, split: str, settings: AddLabels) -> tuple[np.ndarray, np.ndarray]:
@@ -47,16 +47,16 @@ def _joint_neighbours(space: Space, context: Context, split: str, settings: AddL
     return joint_neighbours(train, index, settings.neighbours, settings.power)
 
 
-def _side_by_side(descriptors: Rows, projections: Sequence[Whitening]) -> np.ndarray:
-    vectors = np.empty((len(descriptors), sum(one.projection.shape[1] for one in projections)), np.float16)
+def _side_by_side(context: Context, descriptors: Rows, projections: Sequence[Whitening]) -> np.ndarray:
+    vectors = context.empty(len(descriptors), sum(one.projection.shape[1] for one in projections))
     for start in range(0, len(descriptors), BLOCK):
         part = slice(start, start + BLOCK)
         join_rows([project(descriptors[part]) for project in projections], vectors[part])
     return vectors
 
 
-def _with_labels(vectors: np.ndarray, distributions: LabelDistributions, axes: np.ndarray, weight: float) -> np.ndarray:
-    result = np.empty((len(vectors), vectors.shape[1] + axes.shape[1]), np.float16)
+def _with_labels(context: Context, vectors: np.ndarray, distributions: LabelDistributions, axes: np.ndarray, weight: float) -> np.ndarray:
+    result = context.empty(len(vectors), vectors.shape[1] + axes.shape[1])
     for start in range(0, len(vectors), CACHE_ROWS):  # in float32 the whole of GLDv2's train would take 6 GB, three times
         part = slice(start, start + CACHE_ROWS)
         labels = sketch_labels(LabelDistributions(distributions.labels[part], distributions.shares[part]), axes)

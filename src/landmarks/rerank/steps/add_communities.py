@@ -60,4 +60,4 @@ class AddCommunities(Step):
             "train": LabelDistributions(np.full(of_train, -1, np.int32), np.zeros(of_train, np.float32)),
         }
         axes = class_axes(int(communities.max(initial=-1)) + 1, self.dimensions)
-        return context.search(ranking, space_with_labels(space, labels, axes, self.weight))
+        return context.search(ranking, space_with_labels(space, context, labels, axes, self.weight))

@@ -43,4 +43,4 @@ class AddLabels(Step):
         space = context.space(ranking)
         distributions = label_distributions(space, context, self)
         axes = class_axes(context.classes, self.dimensions)
-        return context.search(ranking, space_with_labels(space, distributions, axes, self.weight))
+        return context.search(ranking, space_with_labels(space, context, distributions, axes, self.weight))
