@@ -16,7 +16,7 @@ from landmarks.config.chain import (
 from landmarks.config.dataset import DatasetSettings, PhotosSettings, SampleSettings
 from landmarks.config.download import DownloadSettings
 from landmarks.config.load import load_config, read_chain
-from landmarks.config.model import LocalSettings, ModelSettings
+from landmarks.config.model import DolgSettings, LocalSettings, ModelSettings
 from landmarks.config.overlap import OverlapSettings
 from landmarks.config.places import PlacesSettings
 from landmarks.config.recognize import RecognizeSettings
@@ -44,6 +44,7 @@ __all__ = [
     "EvaluateSettings",
     "ExtractSettings",
     "LocalExtractSettings",
+    "DolgSettings",
     "LocalSettings",
     "ModelSettings",
     "OverlapSettings",

@@ -62,7 +62,7 @@ def copy_model(source: Path, folder: Path, settings: ModelSettings) -> None:
     Raises UserError where there is none, and where it is another model than `settings` describes.
     """
     trained = _read_settings(source)
-    shape = ["dimensions", "pooling", "head_batchnorm", "local"]
+    shape = ["dimensions", "pooling", "head_batchnorm", "local", "dolg"]
     shape += ["backbone"] if _architecture(trained) != _architecture(settings) else []
     different = [
         f"{key}={json.dumps(trained.model_dump(mode='json')[key])}" for key in shape if getattr(trained, key) != getattr(settings, key)

@@ -12,10 +12,14 @@ from landmarks.ops.sides import Size
 
 
 class Features(NamedTuple):
-    """map (n, channels, rows, columns); class_token (n, channels), None where the architecture has none. Any floating point."""
+    """map (n, channels, rows, columns); class_token (n, channels), None where the architecture has none. Any floating point.
+
+    shallow  (n, c16, ~h/16, ~w/16) the map at stride 14 to 16, for a model that reads it too
+    """
 
     map: torch.Tensor
     class_token: torch.Tensor | None = None
+    shallow: torch.Tensor | None = None
 
 
 class Unusable(Exception):

@@ -11,20 +11,23 @@ from torch import nn
 from landmarks.config import ModelSettings
 from landmarks.models.backbone import create_backbone
 from landmarks.models.features import Features
+from landmarks.models.orthogonal_fusion import OrthogonalFusion
 from landmarks.models.pooling import create_pooling
+from landmarks.models.shallow_map import ShallowMap
 from landmarks.ops.sides import Sides
 
 
 class GlobalModel(nn.Module):
     """uint8 RGB (n, 3, h, w) -> (n, dimensions) float32, rows of length 1.
 
-    backbone -> GeM -> fully connected -> BatchNorm -> L2 (Yokoo et al., section 2; DELG without the BatchNorm), or another pooling.
+    backbone -> GeM -> fully connected -> BatchNorm -> L2 (Yokoo et al., section 2; DELG without the BatchNorm), or another pooling;
+    with settings.dolg an OrthogonalFusion with a shallower map follows the pooling.
     With settings.dimensions 0 there is no head: the descriptor is the pooled map. The images are bytes and are normalised here, on
     the device: a quarter of the data to move. `dimensions` is the length of a descriptor; the images have sides that `sides` takes.
 
     origin  of the backbone, for `create_backbone`
 
-    Raises UserError as `create_backbone` and `create_pooling` do.
+    Raises UserError as `create_backbone`, `create_pooling` and, for settings.dolg, ShallowMap do.
     """
 
     mean: torch.Tensor
@@ -35,6 +38,11 @@ class GlobalModel(nn.Module):
         self.backbone = create_backbone(settings.backbone, settings.pretrained, drop_path_rate, origin)
         self.pooling = create_pooling(settings, self.backbone.has_class_token)
         width = self.pooling.parts * self.backbone.channels
+        self.fusion: OrthogonalFusion | None = None
+        if settings.dolg is not None:
+            self._tap = ShallowMap(self.backbone, settings.dolg.layer, "dolg")
+            self.fusion = OrthogonalFusion(width, self._tap.channels, settings.dolg)
+            width = self.fusion.width
         self.dimensions = settings.dimensions or width
         self.head: nn.Module = nn.Identity()
         if settings.dimensions:
@@ -44,7 +52,11 @@ class GlobalModel(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(self.backbone.std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.describe_features(self.backbone(self.normalise(images)))
+        normalised = self.normalise(images)
+        if self.fusion is None:
+            return self.describe_features(self.backbone(normalised))
+        shallow, deep = self._tap.maps(normalised)
+        return self.describe_features(deep._replace(shallow=shallow))
 
     @property
     def sides(self) -> Sides:
@@ -59,4 +71,7 @@ class GlobalModel(nn.Module):
 
     def describe_features(self, features: Features) -> torch.Tensor:
         """What the backbone gives -> (n, dimensions) float32, rows of length 1."""
-        return F.normalize(self.head(self.pooling(features)).float())
+        pooled = self.pooling(features)
+        if self.fusion is not None:
+            pooled = self.fusion(pooled, features.shallow)
+        return F.normalize(self.head(pooled).float())

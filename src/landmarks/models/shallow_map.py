@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import torch
 
@@ -24,20 +25,25 @@ class ShallowMap:
     channels  of its map
     positive  whether nothing in it is below 0: it comes from a ReLU or the like
 
-    Raises UserError where there is no such module, where its output is no map at such a stride, and where it cannot be said which
-    part of a picture its positions look at.
+    branch    who reads it, local or dolg, for messages; local features have a place in the picture
+
+    Raises UserError where there is no such module, where its output is no map at such a stride, and, for local features, where it cannot
+    be said which part of a picture its positions look at.
     """
 
-    def __init__(self, backbone: Backbone, layer: str = ""):
-        self._backbone, self.layer = backbone, layer or _listed_layer(backbone)
+    def __init__(self, backbone: Backbone, layer: str = "", branch: Literal["local", "dolg"] = "local"):
+        self._where = f"models.NAME.{branch}.layer"
+        self._backbone, self.layer = backbone, layer or _listed_layer(backbone, self._where)
         self._layout, self.channels, self.positive = self._try()
         self.fields = lru_cache(maxsize=1024)(self._fields)
+        if branch == "dolg":
+            return
         try:
             self.fields(*uneven_sizes(backbone.sides.step)[0])
         except ValueError as error:
             raise UserError(
                 f"local features have no place in the picture: behind the layer '{self.layer}' {error}",
-                where="models.NAME.local.layer",
+                where=self._where,
                 next="name another layer, or another backbone, such as resnet50",
             ) from None
 
@@ -78,19 +84,19 @@ class ShallowMap:
             seen = "; ".join(f"a {size.height}x{size.width} image gives {shape}" for size, shape in shapes.items())
             raise UserError(
                 f"the layer '{self.layer}' gives no map at stride {STRIDES[0]} to {STRIDES[-1]}: {seen or 'it gives none'}",
-                where="models.NAME.local.layer",
+                where=self._where,
                 next="name a module such as layer3 of a ResNet, or another backbone",
             )
         return layout, shapes[size][{2: 1, 1: 3, 0: 2}[layout.rows]], positive
 
 
-def _listed_layer(backbone: Backbone) -> str:
+def _listed_layer(backbone: Backbone, key: str) -> str:
     listed = getattr(backbone.network, "feature_info", None) or []
     layers = [feature["module"] for feature in listed if feature.get("reduction") in STRIDES and feature.get("module")]
     if not layers:
         raise UserError(
             f"timm names no map at stride {STRIDES[0]} to {STRIDES[-1]} for this architecture",
             where="models.NAME.backbone",
-            next="name one in models.NAME.local.layer, or use another backbone, such as resnet50",
+            next=f"name one in {key}, or use another backbone, such as resnet50",
         )
     return layers[-1]

@@ -99,7 +99,12 @@ def _check_models(models: Mapping[str, ModelSettings], run_folder: Path) -> tupl
             missing = f"models.{name}.pretrained=false"
         found.append(f"{name}: {model.backbone}, {facts[name]['parameters'] / 1e6:.0f} M parameters, {state}")
     check = Check("models", "missing" if missing else "ok", "; ".join(found), missing)
-    return [check], {name: facts[name]["channels"] * (1 + (model.pooling == "cls_gem")) for name, model in models.items()}
+    return [check], {name: _pooled(model, facts[name]["channels"]) for name, model in models.items()}
+
+
+def _pooled(model: ModelSettings, channels: int) -> int:
+    """How many numbers the head of a model is given."""
+    return 2 * model.dolg.channels if model.dolg is not None else channels * (1 + (model.pooling == "cls_gem"))
 
 
 def _array_dimensions(tables_folder: Path) -> dict[str, int]:

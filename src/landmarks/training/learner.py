@@ -98,7 +98,7 @@ class Learner(nn.Module):
         self.train()
 
     def _compile(self) -> None:
-        if isinstance(self.model, DelgModel):  # its local branch takes a map out of the middle of the backbone, by a hook
+        if isinstance(self.model, DelgModel) or self.model.fusion is not None:  # it takes a map out of the backbone's middle, by a hook
             raise UserError("torch.compile cannot follow a local branch", where="train.compile", next="train.compile=false")
         if not self.model.backbone.is_one_network:
             raise UserError("this backbone is another network at each size", where="train.compile", next="train.compile=false")
