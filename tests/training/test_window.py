@@ -58,7 +58,16 @@ def test_infinite_gradients_are_normal_with_a_gradient_scaler():
     steps.add(numbers(float("nan"), 1.0))
     with pytest.raises(UserError, match="loss of step 12") as raised:
         steps.require_finite()
-    assert raised.value.next.startswith("train.precision=float32") and "on_nonfinite" not in raised.value.next
+    assert raised.value.next.startswith("train.on_nonfinite=skip") and "or train.precision=float32" in raised.value.next
+
+
+def test_steps_that_the_scaler_left_out_are_counted():
+    steps = window(scaler=object())
+    for norm in (float("inf"), 2.0, float("nan"), 4.0):
+        steps.add(numbers(1.0, norm))
+    assert steps.close() == {"loss": 1, "gradient_norm": 3, "overflows": 2}
+    steps.add(numbers(1.0, float("inf")))
+    assert steps.close() == {"loss": 1, "gradient_norm": 0, "overflows": 1}
 
 
 def test_steps_that_were_left_out_have_no_numbers_but_a_place():

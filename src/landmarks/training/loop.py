@@ -171,10 +171,11 @@ def _one_step(
     """One step on the clipped gradients of the accumulated parts.
 
     Returns the learner's numbers, of this process, and gradient_norm; None where this is not finite and the step is left out: weights and
-    statistics are as before.
+    statistics are as before. Float16's scaler leaves out what exceeds its scale by itself, and the next scale is lower; with it, a step is
+    None only where a process's loss is not finite.
     """
     numbers: dict[str, torch.Tensor] = {}
-    leaves_out = settings.on_nonfinite == "skip" and accelerator.scaler is None  # a scaler leaves such steps out by itself
+    leaves_out = settings.on_nonfinite == "skip"
     before = {name: buffer.clone() for name, buffer in wrapped.named_buffers()} if leaves_out else {}
     for part in range(settings.parts):
         batch = next(parts)
@@ -190,14 +191,18 @@ def _one_step(
                 accelerator.backward(measured["loss"])
         numbers = {name: numbers.get(name, 0) + number.detach() for name, number in measured.items()}
     numbers["gradient_norm"] = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm or math.inf)
-    if leaves_out and not numbers["gradient_norm"].isfinite():  # of all processes together: they decide the same
-        optimizer.zero_grad()
-        for name, buffer in wrapped.named_buffers():
-            buffer.copy_(before[name])
-        return None
-    optimizer.step()
+    left_out = leaves_out and not bool(numbers["gradient_norm"].isfinite())  # of all processes together: they decide the same
+    if left_out and accelerator.scaler is not None:
+        broken = accelerator.reduce((~numbers["loss"].isfinite()).float().reshape(1), "sum")
+        left_out = bool(broken > 0)
+    if not left_out or accelerator.scaler is not None:  # a scaler must see each step
+        optimizer.step()
     optimizer.zero_grad()
-    return numbers
+    if not left_out:
+        return numbers
+    for name, buffer in wrapped.named_buffers():
+        buffer.copy_(before[name])
+    return None
 
 
 def _show(bar: tqdm, line: dict[str, float], learner: Learner) -> None:

@@ -47,11 +47,13 @@ class Window:
         step = int(bad.any(dim=0).nonzero()[0])
         what, value = ("gradient", numbers[1, step]) if not bad[0, step] else ("loss", numbers[0, step])
         settings, place = self.settings, self._places[step]
-        on = "train.on_nonfinite=skip, which goes on from the last checkpoint and leaves such steps out; or "
-        if self.accelerator.scaler is not None:  # which looks at gradients alone, and `skip` leaves them to it
-            on = "train.precision=float32, or bfloat16 on a GPU that has it, with run.overwrite=true: float16 ends at 65,504; or "
-        elif settings.on_nonfinite == "skip":
-            on = ""
+        on = (
+            ""
+            if settings.on_nonfinite == "skip"
+            else "train.on_nonfinite=skip, which goes on from the last checkpoint without such steps; or "
+        )
+        if self.accelerator.scaler is not None:
+            on += "train.precision=float32, or bfloat16 on a GPU that has it, with run.overwrite=true: float16 ends at 65,504; or "
         raise UserError(
             f"training diverged: the {what} of step {place + 1} is {value.item()}, at the images {listed(self.images_of(place))}",
             where=f"train.learning_rate={settings.learning_rate}, train.head_learning_rate_factor={settings.head_learning_rate_factor}, "
@@ -60,16 +62,24 @@ class Window:
         )
 
     def close(self) -> dict[str, float]:
-        """The means over the steps and all processes, none where all steps were left out; empty the window. Every process calls it."""
+        """The means over the steps and all processes, none where all steps were left out; empty the window. Every process calls it.
+
+        With float16's scaler also `overflows`: how many steps it left out because their gradients exceeded its scale; the mean of
+        gradient_norm is that of the others, 0 without any.
+        """
         self.require_finite()
         self.first += self._seen
         self._seen, self._places = 0, []
         if not self._steps:
             return {}
-        names = list(self._steps[0])
-        means = self.accelerator.reduce(torch.stack([self._column(name).mean() for name in names]), "mean").tolist()
+        columns = {name: self._column(name) for name in self._steps[0]}
+        means = {name: column.mean() for name, column in columns.items()}
+        if self.accelerator.scaler is not None:
+            finite = columns["gradient_norm"].isfinite()
+            means["gradient_norm"] = columns["gradient_norm"].where(finite, 0).sum() / finite.sum().clamp(min=1)
+            means["overflows"] = (~finite).sum().float()
         self._steps = []
-        return dict(zip(names, means, strict=True))
+        return dict(zip(means, self.accelerator.reduce(torch.stack(list(means.values())), "mean").tolist(), strict=True))
 
     def _column(self, name: str) -> torch.Tensor:
         return torch.stack([numbers[name] for numbers in self._steps]).float()
