@@ -9,7 +9,6 @@ import torch
 from landmarks.config import Config
 from landmarks.data.draws import epoch_length
 from landmarks.data.train_set import TrainSet
-from landmarks.data.weights import image_weights
 from landmarks.errors import UserError
 from landmarks.gallery.line_chart import line_chart
 from landmarks.progress import say
@@ -17,11 +16,10 @@ from landmarks.store.csv_files import write_csv
 from landmarks.store.files import write_text
 from landmarks.store.tables import read_train
 from landmarks.training.hardware import start_accelerator
-from landmarks.training.images import clean_images, images_of
-from landmarks.training.learner import create_learner
+from landmarks.training.images import images_of, weights_of
 from landmarks.training.memory import more_parts
 from landmarks.training.rate_range import measure_rates, smoothed, suggested_rate
-from landmarks.training.start import start_from
+from landmarks.training.start import begin_learner
 
 STEPS, LOWEST, HIGHEST = 100, 1e-6, 1.0
 
@@ -51,14 +49,8 @@ def find_lr(config: Config, model: str | None = None, steps: int = STEPS, lowest
     changed = {"epochs": max(settings.epochs, 1) * steps, "image_size": size, "freeze_backbone_steps": 0, "aspect_batches": False}
     settings = settings.model_copy(update=changed)
     accelerator = start_accelerator(config.run.device, settings.precision)
-    chosen = config.models[name]
-    if settings.start_from is not None:
-        chosen = chosen.model_copy(update={"pretrained": False})
-    learner = create_learner(name, chosen, settings, images.classes, images.counts)
-    if settings.start_from is not None:
-        start_from(learner, settings.start_from, images.landmarks)
-    is_clean = clean_images(config.tables_folder, settings.clean_table, images.ids)
-    weights = image_weights(images.labels, settings.class_weight, is_clean, settings.unclean_weight)
+    learner, _ = begin_learner(name, config.models[name], settings, images)
+    weights = weights_of(images, config.tables_folder, settings)
     pixels = config.dataset.max_pixels
     train_set = TrainSet(config.tables_folder, images.ids, images.labels, settings, pixels, weights=weights, sides=learner.model.sides)
     rates = np.geomspace(lowest, highest, steps)

@@ -14,7 +14,6 @@ from landmarks.config.read_yaml import RUN_FILE
 from landmarks.data.draws import epoch_length
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import SHRUNK, TrainSet
-from landmarks.data.weights import image_weights
 from landmarks.datasets.images import missing_images, require_images
 from landmarks.errors import UserError
 from landmarks.machine import is_first_process
@@ -26,15 +25,15 @@ from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, re
 from landmarks.training.best import BEST
 from landmarks.training.classifier_memory import classifier_memory
 from landmarks.training.hardware import start_accelerator
-from landmarks.training.images import BEGUN, TrainingImages, clean_images, read_begun_shapes, training_images, write_begun
+from landmarks.training.images import BEGUN, TrainingImages, read_begun_shapes, training_images, weights_of, write_begun
 from landmarks.training.kept_classifier import save_classifier
-from landmarks.training.learner import Learner, create_learner
+from landmarks.training.learner import Learner
 from landmarks.training.loop import run_training
 from landmarks.training.memory import FOUND
 from landmarks.training.resume import RESUME
 from landmarks.training.shrunk import require_shrunk, shrunk_fingerprint
 from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped
-from landmarks.training.start import start_from
+from landmarks.training.start import begin_learner
 from landmarks.training.tracking import require_tracker
 from landmarks.training.validation import Validation, hold_out_images
 
@@ -158,11 +157,7 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
             _require_images(name, folder, images, settings)  # those that are held out too
         images, validation = hold_out_images(name, folder, images, settings, dataset.max_pixels)
         part = steps_and_part(epoch_length(images.labels, settings.sampler), settings, accelerator.num_processes)[1]
-    classes, counts = (1, None) if images is None else (images.classes, images.counts)
-    starts = settings.start_from if images is not None else None
-    model = training.model if starts is None else training.model.model_copy(update={"pretrained": False})
-    learner = create_learner(name, model, settings, classes, counts)
-    started_with = start_from(learner, starts, images.landmarks) if starts is not None and images is not None else ""
+    learner, started_with = begin_learner(name, training.model, settings, images)
     if first:
         artefact.begin(precious=True, overwrite=overwrite, continues=continues)
         if images is not None and not continues:
@@ -175,7 +170,7 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
         if first:
             say(f"train {name}: {len(images.ids)} images of {images.classes} landmarks, {settings.epochs} epochs")
             if started_with:
-                say(f"train {name}: starts from {starts}: {started_with}")
+                say(f"train {name}: starts from {settings.start_from}: {started_with}")
             _say_memory(name, settings, learner, part)
             for size in settings.sizes:
                 if (side := learner.model.sides.one(size)) != size:
@@ -221,7 +216,6 @@ def _require_images(name: str, folder: Path, images: TrainingImages, settings: T
 
 
 def _train_set(folder: Path, model: Path, images: TrainingImages, settings: TrainSettings, max_pixels: int, sides: Sides) -> TrainSet:
-    is_clean = clean_images(folder, settings.clean_table, images.ids)
     return TrainSet(
         folder,
         images.ids,
@@ -229,7 +223,7 @@ def _train_set(folder: Path, model: Path, images: TrainingImages, settings: Trai
         settings,
         max_pixels,
         shapes=read_begun_shapes(model, images.rows) if settings.aspect_batches else None,
-        weights=image_weights(images.labels, settings.class_weight, is_clean, settings.unclean_weight),
+        weights=weights_of(images, folder, settings),
         removed=images.removed if images.removed.any() else None,
         sides=sides,
         shrunk=model.parents[1] / SHRUNK if settings.shrunk else None,

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.config import TrainSettings
 from landmarks.data.aspects import SQUARE, read_shapes
+from landmarks.data.weights import image_weights
 from landmarks.errors import UserError
 from landmarks.store.artefact import RECIPE
 from landmarks.store.csv_files import read_csv, write_csv
@@ -67,9 +69,11 @@ def training_images(path: Path, folder: Path, recipe: dict[str, Any], overfit: i
     return images_of(begun or now, now, overfit, path), begun is not None
 
 
-def clean_images(folder: Path, clean_table: str | None, ids: np.ndarray) -> np.ndarray | None:
-    """Which images are in the clean table too: (n,) bool; None where there is no such table."""
-    return positions(ids, read_train(folder / clean_table).ids) >= 0 if clean_table else None
+def weights_of(images: TrainingImages, folder: Path, settings: TrainSettings) -> np.ndarray | None:
+    """What each image counts in the loss, (n,) float32; None where all count the same. folder: of the tables."""
+    clean = settings.clean_table
+    is_clean = positions(images.ids, read_train(folder / clean).ids) >= 0 if clean else None
+    return image_weights(images.labels, settings.class_weight, is_clean, settings.unclean_weight)
 
 
 def images_of(table: TrainTable, now: TrainTable, overfit: int, path: Path) -> TrainingImages:

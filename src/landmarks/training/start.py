@@ -9,13 +9,29 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from landmarks.config import ModelSettings, TrainSettings
 from landmarks.errors import UserError, shown
 from landmarks.models.checkpoint import WEIGHTS
 from landmarks.reading import require_regular
+from landmarks.training.images import TrainingImages
 from landmarks.training.kept_classifier import CLASSIFIER, load_classifier
-from landmarks.training.learner import Learner
+from landmarks.training.learner import Learner, create_learner
 
 _BACKBONE, _NETWORK = "backbone.", "backbone.network."
+
+
+def begin_learner(name: str, model: ModelSettings, settings: TrainSettings, images: TrainingImages | None) -> tuple[Learner, str]:
+    """What is trained, with its starting weights; and what was taken of those of train.start_from, "" without them.
+
+    images  None: no epoch trains it, and train.start_from has no part in it
+    Raises UserError as `create_learner` and `start_from` do.
+    """
+    if images is None:
+        return create_learner(name, model, settings, 1, None), ""
+    source = settings.start_from
+    built = model if source is None else model.model_copy(update={"pretrained": False})
+    learner = create_learner(name, built, settings, images.classes, images.counts)
+    return learner, "" if source is None else start_from(learner, source, images.landmarks)
 
 
 def start_from(learner: Learner, source: Path, landmark_ids: np.ndarray) -> str:
