@@ -54,7 +54,7 @@ def test_little_shared_memory_is_said_at_the_start(run, monkeypatch, capsys):
 
 
 def test_running_out_of_memory_later_names_the_setting_and_the_next_run_begins_with_more_parts(run, tmp_path, monkeypatch):
-    step, calls = loop._one_step, []
+    step, calls = loop.one_step, []
 
     def out_at_the_third(*arguments):
         calls.append(arguments)
@@ -62,7 +62,7 @@ def test_running_out_of_memory_later_names_the_setting_and_the_next_run_begins_w
             raise torch.OutOfMemoryError("CUDA out of memory")
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "_one_step", out_at_the_third)
+    monkeypatch.setattr(loop, "one_step", out_at_the_third)
     with pytest.raises(UserError, match=r"(?s)memory is not enough.*step 3, train.accumulate=1.*continues with a batch in 2 parts"):
         run(epochs=2, checkpoint_minutes=0)
     monkeypatch.setattr(memory, "may_run_out", lambda device: True)

@@ -23,6 +23,8 @@ def test_a_tenth_of_the_rate_with_the_lowest_loss_is_found():
 def test_a_loss_that_never_falls_suggests_nothing():
     assert suggested_rate(RATES, np.linspace(1, 2, 200)) is None
     assert suggested_rate(RATES[:0], np.empty(0)) is None
+    constant = 2.3 + 1e-6 * np.random.default_rng(0).standard_normal(200)
+    assert suggested_rate(RATES, constant) is None, "rounding is no fall"
 
 
 def test_losses_that_are_no_numbers_are_left_out():

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.optimizer import AcceleratedOptimizer
-from torch import nn
 from tqdm import tqdm
 
 from landmarks.config import TrainSettings
 from landmarks.data.draws import epoch_length
-from landmarks.data.train_set import TrainSet, as_tensors, create_loader
-from landmarks.errors import UserError
+from landmarks.data.train_set import TrainSet, create_loader
 from landmarks.lifeline import interrupts_held
 from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, loader_workers
 from landmarks.models.architectures import synchronise_batchnorm
@@ -31,10 +27,10 @@ from landmarks.training.learner import Learner
 from landmarks.training.left_out import LeftOut
 from landmarks.training.memory import choose_parts, out_of_memory
 from landmarks.training.optimizer import create_optimizer, set_learning_rate
-from landmarks.training.recompute import statistics_kept
 from landmarks.training.resume import read_resume, require_processes, write_resume
 from landmarks.training.schedule import learning_rate
 from landmarks.training.skipped import SkippedImages
+from landmarks.training.step import one_step
 from landmarks.training.tracking import Tracking
 from landmarks.training.validation import AT, Validation
 from landmarks.training.window import Window
@@ -105,7 +101,7 @@ def run_training(
             set_learning_rate(optimizer, rate)
             learner.enter(step, step // order.steps_per_epoch)
             try:
-                numbers = _one_step(wrapped, optimizer, parts, settings, accelerator, skipped)
+                numbers = one_step(wrapped, optimizer, parts, settings, accelerator, skipped)
             except torch.OutOfMemoryError:
                 raise out_of_memory(step, folder, settings, asked, drawn, accelerator.num_processes) from None
             window.add(numbers)
@@ -158,51 +154,6 @@ def run_training(
         say(f"train {name}: kept are the weights of step {best.step}, mAP@{AT} {best.score:.2%}")
     learner.eval()
     return line
-
-
-def _one_step(
-    wrapped: nn.Module,
-    optimizer: AcceleratedOptimizer,
-    parts: Iterator,
-    settings: TrainSettings,
-    accelerator: Accelerator,
-    skipped: SkippedImages,
-) -> dict[str, torch.Tensor] | None:
-    """One step on the clipped gradients of the accumulated parts.
-
-    Returns the learner's numbers, of this process, and gradient_norm; None where this is not finite and the step is left out: weights and
-    statistics are as before. Float16's scaler leaves out what exceeds its scale by itself, and the next scale is lower; with it, a step is
-    None only where a process's loss is not finite.
-    """
-    numbers: dict[str, torch.Tensor] = {}
-    leaves_out = settings.on_nonfinite == "skip"
-    before = {name: buffer.clone() for name, buffer in wrapped.named_buffers()} if leaves_out else {}
-    for part in range(settings.parts):
-        batch = next(parts)
-        if isinstance(batch, UserError):
-            raise batch
-        *tensors, unread = as_tensors(batch)
-        skipped.add(unread)
-        inputs = [tensor if tensor is None else tensor.to(accelerator.device, non_blocking=True) for tensor in tensors]
-        last = part == settings.parts - 1
-        with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients are exchanged between processes once a step
-            measured = {name: number / settings.parts for name, number in wrapped(*inputs).items()}
-            with statistics_kept(wrapped) if settings.gradient_checkpointing else nullcontext():
-                accelerator.backward(measured["loss"])
-        numbers = {name: numbers.get(name, 0) + number.detach() for name, number in measured.items()}
-    numbers["gradient_norm"] = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm or math.inf)
-    left_out = leaves_out and not bool(numbers["gradient_norm"].isfinite())  # of all processes together: they decide the same
-    if left_out and accelerator.scaler is not None:
-        broken = accelerator.reduce((~numbers["loss"].isfinite()).float().reshape(1), "sum")
-        left_out = bool(broken > 0)
-    if not left_out or accelerator.scaler is not None:  # a scaler must see each step
-        optimizer.step()
-    optimizer.zero_grad()
-    if not left_out:
-        return numbers
-    for name, buffer in wrapped.named_buffers():
-        buffer.copy_(before[name])
-    return None
 
 
 def _show(bar: tqdm, line: dict[str, float], learner: Learner) -> None:

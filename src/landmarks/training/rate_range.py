@@ -9,17 +9,18 @@ import torch
 from accelerate import Accelerator
 
 from landmarks.config import TrainSettings
-from landmarks.data.train_set import TrainSet, as_tensors, create_loader
-from landmarks.errors import UserError
+from landmarks.data.train_set import TrainSet, create_loader
 from landmarks.lifeline import interrupts_held
 from landmarks.machine import loader_workers
 from landmarks.progress import progress
 from landmarks.seeds import seed_of
 from landmarks.training.learner import Learner
 from landmarks.training.optimizer import create_optimizer, set_learning_rate
+from landmarks.training.step import one_step
 
 _SMOOTHING = 0.9  # share of the earlier losses in a smoothed one
 _DIVERGED = 4.0  # times the lowest smoothed loss
+_FALL = 1e-3  # share of the first loss: less is rounding
 _START = 3  # steps whose smoothed loss is hardly smoothed
 
 
@@ -47,19 +48,8 @@ def measure_rates(
             torch.manual_seed(seed_of(settings.seed, "step", step, 0))
             learner.enter(step, 0)
             set_learning_rate(optimizer, float(rate))
-            loss = 0.0
-            for _ in range(settings.parts):
-                batch = next(batches)
-                if isinstance(batch, UserError):
-                    raise batch
-                images, labels, weights, _ = as_tensors(batch)
-                inputs = [None if tensor is None else tensor.to(device) for tensor in (images, labels, weights)]
-                measured = wrapped(*inputs)["loss"] / settings.parts
-                accelerator.backward(measured)
-                loss += float(measured.detach())
-            accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm or math.inf)
-            optimizer.step()
-            optimizer.zero_grad()
+            numbers = one_step(wrapped, optimizer, batches, settings, accelerator)
+            loss = math.nan if numbers is None else float(numbers["loss"])
             losses.append(loss)
             smooth = smoothed(np.array(losses))
             if not math.isfinite(loss) or smooth[-1] > _DIVERGED * smooth.min():
@@ -84,6 +74,6 @@ def suggested_rate(rates: np.ndarray, losses: np.ndarray) -> float | None:
     """
     whole = np.isfinite(losses)
     smooth = smoothed(losses[whole])
-    if not len(smooth) or smooth.argmin() < _START:
+    if not len(smooth) or smooth.argmin() < _START or smooth.min() > (1 - _FALL) * smooth[0]:
         return None
     return float(rates[whole][smooth.argmin()]) / 10

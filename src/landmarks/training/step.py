@@ -1,0 +1,67 @@
+"""One step of a training: the gradients of a batch, computed in parts, clipped and applied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import torch
+from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
+from torch import nn
+
+from landmarks.config import TrainSettings
+from landmarks.data.train_set import as_tensors
+from landmarks.errors import UserError
+from landmarks.training.recompute import statistics_kept
+from landmarks.training.skipped import SkippedImages
+
+
+def one_step(
+    wrapped: nn.Module,
+    optimizer: AcceleratedOptimizer,
+    parts: Iterator,
+    settings: TrainSettings,
+    accelerator: Accelerator,
+    skipped: SkippedImages | None = None,
+) -> dict[str, torch.Tensor] | None:
+    """One step on the clipped gradients of the accumulated parts.
+
+    wrapped  the learner, as accelerator.prepare returns it
+    parts    batches of the loader, settings.parts of which are a step
+    skipped  takes note of images that cannot be read
+    Returns the learner's numbers, of this process, and gradient_norm; None where this is not finite and the step is left out: weights and
+    statistics are as before. Float16's scaler leaves out what exceeds its scale by itself, and the next scale is lower; with it, a step is
+    None only where a process's loss is not finite. Raises UserError for an image that cannot be read, as the settings say.
+    """
+    numbers: dict[str, torch.Tensor] = {}
+    leaves_out = settings.on_nonfinite == "skip"
+    before = {name: buffer.clone() for name, buffer in wrapped.named_buffers()} if leaves_out else {}
+    for part in range(settings.parts):
+        batch = next(parts)
+        if isinstance(batch, UserError):
+            raise batch
+        *tensors, unread = as_tensors(batch)
+        if skipped is not None:
+            skipped.add(unread)
+        inputs = [tensor if tensor is None else tensor.to(accelerator.device, non_blocking=True) for tensor in tensors]
+        last = part == settings.parts - 1
+        with nullcontext() if last else accelerator.no_sync(wrapped):  # gradients are exchanged between processes once a step
+            measured = {name: number / settings.parts for name, number in wrapped(*inputs).items()}
+            with statistics_kept(wrapped) if settings.gradient_checkpointing else nullcontext():
+                accelerator.backward(measured["loss"])
+        numbers = {name: numbers.get(name, 0) + number.detach() for name, number in measured.items()}
+    numbers["gradient_norm"] = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm or math.inf)
+    left_out = leaves_out and not bool(numbers["gradient_norm"].isfinite())  # of all processes together: they decide the same
+    if left_out and accelerator.scaler is not None:
+        broken = accelerator.reduce((~numbers["loss"].isfinite()).float().reshape(1), "sum")
+        left_out = bool(broken > 0)
+    if not left_out or accelerator.scaler is not None:  # a scaler must see each step
+        optimizer.step()
+    optimizer.zero_grad()
+    if not left_out:
+        return numbers
+    for name, buffer in wrapped.named_buffers():
+        buffer.copy_(before[name])
+    return None
