@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from landmarks.ops.knn import compressed_knn, exact_knn, knn_blocks, recall, streamed_knn
+from landmarks.ops import knn
+from landmarks.ops.knn import compressed_knn, exact_knn, open_index, recall, streamed_knn
 
 
 @pytest.mark.parametrize(("queries", "index", "k"), [(3, 50, 10), (90, 300, 100), (5, 4, 10)])
@@ -22,12 +23,14 @@ def test_equal_similarities_stand_in_index_order():
     assert indices[0].tolist() == [5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
 
 
-def test_blocks_are_the_whole_and_empty_inputs_have_shape():
+def test_blocks_are_the_whole_and_empty_inputs_have_shape(monkeypatch):
     rng = np.random.default_rng(1)
     a, b = rng.standard_normal((70, 8)).astype(np.float32), rng.standard_normal((40, 8)).astype(np.float32)
-    parts = [indices for indices, _ in knn_blocks(a, b, 5, block=32)]
-    assert [len(part) for part in parts] == [32, 32, 6]
-    np.testing.assert_array_equal(np.concatenate(parts), exact_knn(a, b, 5)[0])
+    whole, done = exact_knn(a, b, 5), []
+    monkeypatch.setattr(knn, "_TOGETHER", 32)
+    for array, part in zip(whole, open_index(b)(a, 5, done.append), strict=True):
+        np.testing.assert_array_equal(array, part)
+    assert done == [32, 32, 6]
     assert exact_knn(a[:0], b, 5)[0].shape == (0, 5)
     assert (exact_knn(a, b[:0], 5)[0] == -1).all()
     with pytest.raises(ValueError, match="dimensions"):

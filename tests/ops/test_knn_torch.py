@@ -7,7 +7,7 @@ import torch
 from landmarks import cuda
 from landmarks.cuda import Cards, own_cards
 from landmarks.ops import knn_torch
-from landmarks.ops.knn import exact_knn, knn_blocks, streamed_knn
+from landmarks.ops.knn import exact_knn, open_index, streamed_knn
 from landmarks.ops.knn_torch import TorchIndex
 
 CPU = torch.device("cpu")
@@ -59,11 +59,15 @@ def test_the_index_is_copied_once_for_all_blocks_where_it_fits_and_goes_by_other
     copied, copy = [], TorchIndex._copy
     monkeypatch.setattr(TorchIndex, "_copy", lambda self, start, device: copied.append(start) or copy(self, start, device))
     a, b = numbers(20, 4, 0, np.float32), numbers(21, 4, 1)
+    done = []
     as_gpus(fits=True)
-    assert [len(indices) for indices, _ in knn_blocks(a, b, 3, use_gpu=True)] == [5] * 4 and copied == [0, 7, 14]
+    open_index(b, use_gpu=True)(a, 3, done.append)
+    assert done == [5] * 4 and copied == [0, 7, 14]
     copied.clear()
+    done.clear()
     as_gpus(fits=False)
-    assert [len(indices) for indices, _ in knn_blocks(a, b, 3, use_gpu=True)] == [20], "so that it goes by once, not four times"
+    open_index(b, use_gpu=True)(a, 3, done.append)
+    assert done == [20], "so that it goes by once, not four times"
     assert copied == [0, 7, 14]
 
 

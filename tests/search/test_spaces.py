@@ -61,7 +61,7 @@ def test_an_image_is_not_its_own_neighbour(space):
 def test_a_large_index_is_searched_in_blocks_with_the_same_result(space, monkeypatch):
     whole = search(space.test, space.index, 4, "test")
     monkeypatch.setattr(spaces, "_LARGE_INDEX", 0)
-    monkeypatch.setattr(spaces, "knn_blocks", None)
+    monkeypatch.setattr(spaces, "open_index", None)
     for array, streamed in zip(whole, search(space.test, space.index, 4, "test"), strict=True):
         np.testing.assert_array_equal(streamed, array)
 

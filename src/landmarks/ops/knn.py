@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -13,51 +13,50 @@ from landmarks.ops.ordering import best_first
 if TYPE_CHECKING:
     from landmarks.ops.knn_torch import TorchIndex
 
-Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+Found = tuple[np.ndarray, np.ndarray]
+Search = Callable[[np.ndarray, int], Found]
 _TOGETHER = 4096  # queries
+_BLOCK = 65536  # index rows that are in memory as float32 at once
 CANDIDATES = 4  # of a compressed index, for each neighbour: re-ranked exactly
 
 
-def exact_knn(queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:
+class OpenedIndex(Protocol):
+    def __call__(self, queries: np.ndarray, neighbours: int, on_done: Callable[[int], object] = ...) -> Found: ...
+
+
+def exact_knn(queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gpu: bool = False) -> Found:
     """The `neighbours` rows of `index` with the largest inner product, for each row of `queries`.
 
     queries (n_query, d) and index (n_index, d) float32 or float16
     Returns indices (n_query, neighbours) int32, -1 = none (fewer index rows than neighbours), and similarities
     (n_query, neighbours) float32, -inf = none; most similar first, equal similarities by index order.
     """
-    blocks = list(knn_blocks(queries, index, neighbours, use_gpu=use_gpu))
-    if not blocks:
-        return np.empty((0, neighbours), np.int32), np.empty((0, neighbours), np.float32)
-    return np.concatenate([block[0] for block in blocks]), np.concatenate([block[1] for block in blocks])
-
-
-def knn_blocks(
-    queries: np.ndarray, index: np.ndarray, neighbours: int, *, use_gpu: bool = False, block: int | None = None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """As `exact_knn`, a block of queries at a time, so that the caller can show its progress; None: as many as the processor likes."""
     _require_same_width(queries, index)
-    search, together = open_index(index, use_gpu=use_gpu)
-    block = block or together
-    for start in range(0, len(queries), block):
-        yield search(queries[start : start + block], neighbours)
+    return open_index(index, expected=len(queries), use_gpu=use_gpu)(queries, neighbours)
 
 
-def open_index(index: np.ndarray, *, use_gpu: bool = False) -> tuple[Search, int]:
-    """A function of queries and a number of neighbours, which returns as `exact_knn` does, and how many queries it likes at a time.
+def open_index(index: np.ndarray, *, expected: int | None = None, use_gpu: bool = False) -> OpenedIndex:
+    """A function that returns as `exact_knn` does. The index is made ready once, for any number of calls.
 
-    The index is made ready once, for any number of calls.
+    expected  queries of all calls together, of all processes that share them; None: many. For few of them less is made ready
     """
-    found, together = _opened(index, use_gpu)
+    found, together = _opened(index, expected, use_gpu)
 
-    def search(queries: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(queries: np.ndarray, neighbours: int, on_done: Callable[[int], object] = lambda queries: None) -> Found:
+        """on_done: called with the number of queries, block by block."""
         _require_same_width(queries, index)
         kept = min(neighbours, len(index))
-        if not kept or not len(queries):
-            return np.full((len(queries), neighbours), -1, np.int32), np.full((len(queries), neighbours), -np.inf, np.float32)
-        scores, places = found(np.ascontiguousarray(queries, dtype=np.float32), kept)
-        return _padded(scores, places.astype(np.int32, copy=False), neighbours)
+        indices = np.full((len(queries), neighbours), -1, np.int32)
+        similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
+        for start in range(0, len(queries), together):
+            part, rows = np.ascontiguousarray(queries[start : start + together], dtype=np.float32), slice(start, start + together)
+            if kept:
+                similarities[rows, :kept], indices[rows, :kept] = found(part, kept)
+                _order_ties(indices[rows], similarities[rows])
+            on_done(len(part))
+        return indices, similarities
 
-    return search, together
+    return search
 
 
 def streamed_knn(
@@ -65,37 +64,37 @@ def streamed_knn(
     index: np.ndarray,
     neighbours: int,
     *,
+    expected: int | None = None,
     use_gpu: bool = False,
-    block: int = 65536,
+    block: int = _BLOCK,
     on_block: Callable[[int], object] = lambda rows: None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Found:
     """As `exact_knn`, a block of index rows at a time: only that block is in memory as float32; `index` may be mapped from disk.
 
+    expected  queries of all processes that share them; None: these alone
     on_block  called after each block with its number of index rows
     """
     _require_same_width(queries, index)
     if use_gpu and len(index) and len(queries):
         scores, found = _on_gpus(index).search(queries, neighbours, on_block)
         return _padded(scores, found, neighbours)
-    indices = np.full((len(queries), neighbours), -1, np.int32)
-    similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
-    wide = np.empty((min(block, len(index)), index.shape[1]), np.float32)  # the same memory for every block
-    for start in range(0, len(index), block):
-        part = wide[: min(block, len(index) - start)]
-        to_float32(index[start : start + block], part)
-        found, scores = exact_knn(queries, part, min(neighbours, len(part)))
-        # Earlier blocks come first, so that a stable sort keeps equal similarities in index order.
-        both = np.concatenate([similarities, scores], axis=1)
-        order = np.argsort(-both, axis=1, kind="stable")[:, :neighbours]
-        similarities = np.take_along_axis(both, order, axis=1)
-        indices = np.take_along_axis(np.concatenate([indices, found + np.int32(start)], axis=1), order, axis=1)
-        on_block(len(part))
-    return indices, similarities
+
+    expected = expected or len(queries)
+    wide = np.empty((0, 0), np.float32)  # the same memory for every block
+
+    def search(part: np.ndarray, kept: int) -> Found:
+        nonlocal wide
+        if not _bfloat16_pays(part, expected):
+            wide = wide if len(wide) else np.empty((len(part), index.shape[1]), np.float32)
+            part = to_float32(part, wide[: len(part)])
+        return open_index(part, expected=expected)(queries, kept)
+
+    return _in_blocks(index, len(queries), neighbours, block, search, on_block)
 
 
 def compressed_knn(
     queries: np.ndarray, index: np.ndarray, neighbours: int, *, on_block: Callable[[int], object] = lambda rows: None, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Found:
     """As `exact_knn`, but approximate: an inverted file of product-quantised vectors (FAISS's IVFPQ), a byte for four dimensions.
 
     Of each query's best by the compressed index, CANDIDATES times as many as asked for, the similarities are computed exactly, and the
@@ -137,16 +136,80 @@ def recall(found: np.ndarray, exact: np.ndarray) -> float:
     return float(hits / max(1, wanted.sum()))
 
 
-def _opened(index: np.ndarray, use_gpu: bool) -> tuple[Search, int]:
+def _opened(index: np.ndarray, expected: int | None, use_gpu: bool) -> tuple[Search, int]:
     if len(index) == 0:
         return lambda queries, k: (np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int32)), _TOGETHER
     if use_gpu:
         on_gpus = _on_gpus(index)
         return on_gpus.search, on_gpus.together
+    if _bfloat16_pays(index, expected):
+        return _in_bfloat16(index), _TOGETHER
+    wide = _as_float32(index)
+    return lambda queries, k: _in_float32(queries, wide, k), _TOGETHER
+
+
+def _bfloat16_pays(index: np.ndarray, expected: int | None) -> bool:
+    """Measured (EXPERIMENTS.md); by sizes and the processor alone, so that a search gives the same numbers each time."""
+    if len(index) < 16384 or index.shape[1] < 64 or (expected is not None and expected < 64):
+        return False
+    from landmarks.ops.knn_bfloat16 import has_products
+
+    return has_products()
+
+
+def _in_bfloat16(index: np.ndarray) -> Search:
+    from landmarks.ops.knn_bfloat16 import MOST, Bfloat16Index
+
+    narrow = Bfloat16Index(index)
+
+    def by_blocks(queries: np.ndarray, k: int) -> Found:
+        indices, similarities = _in_blocks(
+            index, len(queries), k, _BLOCK, lambda part, kept: _in_float32(queries, _as_float32(part), kept)[::-1]
+        )
+        return similarities, indices
+
+    def search(queries: np.ndarray, k: int) -> Found:
+        if k > min(MOST, len(index) // 16):
+            return by_blocks(queries, k)
+        similarities, indices, settled = narrow.search(queries, k)
+        if not settled.all():
+            similarities[~settled], indices[~settled] = by_blocks(queries[~settled], k)
+        return similarities, indices
+
+    return search
+
+
+def _in_float32(queries: np.ndarray, index: np.ndarray, k: int) -> Found:
     import faiss
 
-    wide = np.ascontiguousarray(index) if index.dtype == np.float32 else to_float32(index)
-    return lambda queries, k: faiss.knn(queries, wide, k, metric=faiss.METRIC_INNER_PRODUCT), _TOGETHER
+    return faiss.knn(queries, index, k, metric=faiss.METRIC_INNER_PRODUCT)
+
+
+def _as_float32(matrix: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(matrix) if matrix.dtype == np.float32 else to_float32(matrix)
+
+
+def _in_blocks(
+    index: np.ndarray,
+    queries: int,
+    neighbours: int,
+    block: int,
+    search: Search,
+    on_block: Callable[[int], object] = lambda rows: None,
+) -> Found:
+    """Indices and similarities (queries, neighbours) from those that `search` finds in each block of the index, of at most its rows."""
+    indices = np.full((queries, neighbours), -1, np.int32)
+    similarities = np.full((queries, neighbours), -np.inf, np.float32)
+    for start in range(0, len(index), block):
+        part = index[start : start + block]
+        found, scores = search(part, min(neighbours, len(part)))
+        # Earlier blocks come first, so that a stable sort keeps equal similarities in index order.
+        both = np.concatenate([similarities, scores], axis=1)
+        order = np.argsort(-both, axis=1, kind="stable")[:, :neighbours]
+        similarities = np.take_along_axis(both, order, axis=1)
+        indices = np.take_along_axis(np.concatenate([indices, found + np.int32(start)], axis=1), order, axis=1)
+        on_block(len(part))
+    return indices, similarities
 
 
 def _on_gpus(index: np.ndarray) -> TorchIndex:
@@ -158,7 +221,7 @@ def _on_gpus(index: np.ndarray) -> TorchIndex:
     return TorchIndex(index, [torch.device("cuda", card) for card in own_cards()])
 
 
-def _padded(similarities: np.ndarray, indices: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+def _padded(similarities: np.ndarray, indices: np.ndarray, neighbours: int) -> Found:
     lacking = ((0, 0), (0, neighbours - indices.shape[1]))
     indices = np.pad(indices, lacking, constant_values=-1)
     similarities = np.pad(similarities, lacking, constant_values=-np.inf)

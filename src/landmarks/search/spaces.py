@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from landmarks.errors import UserError
 from landmarks.ops.half import to_float16
-from landmarks.ops.knn import knn_blocks, streamed_knn
+from landmarks.ops.knn import Found, OpenedIndex, open_index, streamed_knn
 from landmarks.ops.knn_graph import nearest_others
 from landmarks.progress import progress
 from landmarks.ranking import Space
@@ -120,16 +120,30 @@ def search(queries: np.ndarray, index: np.ndarray, neighbours: int, what: str, u
 
     For few queries a large index is read in blocks: mapped from disk, it is never in memory as a whole.
     """
-    if len(queries) <= _FEW_QUERIES and index.size > _LARGE_INDEX:
+    if is_read_in_blocks(index, len(queries)):
         with progress(None, what, "image", total=len(index)) as bar:
             return streamed_knn(queries, index, neighbours, use_gpu=use_gpu, on_block=bar.update)
-    indices = np.full((len(queries), neighbours), -1, np.int32)
-    similarities = np.full((len(queries), neighbours), -np.inf, np.float32)
-    done = 0
     with progress(None, what, "image", total=len(queries)) as bar:
-        for block_indices, block_similarities in knn_blocks(queries, index, neighbours, use_gpu=use_gpu):
-            indices[done : done + len(block_indices)] = block_indices
-            similarities[done : done + len(block_indices)] = block_similarities
-            done += len(block_indices)
-            bar.update(len(block_indices))
-    return indices, similarities
+        return open_search(index, len(queries), len(queries), use_gpu)(queries, neighbours, bar.update)
+
+
+def is_read_in_blocks(index: np.ndarray, queries: int) -> bool:
+    """Whether an index goes by block by block for so many queries."""
+    return queries <= _FEW_QUERIES and index.size > _LARGE_INDEX
+
+
+def open_search(index: np.ndarray, together: int, expected: int, use_gpu: bool) -> OpenedIndex:
+    """As `ops.knn.open_index`, or a function that reads the index in blocks for each call.
+
+    together  queries of one call, at most
+    expected  queries of all calls, of all processes that share them
+    """
+    if is_read_in_blocks(index, together):
+
+        def streamed(queries: np.ndarray, neighbours: int, on_done: Callable[[int], object] = lambda queries: None) -> Found:
+            found = streamed_knn(queries, index, neighbours, expected=expected, use_gpu=use_gpu)
+            on_done(len(queries))
+            return found
+
+        return streamed
+    return open_index(index, expected=expected, use_gpu=use_gpu)

@@ -111,7 +111,7 @@ def _same_label_pairs(
         unmade = [number for number in own if not paths[number].exists()]
         began, images = time.perf_counter(), sum(len(ids[number * BLOCK :][:BLOCK]) for number in own)
         searched = sum(len(ids[number * BLOCK :][:BLOCK]) for number in unmade)
-        search, _ = open_index(matrix if unmade else matrix[:0], use_gpu=use_gpu)
+        search = open_index(matrix if unmade else matrix[:0], use_gpu=use_gpu)
         with progress(None, "nearest training images", "image", total=images, done=images - searched, hidden=not processes.first) as bar:
             for number in unmade:
                 rows = np.arange(number * BLOCK, min((number + 1) * BLOCK, len(ids)))

@@ -23,8 +23,8 @@ from landmarks.scoring.protocol import protocol_named
 from landmarks.search.current import knn_artefact, space_artefact
 from landmarks.search.descriptor_source import DescriptorSource, refuse_alike
 from landmarks.search.rankings import write_ranking
+from landmarks.search.spaces import open_search, search_on_gpu, write_vector_blocks
 from landmarks.search.spaces import search as search_vectors
-from landmarks.search.spaces import search_on_gpu, write_vector_blocks
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
 from landmarks.store.descriptors import Descriptors
@@ -142,12 +142,15 @@ def _search_together(
     starts = range(0, len(queries), each)
     paths = [knn.folder / _PARTS / f"{start:09d}-{min(start + each, len(queries)):09d}.npy" for start in starts]
     (knn.folder / _PARTS).mkdir(exist_ok=True)
-    own = [(start, path) for start, path in processes.own(list(zip(starts, paths, strict=True))) if not path.exists()]
+    own = processes.own(list(zip(starts, paths, strict=True)))
+    unmade = [(start, path) for start, path in own if not path.exists()]
+    images, lacking = (sum(len(queries[start : start + each]) for start, _ in some) for some in (own, unmade))
     what = f"search test in index, 1 of {processes.count} processes"
-    for start, path in progress(own, what, "block", hidden=not processes.first):
-        part = queries[start : start + each]
-        indices, scores = search_vectors(part, index, neighbours, what, use_gpu)
-        write_array(path, np.stack([indices, scores.view(np.int32)]))
+    with progress(None, what, "image", total=images, done=images - lacking, hidden=not processes.first) as bar:
+        find = open_search(index if unmade else index[:0], each, len(queries), use_gpu)
+        for start, path in unmade:
+            indices, scores = find(queries[start : start + each], neighbours, bar.update)
+            write_array(path, np.stack([indices, scores.view(np.int32)]))
     parts: list[np.ndarray] = []
     if processes.first:  # alone, since it then deletes them: another could look for them for ever
         processes.wait_for(paths, "the lists of the other processes")
