@@ -25,3 +25,14 @@ def test_the_line_is_straight():
     settings = SETTINGS.model_copy(update={"schedule": "linear"})
     rates = [learning_rate(step, 14, settings) for step in range(3, 14)]
     assert rates == pytest.approx([1 - 0.09 * step for step in range(11)])
+
+
+def test_the_rate_follows_the_size_of_the_batch_when_asked():
+    settings = TrainSettings(learning_rate=0.1, final_learning_rate=0.0, batch_size=256)
+    assert learning_rate(0, 10, settings) == pytest.approx(0.1)
+    scaled = settings.model_copy(update={"scale_rate": 32})
+    assert [learning_rate(step, 10, scaled) for step in range(10)] == pytest.approx(
+        [8 * learning_rate(step, 10, settings) for step in range(10)]
+    )
+    warm = scaled.model_copy(update={"warmup": 0.5})
+    assert learning_rate(0, 10, warm) == pytest.approx(0.8 / 5) and max(learning_rate(step, 10, warm) for step in range(10)) == 0.8

@@ -45,7 +45,7 @@ def relevant_places(predicted: np.ndarray, truth: np.ndarray, truth_offsets: np.
     return _relevant(predicted, truth, truth_offsets, images, numba.get_num_threads())
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _relevant(predicted, truth, truth_offsets, images, workers):
     queries, n = predicted.shape
     hits = np.zeros((queries, n), np.bool_)

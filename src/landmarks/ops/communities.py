@@ -90,7 +90,7 @@ def _numbered(communities: np.ndarray) -> np.ndarray:
     return np.argsort(np.argsort(first))[inverse]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _move_nodes(starts, ends, weights, total, resolution):
     nodes = len(starts) - 1
     community, degrees = np.arange(nodes), np.zeros(nodes)

@@ -44,7 +44,7 @@ def diffusion(
     return best_first(indices, spread)
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _diffuse(indices, scores, neighbours, similarities, seeds, power, alpha, iterations, workers):
     queries, k = indices.shape
     result = np.zeros((queries, k), np.float32)
@@ -66,7 +66,7 @@ def _diffuse(indices, scores, neighbours, similarities, seeds, power, alpha, ite
     return result
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _mutual_graph(images, neighbours, similarities, power, place_of, listed):
     """S of these images as rows: row i's entries are starts[i]:starts[i + 1] of (ends, weights). `listed` is all zero before and after."""
     count = len(images)
@@ -93,7 +93,7 @@ def _mutual_graph(images, neighbours, similarities, power, place_of, listed):
     return starts, ends[:total], weights[:total]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _conjugate_gradient(starts, ends, weights, right, iterations):
     """x with (I - W) x = right, W symmetric, its rows given as by `_mutual_graph`."""
     solution, residual = np.zeros(len(right)), right.copy()

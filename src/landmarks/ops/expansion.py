@@ -38,7 +38,7 @@ def expand(
     return _expand(kernel_rows(own), kernel_rows(vectors), *arrays, float(power))
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _expand(own, vectors, neighbours, similarities, itself, power):
     rows, columns = own.shape
     result = np.empty((rows, columns), np.float32)

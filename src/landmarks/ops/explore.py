@@ -34,7 +34,7 @@ def explore(
     return _explore(indices, scores, neighbours, similarities, np.float32(threshold), length, numba.get_num_threads())
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _explore(indices, scores, neighbours, similarities, threshold, length, workers):
     queries = len(indices)
     reached, values = np.full((queries, length), -1, np.int32), np.full((queries, length), -np.inf, np.float32)

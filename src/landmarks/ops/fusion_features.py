@@ -74,7 +74,7 @@ def standard_scores(values: np.ndarray) -> np.ndarray:
     return centred / np.where(deviation > 0, deviation, 1)
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _pair_similarities(queries, images, indices):
     result = np.full(indices.shape, np.nan, np.float32)
     for query in numba.prange(len(indices)):
@@ -84,7 +84,7 @@ def _pair_similarities(queries, images, indices):
     return result
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _similarities_to_first(images, indices, first):
     result = np.full(indices.shape, np.nan, np.float32)
     for query in numba.prange(len(indices)):
@@ -109,7 +109,7 @@ def _similarities_to_first(images, indices, first):
     return result
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _common_neighbours(query_neighbours, image_neighbours, indices):
     result = np.full(indices.shape, np.nan, np.float32)
     for query in numba.prange(len(indices)):
@@ -129,7 +129,7 @@ def _common_neighbours(query_neighbours, image_neighbours, indices):
     return result
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _reciprocal_places(similarities, image_similarities, indices):
     result = np.full(indices.shape, np.nan, np.float32)
     for query in numba.prange(len(indices)):
@@ -143,7 +143,7 @@ def _reciprocal_places(similarities, image_similarities, indices):
     return result
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _label_agreements(query_labels, query_shares, image_labels, image_shares, indices):
     result = np.full(indices.shape, np.nan, np.float32)
     for query in numba.prange(len(indices)):

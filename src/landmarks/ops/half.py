@@ -55,7 +55,7 @@ def _float32_value(value):
     return (lambda value: _from_bits(value)) if isinstance(value, numba.types.Integer) else (lambda value: value)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _from_bits(value):
     bits = np.uint32(value)
     # Exponent and mantissa are shifted to their places in float32; the exponents' biases differ by 112. Added, not multiplied by 2^112:
@@ -67,7 +67,7 @@ def _from_bits(value):
     return np.uint32(magnitude | (bits & np.uint32(0x8000)) << np.uint32(16)).view(np.float32)
 
 
-@numba.njit(cache=True, fastmath={"reassoc", "nsz", "contract"})
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
 def dot(one, other):
     """The inner product of two `kernel_rows` rows, float32."""
     total = np.float32(0)
@@ -76,14 +76,14 @@ def dot(one, other):
     return total
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _to_float32(rows, out):
     for row in numba.prange(len(rows)):
         for column in range(rows.shape[1]):
             out[row, column] = float32_value(rows[row, column])
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _to_float16(bits, out):
     for row in numba.prange(len(bits)):
         for column in range(bits.shape[1]):

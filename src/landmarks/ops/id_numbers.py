@@ -34,7 +34,7 @@ class IdNumbers:
         return _parse(text, offsets, starts, self._text, self._offsets, self._table), starts
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, inline="always")
 def _digest(text, start, end):
     digest = np.uint64(14695981039346656037)  # FNV-1a, 64 bits
     for position in range(start, end):
@@ -42,7 +42,7 @@ def _digest(text, start, end):
     return np.int64(digest ^ (digest >> np.uint64(29)))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _fill(text, offsets, table):
     last = np.int64(len(table) - 1)
     for number in range(len(offsets) - 1):
@@ -53,7 +53,7 @@ def _fill(text, offsets, table):
         table[slot, 0], table[slot, 1] = number, digest
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, inline="always")
 def _equal(number, text, start, end, known, known_offsets):
     first, length = np.uint64(known_offsets[number]), np.uint64(end - start)
     if np.uint64(known_offsets[number + 1]) - first != length:
@@ -66,7 +66,7 @@ def _equal(number, text, start, end, known, known_offsets):
     return different == 0
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _count(text, offsets):
     counts = np.zeros(len(offsets) - 1, np.int64)
     for row in numba.prange(len(counts)):
@@ -78,7 +78,7 @@ def _count(text, offsets):
     return counts
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _parse(text, offsets, starts, known, known_offsets, table):
     numbers = np.full(starts[-1], -1, np.int32)
     last = np.int64(len(table) - 1)

@@ -70,7 +70,7 @@ def k_reciprocal(
     return best_first(indices, (1 - weight) * shared / (2 - shared) + weight * np.where(indices >= 0, scores, 0))
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _mutual(neighbours, k):
     """R(x, k) without x: (n_index, k) int32, -1 at the end."""
     result = np.full((len(neighbours), k), -1, np.int32)
@@ -86,7 +86,7 @@ def _mutual(neighbours, k):
     return result
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _mutual_to_queries(indices, scores, neighbours, similarities, k):
     """R(q, k) without q: as `indices`, -1 at the end."""
     result = np.full(indices.shape, -1, np.int32)
@@ -100,7 +100,7 @@ def _mutual_to_queries(indices, scores, neighbours, similarities, k):
     return result
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _encode(own, itself, mutual, vectors, near, workers):
     """V: rows of `own`, which are index images `itself` (-1 = none), with R(x, k1) and of every index image R(c, k1 / 2)."""
     rows = len(own)
@@ -131,7 +131,7 @@ def _encode(own, itself, mutual, vectors, near, workers):
     return starts, images, weights
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _expand(row, itself, mutual, near, kinship, members):
     """Write R* into `members`, the image itself first where it is one; returns how many. kinship: 2 row + 1 = R, 2 row = R* only."""
     count = 0

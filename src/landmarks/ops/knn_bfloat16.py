@@ -97,18 +97,18 @@ def _round(rows, bits, lengths, errors):
         lengths[row], errors[row] = np.sqrt(squares), np.sqrt(lost)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _bits(value):
     return np.float32(value).view(np.uint32)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _key(pattern):
     """The bits of a bfloat16, int16, as a whole number that is ordered as the values are; -0 is the one below 0."""
     return np.int16(pattern ^ ((pattern >> np.int16(15)) & np.int16(0x7FFF)))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _least_key(key, slack):
     """The key of the lowest product that a row can have whose exact one is at least as large as of any row with `key` or above.
 
@@ -124,7 +124,7 @@ def _least_key(key, slack):
     return np.int16(short)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _raise(keys, places, kept, neighbours, slack):
     """Leave out what cannot be among the neighbours any more, in place: how many remain, and the least key of what may still come."""
     if kept < neighbours:

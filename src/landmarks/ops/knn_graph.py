@@ -18,7 +18,7 @@ def nearest_others(neighbours: np.ndarray, similarities: np.ndarray, count: int)
     return _nearest_others(neighbours, similarities, count)
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _nearest_others(neighbours, similarities, count):
     images, width = neighbours.shape
     others, values = np.full((images, count), -1, np.int32), np.full((images, count), -np.inf, np.float32)

@@ -54,7 +54,7 @@ def spread_labels(
     return LabelDistributions(labels, shares)
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _spread(numbers, weights, train_labels, index_labels, index_shares, kept):
     rows, neighbours = numbers.shape
     width = index_labels.shape[1]
@@ -82,7 +82,7 @@ def _spread(numbers, weights, train_labels, index_labels, index_shares, kept):
     return labels, shares
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, inline="always")
 def _add(found, sums, count, label, amount):
     for known in range(count):
         if found[known] == label:
@@ -110,7 +110,7 @@ def sketch_labels(distributions: LabelDistributions, axes: np.ndarray) -> np.nda
     return _sketch(distributions.labels, distributions.shares, axes)
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _sketch(labels, shares, axes):
     vectors = np.zeros((len(labels), axes.shape[1]), np.float32)
     for row in numba.prange(len(labels)):

@@ -35,7 +35,7 @@ def overlaps(indices: np.ndarray, queries: SparseRows, index: SparseRows) -> np.
     return _overlaps(indices, *queries, *index, numba.get_num_threads())
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _mean_rows(own_starts, own_images, own_weights, starts, images, weights, lists, columns, workers):
     rows = len(own_starts) - 1
     new_starts = np.zeros(rows + 1, np.int64)
@@ -64,7 +64,7 @@ def _mean_rows(own_starts, own_images, own_weights, starts, images, weights, lis
     return new_starts, new_images, new_weights
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _count_new(row, images, seen_by):
     count = 0
     for image in images:
@@ -73,7 +73,7 @@ def _count_new(row, images, seen_by):
     return count
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _add(row, starts, images, weights, start, end, place_of, new_images, new_weights):
     """Add a sparse row to the new one, which is at start:end so far; returns its end. A place before `start` belongs to an earlier row."""
     for entry in range(starts[row], starts[row + 1]):
@@ -86,7 +86,7 @@ def _add(row, starts, images, weights, start, end, place_of, new_images, new_wei
     return end
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _overlaps(indices, query_starts, query_images, query_weights, starts, images, weights, workers):
     result = np.zeros(indices.shape, np.float32)
     for worker in numba.prange(workers):

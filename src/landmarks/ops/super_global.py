@@ -36,7 +36,7 @@ def super_global(
     return best_first(indices, _scores(*arrays, neighbours, np.float32(beta), pooling == "max", numba.get_num_threads()))
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _scores(queries, vectors, indices, neighbours, beta, largest, workers):
     n_query, k = indices.shape
     columns = vectors.shape[1]
@@ -66,7 +66,7 @@ def _scores(queries, vectors, indices, neighbours, beta, largest, workers):
     return scores
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _pool(candidates, near, weights, best, largest):
     """The largest or the mean of the refined descriptors of the `best` candidates, entry by entry: (columns,) float32."""
     pooled = np.full(candidates.shape[1], -np.inf if largest else 0.0, np.float32)
@@ -80,7 +80,7 @@ def _pool(candidates, near, weights, best, largest):
     return pooled
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _nearest(cosines, count, found):
     """Of the first `count` candidates, each one's `found` nearest others and their cosines where positive, (count, found) each."""
     near, weights = np.zeros((count, found), np.int64), np.full((count, found), -np.inf, np.float32)
@@ -97,7 +97,7 @@ def _nearest(cosines, count, found):
     return near, np.maximum(weights, np.float32(0))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _refined(products, near, weights):
     """Any vector's products with the candidates (count,) as its products with the refined ones: refining is linear."""
     result = np.empty(len(near), np.float32)

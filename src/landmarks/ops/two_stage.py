@@ -45,7 +45,7 @@ def insert_step(indices: np.ndarray, query_votes: Votes, index_votes: Votes, thr
     )
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _sort(indices, query_labels, index_labels):
     queries, k = indices.shape
     result = np.empty_like(indices)
@@ -62,7 +62,7 @@ def _sort(indices, query_labels, index_labels):
     return result
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _insert(indices, query_labels, query_scores, index_labels, index_scores, order, starts, ends, threshold, workers):
     queries, k = indices.shape
     result = np.full_like(indices, -1)

@@ -68,7 +68,7 @@ def _write_rows(matrix: np.ndarray, length: float, out: np.ndarray, column: int)
         _unit_rows(kernel_rows(block), length, out[start : start + BLOCK], column)
 
 
-@numba.njit(cache=True, parallel=True, fastmath={"reassoc", "nsz", "contract"})
+@numba.njit(cache=True, nogil=True, parallel=True, fastmath={"reassoc", "nsz", "contract"})
 def _unit_rows(rows, length, out, first):
     for row in numba.prange(len(rows)):
         squared = 0.0  # in float64 no square of a float32 overflows or underflows
