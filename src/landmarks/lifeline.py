@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
-from landmarks.machine import is_launched
+from landmarks.machine import is_launched, keep_freed_memory
 
 _POLL_SECONDS = 0.5
 _END_SECONDS = 10  # for a process to end after SIGTERM, before it is killed
@@ -127,8 +127,9 @@ def start_pool_process() -> None:
 
 
 def start_loader_process(number: int) -> None:
-    """`start_pool_process`, as the worker_init_fn of a DataLoader."""
+    """`start_pool_process`, as the worker_init_fn of a DataLoader; each picture takes memory of the one before."""
     start_pool_process()
+    keep_freed_memory()
 
 
 def run_to_end(command: list[str], environment: dict[str, str]) -> int:

@@ -10,6 +10,7 @@ import torch
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
 from landmarks.extraction.batch_size import BatchSize
+from landmarks.machine import keep_freed_memory
 from landmarks.models.checkpoint import load_model
 from landmarks.models.folding import fold_batchnorm
 from landmarks.models.global_model import GlobalModel
@@ -38,6 +39,8 @@ def choose_processor(device: str, precision: str) -> Processor:
     chosen, reason = choose_device(device)
     if chosen.type == "cpu" and precision == "float16":
         raise UserError("float16 needs a GPU", where="extract.precision", next="extract.precision=auto")
+    if chosen.type == "cpu":
+        keep_freed_memory()
     return Processor(chosen, resolve_precision(precision, chosen), reason)
 
 

@@ -8,7 +8,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
-from landmarks.machine import cores, local_processes
+from landmarks.machine import cores, keep_freed_memory, local_processes
 from landmarks.progress import say
 
 _ACCELERATE_NAMES = {"float32": "no", "float16": "fp16", "bfloat16": "bf16"}
@@ -30,6 +30,7 @@ def start_accelerator(device: str, precision: str, *, some_unused: bool = False)
             raise UserError("float16 needs a GPU", where="train.precision", next="train.precision=auto")
         # The launcher gives each process one thread, plain Python gives one process all cores: divide them evenly.
         torch.set_num_threads(max(1, cores() // local_processes()))
+        keep_freed_memory()
     else:
         torch.backends.cudnn.benchmark = True  # batches have one shape, or a few one after the other
     accelerator = Accelerator(
