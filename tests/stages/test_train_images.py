@@ -113,6 +113,31 @@ def test_removing_its_row_keeps_the_checkpoint_and_the_order_of_the_others(photo
     assert "up to date" in capsys.readouterr().out
 
 
+def test_removing_its_row_afterwards_keeps_the_model(photos, tmp_path, capsys):
+    folder, ids = photos
+    damage(folder, ids[DAMAGED])
+    config = configure(folder, tmp_path / "run", on_error="skip", epochs=1)
+    train(config)
+    made = weights(tmp_path / "run")
+    remove_row(folder, ids[DAMAGED])
+    capsys.readouterr()
+    for same in (config, configure(folder, tmp_path / "run", epochs=1)):
+        train(same)
+        assert capsys.readouterr().out == "train tiny: up to date\n"
+    assert all(torch.equal(made[name], tensor) for name, tensor in weights(tmp_path / "run").items())
+    table = (folder / "train.csv").read_text()
+    remove_row(folder, ids[0])  # it was trained on
+    with pytest.raises(UserError, match="made with other settings: inputs.train.csv"):
+        train(config)
+    (folder / "train.csv").write_text(table)
+    other = configure(folder, tmp_path / "run", epochs=2).model_copy(update={"run": config.run.model_copy(update={"overwrite": True})})
+    train(other)
+    assert manifest(tmp_path / "run")["inputs"] == {"train.csv": fingerprint_of_file(folder / "train.csv")}
+    capsys.readouterr()
+    train(configure(folder, tmp_path / "run", epochs=2))
+    assert "up to date" in capsys.readouterr().out
+
+
 def test_added_and_changed_rows_are_another_training(photos, tmp_path, monkeypatch):
     folder, ids = photos
     config = configure(folder, tmp_path / "run", checkpoint_minutes=0)

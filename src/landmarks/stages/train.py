@@ -32,7 +32,7 @@ from landmarks.training.loop import run_training
 from landmarks.training.memory import FOUND
 from landmarks.training.resume import RESUME
 from landmarks.training.shrunk import require_shrunk, shrunk_fingerprint
-from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped
+from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped, skipped_facts, table_with_skipped
 from landmarks.training.start import begin_learner
 from landmarks.training.tracking import require_tracker
 from landmarks.training.validation import Validation, hold_out_images
@@ -108,7 +108,11 @@ def _training(config: Config, name: str) -> _Training:
         raise UserError("no epoch trains the weights of train.start_from", where=f"models.{name}, train.epochs=0", next=next)
     else:  # the starting weights: no image is read
         recipe["train"] = {"epochs": 0, "seed": settings.seed}
-    return _Training(name, model, settings, Artefact(folder, "train", recipe, inputs))
+    artefact = Artefact(folder, "train", recipe, inputs)
+    if (path := config.tables_folder / config.dataset.train_table).name in inputs and (earlier := table_with_skipped(path, folder)):
+        finished = Artefact(folder, "train", recipe, inputs | {path.name: earlier})
+        artefact = finished if finished.is_complete() else artefact
+    return _Training(name, model, settings, artefact)
 
 
 def _fingerprint(weights: Path) -> str:
@@ -182,7 +186,7 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
         facts = {"images": len(images.ids), "classes": images.classes} | line
         accelerator.wait_for_everyone()  # until every process has listed what it skipped
         if skipped := read_skipped(artefact.folder):
-            facts["skipped"] = skipped
+            facts |= skipped_facts(skipped, folder / dataset.train_table)
             if first:
                 say(f"train {name}: {len(skipped)} images skipped, listed in {artefact.folder / MANIFEST}")
     if first:

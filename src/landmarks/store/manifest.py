@@ -22,6 +22,7 @@ _FACTS: Shape = {  # what only some stages write
     "features": int,
     "pairs": int,
     "skipped": dict,
+    "table_without_skipped": str,
     "step_seconds": (int, float),
     "seconds_a_comparison": (int, float, type(None)),
     "peak_megabytes": (int, float, type(None)),
