@@ -38,7 +38,8 @@ def test_blocks_are_the_whole_and_empty_inputs_have_shape(monkeypatch):
 
 
 @pytest.mark.parametrize(("index", "k", "block"), [(300, 20, 64), (300, 20, 7), (12, 20, 5), (0, 3, 5)])
-def test_an_index_that_goes_by_in_blocks_finds_the_same(index, k, block):
+def test_an_index_that_goes_by_in_blocks_finds_the_same(index, k, block, monkeypatch):
+    monkeypatch.setattr(knn, "_BLOCK", 4)  # nine queries whose lists are merged four at a time
     rng = np.random.default_rng(2)
     a, b = rng.integers(-2, 3, (9, 4)).astype(np.float32), rng.integers(-2, 3, (index, 4)).astype(np.float16)
     product = a @ b.astype(np.float32).T  # small whole numbers: exact, with many ties

@@ -58,9 +58,11 @@ def test_an_image_is_not_its_own_neighbour(space):
     assert np.isneginf(similarities[:, 7:]).all() and np.isfinite(similarities[:, :7]).all()
 
 
-def test_a_large_index_is_searched_in_blocks_with_the_same_result(space, monkeypatch):
+@pytest.mark.parametrize("few, limit", [(100, "_LARGE_INDEX"), (0, "_HUGE_INDEX")])
+def test_a_large_index_is_searched_in_blocks_with_the_same_result(space, monkeypatch, few, limit):
     whole = search(space.test, space.index, 4, "test")
-    monkeypatch.setattr(spaces, "_LARGE_INDEX", 0)
+    monkeypatch.setattr(spaces, "_FEW_QUERIES", few)
+    monkeypatch.setattr(spaces, limit, 0)
     monkeypatch.setattr(spaces, "open_index", None)
     for array, streamed in zip(whole, search(space.test, space.index, 4, "test"), strict=True):
         np.testing.assert_array_equal(streamed, array)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Found = tuple[np.ndarray, np.ndarray]
 Search = Callable[[np.ndarray, int], Found]
 _TOGETHER = 4096  # queries
-_BLOCK = 65536  # index rows that are in memory as float32 at once
+_BLOCK = 65536  # index rows that are in memory as float32 at once, and queries whose lists are merged at once
 CANDIDATES = 4  # of a compressed index, for each neighbour: re-ranked exactly
 
 
@@ -203,11 +203,13 @@ def _in_blocks(
     for start in range(0, len(index), block):
         part = index[start : start + block]
         found, scores = search(part, min(neighbours, len(part)))
-        # Earlier blocks come first, so that a stable sort keeps equal similarities in index order.
-        both = np.concatenate([similarities, scores], axis=1)
-        order = np.argsort(-both, axis=1, kind="stable")[:, :neighbours]
-        similarities = np.take_along_axis(both, order, axis=1)
-        indices = np.take_along_axis(np.concatenate([indices, found + np.int32(start)], axis=1), order, axis=1)
+        for first in range(0, queries, _BLOCK):  # so that what is sorted takes little memory
+            rows = slice(first, first + _BLOCK)
+            # Earlier blocks come first, so that a stable sort keeps equal similarities in index order.
+            both = np.concatenate([similarities[rows], scores[rows]], axis=1)
+            order = np.argsort(-both, axis=1, kind="stable")[:, :neighbours]
+            similarities[rows] = np.take_along_axis(both, order, axis=1)
+            indices[rows] = np.take_along_axis(np.concatenate([indices[rows], found[rows] + np.int32(start)], axis=1), order, axis=1)
         on_block(len(part))
     return indices, similarities
 

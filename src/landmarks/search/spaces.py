@@ -19,6 +19,7 @@ from landmarks.store.tables import SPLITS, read_ids
 
 _FEW_QUERIES = 4096  # the lists of so many are kept in memory while the index is read block by block
 _LARGE_INDEX = 1 << 27  # numbers; 0.5 GB as float32
+_HUGE_INDEX = 1 << 30  # that is read in blocks for any number of queries: 4 GB as float32
 
 
 def search_on_gpu(requested: str) -> tuple[bool, str]:
@@ -118,7 +119,7 @@ def _search(space: Space, of: str, among: str, neighbours: int, use_gpu: bool) -
 def search(queries: np.ndarray, index: np.ndarray, neighbours: int, what: str, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The nearest rows of `index`, as ops.knn.exact_knn returns them, with progress.
 
-    For few queries a large index is read in blocks: mapped from disk, it is never in memory as a whole.
+    For few queries a large index is read in blocks, and for many a huge one: mapped from disk, it is never in memory as a whole.
     """
     if is_read_in_blocks(index, len(queries)):
         with progress(None, what, "image", total=len(index)) as bar:
@@ -129,7 +130,7 @@ def search(queries: np.ndarray, index: np.ndarray, neighbours: int, what: str, u
 
 def is_read_in_blocks(index: np.ndarray, queries: int) -> bool:
     """Whether an index goes by block by block for so many queries."""
-    return queries <= _FEW_QUERIES and index.size > _LARGE_INDEX
+    return index.size > (_LARGE_INDEX if queries <= _FEW_QUERIES else _HUGE_INDEX)
 
 
 def open_search(index: np.ndarray, together: int, expected: int, use_gpu: bool) -> OpenedIndex:
