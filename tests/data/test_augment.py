@@ -1,11 +1,16 @@
+import random
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from landmarks.data.augment import Augmentation
+from landmarks.data.crops import draw_crop
+from landmarks.data.images import read_image, read_reduced
+from landmarks.data.jpeg import reduction_for
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 FLAT = np.full((60, 80, 3), 128, np.uint8)
@@ -116,3 +121,47 @@ def test_an_argument_albumentations_does_not_know_is_an_error(monkeypatch):
     monkeypatch.setattr(albumentations, "HorizontalFlip", lambda **options: original(**options, always=True))
     with pytest.raises(UserWarning, match="always"):
         Augmentation("soft", (32, 32), 0.2, seed=0)
+
+
+def waves(height, width):
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    return (128 + 80 * np.stack([np.sin(9 * x + 3 * y), np.cos(7 * y - 2 * x), np.sin(20 * x * y)], axis=2)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(("recipe", "crop_scale", "most"), [("delg", 0.92, 8), ("soft", 0.2, 4), ("none", 0.2, 4), ("yokoo_soft", 0.2, 4)])
+def test_a_picture_is_read_at_the_reduction_that_its_crop_needs(tmp_path, recipe, crop_scale, most, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(waves(300, 400)).save(tmp_path / "a.jpg", quality=95, exif=exif.tobytes())
+    augmentation = Augmentation(recipe, (64, 64), crop_scale, seed=0)
+    reductions, before = [], read_reduced(tmp_path / "a.jpg", augmentation.min_side)
+    for n in range(40):
+        draw = augmentation.draw(0, str(n))
+        image, reduction = read_reduced(tmp_path / "a.jpg", draw.min_side)
+        reductions.append(reduction)
+        one, other = draw(image), augmentation(before[0], 0, str(n))
+        if reduction == before[1]:
+            np.testing.assert_array_equal(one, other)
+        assert np.abs(one.astype(int) - other).mean() < 3, "the same crop, of the same colours"
+    assert min(reductions) == before[1] and max(reductions) <= most
+    assert recipe != "delg" or (before[1] == 1 and {1, 2, 4} <= set(reductions))
+
+
+def test_a_crop_has_no_fewer_pixels_than_its_target():
+    augmentation = Augmentation("delg", (64, 64), 0.92, seed=0)
+    for n in range(200):
+        height, width = 200 + 7 * n, 1600 - 6 * n
+        draw = augmentation.draw(0, str(n))
+        reduction = reduction_for((width, height), draw.min_side(height, width))
+        usual = reduction_for((width, height), augmentation.min_side)
+        crop = draw_crop((-(-height // usual), -(-width // usual)), (64, 64), 0.08, random.Random(draw._seed))
+        assert reduction == usual or min(crop.tall, crop.wide) * usual >= 64 * reduction
+        assert reduction == 8 or min(crop.tall, crop.wide) * usual < 2 * 64 * reduction
+
+
+def test_pictures_that_are_no_jpegs_are_cropped_as_they_are(tmp_path):
+    Image.fromarray(waves(300, 400)).save(tmp_path / "a.png")
+    augmentation = Augmentation("delg", (64, 64), 0.92, seed=0)
+    draw = augmentation.draw(0, "a")
+    np.testing.assert_array_equal(draw(read_image(tmp_path / "a.png", draw.min_side)), augmentation(waves(300, 400), 0, "a"))

@@ -3,13 +3,17 @@ import random
 import numpy as np
 import pytest
 
-from landmarks.data.crops import random_crop, scale_sides
+from landmarks.data.crops import Crop, cut, draw_crop, scale_sides
 
 
 def positions(height, width):
     """A picture whose first two channels are the position of each pixel, from 0 to 255."""
     rows, columns = np.mgrid[0:height, 0:width]
     return np.stack([255 * columns / (width - 1), 255 * rows / (height - 1), 0 * rows], axis=2).astype(np.uint8)
+
+
+def random_crop(image, shape, kept, numbers):
+    return cut(image, draw_crop(image.shape[:2], shape, kept, numbers), image.shape[:2], shape)
 
 
 def box(crop):
@@ -55,6 +59,17 @@ def test_the_aspect_ratio_is_that_of_the_target():
 def test_odd_pictures_are_cropped(height, width, kept):
     for seed in range(20):
         assert random_crop(np.zeros((height, width, 3), np.uint8), (16, 24), kept, random.Random(seed)).shape == (16, 24, 3)
+
+
+@pytest.mark.parametrize("resolution", [1, 0.5, 0.25, 0.333])
+def test_the_same_part_is_cut_out_of_a_smaller_picture(resolution):
+    size = (480, 640)
+    smaller = positions(round(480 * resolution), round(640 * resolution))
+    for seed in range(30):
+        crop = draw_crop(size, (64, 64), 0.3, random.Random(seed))
+        found = np.array(box(cut(smaller, crop, size, (64, 64))))
+        assert np.abs(found - box(cut(positions(*size), crop, size, (64, 64)))).max() < 0.02
+    assert cut(positions(2, 2), Crop(470, 630, 10, 10), size, (8, 8)).shape == (8, 8, 3)
 
 
 def test_sides_are_scaled_each_by_its_own_factor():

@@ -9,8 +9,9 @@ import warnings
 
 import numpy as np
 
-from landmarks.data.crops import random_crop, scale_sides
+from landmarks.data.crops import cut, draw_crop, scale_sides
 from landmarks.data.images import resize, resize_to_cover
+from landmarks.data.jpeg import reduction_for
 from landmarks.seeds import seed_of
 
 
@@ -31,7 +32,8 @@ class Augmentation:
 
     def __init__(self, recipe: str, shape: tuple[int, int], crop_scale: float, seed: int):
         self.recipe, self.shape, self.crop_scale, self.seed = recipe, shape, crop_scale, seed
-        self._transform = _build(recipe)
+        self.transform = _build(recipe)
+        self.crops = recipe != "none" and not recipe.startswith("yokoo")
         if recipe.startswith("yokoo"):
             # Squashed from about its own aspect ratio; a photo of 4:3 where the shape is a square.
             self.min_side = math.ceil(max(shape) * (4 / 3 if shape[0] == shape[1] else 9 / 8))
@@ -41,18 +43,51 @@ class Augmentation:
             self.min_side = math.ceil(max(shape) / share)
 
     def __call__(self, image: np.ndarray, epoch: int, id: str, repeat: int = 0) -> np.ndarray:
-        if self.recipe == "none":
-            return resize_to_cover(image, *self.shape)
-        seed = seed_of(self.seed, "augment", epoch, id, *([repeat] if repeat else []))
-        numbers = random.Random(seed)
-        squashed = self.recipe.startswith("yokoo")
-        image = resize(image, *self.shape) if squashed else random_crop(image, self.shape, 1 - self.crop_scale, numbers)
-        if self._transform is not None:
+        return self.draw(epoch, id, repeat)(image)
+
+    def draw(self, epoch: int, id: str, repeat: int = 0) -> Draw:
+        return Draw(self, seed_of(self.seed, "augment", epoch, id, *([repeat] if repeat else [])))
+
+
+class Draw:
+    """What is drawn for one picture: a function of it, and before it is read, of its size alone."""
+
+    def __init__(self, augmentation: Augmentation, seed: int):
+        self._augmentation, self._seed = augmentation, seed
+        self._size: tuple[int, int] | None = None
+
+    def min_side(self, height: int, width: int) -> int:
+        """Pixels that the longest side of a picture of this size must have for what is drawn, as `read_image` takes it.
+
+        A crop that is larger than the smallest needs fewer of them. It is drawn as if the picture had been decoded for the smallest, so
+        that it is the same one.
+        """
+        whole = self._augmentation
+        if not whole.crops:
+            return whole.min_side
+        reduction, further = reduction_for((width, height), whole.min_side), 1
+        self._size = -(-height // reduction), -(-width // reduction)
+        crop = draw_crop(self._size, whole.shape, 1 - whole.crop_scale, random.Random(self._seed))
+        while reduction * further < 8 and min(crop.tall // whole.shape[0], crop.wide // whole.shape[1]) >= 2 * further:
+            further *= 2
+        return whole.min_side if further == 1 else max(height, width) // (reduction * further)
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        whole = self._augmentation
+        if whole.recipe == "none":
+            return resize_to_cover(image, *whole.shape)
+        numbers = random.Random(self._seed)
+        if whole.crops:
+            size = self._size or (image.shape[0], image.shape[1])
+            image = cut(image, draw_crop(size, whole.shape, 1 - whole.crop_scale, numbers), size, whole.shape)
+        else:
+            image = resize(image, *whole.shape)
+        if whole.transform is not None:
             # One random stream for all transforms. set_random_seed would give each of them the same stream, so that their draws would be
             # correlated: whether an image is mirrored would determine its brightness.
-            self._transform.set_random_state(np.random.default_rng(seed), numbers)
-            image = self._transform(image=image)["image"]
-        return np.ascontiguousarray(scale_sides(image, self.crop_scale, numbers) if squashed else image)
+            whole.transform.set_random_state(np.random.default_rng(self._seed), numbers)
+            image = whole.transform(image=image)["image"]
+        return np.ascontiguousarray(image if whole.crops else scale_sides(image, whole.crop_scale, numbers))
 
 
 def _build(recipe: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,14 +14,23 @@ _ASPECT = (3 / 4, 4 / 3)  # of a crop, width / height, times that of its target 
 _ATTEMPTS = 100  # as in DELG's code
 
 
-def random_crop(image: np.ndarray, shape: tuple[int, int], kept: float, numbers: random.Random) -> np.ndarray:
-    """A crop of random area, aspect ratio and place, resized: (h, w, 3) uint8 -> (*shape, 3).
+class Crop(NamedTuple):
+    """In pixels of the picture that it was drawn for."""
+
+    top: int
+    left: int
+    tall: int
+    wide: int
+
+
+def draw_crop(size: tuple[int, int], shape: tuple[int, int], kept: float, numbers: random.Random) -> Crop:
+    """A crop of random area, aspect ratio and place of a picture of this size (height, width), for the target `shape` (height, width).
 
     The area is uniform from `kept` to 1, of the largest crop that the aspect ratios allow: of a 4:3 photo that is all of it, of a
     16:9 photo for a square target three quarters. (RandomResizedCrop measures by the whole photo. With kept = 0.8 no crop of a 16:9
     photo is large enough for it, and it takes the same middle of it every time.)
     """
-    height, width = image.shape[:2]
+    height, width = size
     low, high = (limit * shape[1] / shape[0] for limit in _ASPECT)
     ratio = width / height
     reachable = min(1.0, high / ratio, ratio / low)
@@ -32,8 +42,20 @@ def random_crop(image: np.ndarray, shape: tuple[int, int], kept: float, numbers:
             break
     else:  # kept near 1: the largest crop
         wide, tall = min(width, max(1, int(height * high))), min(height, max(1, int(width / low)))
-    top, left = numbers.randint(0, height - tall), numbers.randint(0, width - wide)
-    return resize(image[top : top + tall, left : left + wide], *shape)
+    return Crop(numbers.randint(0, height - tall), numbers.randint(0, width - wide), tall, wide)
+
+
+def cut(image: np.ndarray, crop: Crop, size: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
+    """The crop, drawn for a picture of `size`, of that picture in any resolution: (h, w, 3) uint8 -> (*shape, 3)."""
+    top, bottom = _scaled(crop.top, crop.tall, image.shape[0], size[0])
+    left, right = _scaled(crop.left, crop.wide, image.shape[1], size[1])
+    return resize(image[top:bottom, left:right], *shape)
+
+
+def _scaled(start: int, length: int, side: int, drawn: int) -> tuple[int, int]:
+    """First pixel and the one behind the last, of `length` pixels from `start` on, where a side of `drawn` pixels has `side`."""
+    first = min(side - 1, round(start * side / drawn))
+    return first, max(first + 1, round((start + length) * side / drawn))
 
 
 def scale_sides(image: np.ndarray, limit: float, numbers: random.Random) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,15 +24,18 @@ from landmarks.reading import open_regular
 # One picture at a time gains nothing from threads; the workers are the parallelism.
 cv2.setNumThreads(0)
 
+MinSide = int | Callable[[int, int], int]
+_TURNED = (5, 6, 7, 8)  # orientations of EXIF whose height is the width of the upright picture
 _METADATA = 64 << 20  # bytes of a file that are no pixels: profiles, previews, a film behind the photo
 
 
-def read_image(path: Path, min_side: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_image(path: Path, min_side: MinSide, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a picture upright: (height, width, 3) uint8 RGB.
 
     min_side    pixels that the longest side must keep. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8, which
                 is faster and antialiased; its longest side is then at least this. Smaller pictures are returned as they are. For a
-                crop of side c that may take as little as the share a of the longest side, pass c / a.
+                crop of side c that may take as little as the share a of the longest side, pass c / a. Or a function that says it for
+                the height and width of the upright picture; it is asked for JPEGs alone
     max_pixels  of the file's picture; a larger one is refused before it is decoded
 
     JPEG, PNG, WebP, BMP, GIF and TIFF are read, whatever the file is called; of several pictures the first. Grey, CMYK and palette
@@ -44,7 +48,7 @@ def read_image(path: Path, min_side: int, max_pixels: int = MAX_PIXELS) -> np.nd
     return read_reduced(path, min_side, max_pixels)[0]
 
 
-def read_reduced(path: Path, min_side: int, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, int]:
+def read_reduced(path: Path, min_side: MinSide, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, int]:
     """As `read_image`, and how many pixels of the file became one in each direction: 1, 2, 4 or 8."""
     path = Path(path)
     with _opened(path) as file:
@@ -67,7 +71,7 @@ def upright_size(path: Path) -> tuple[int, int] | None:
         with open_regular(path) as file:
             picture = open_picture(file)
             width, height = picture.size
-            return (width, height) if orientation_of(picture) in (5, 6, 7, 8) else (height, width)
+            return (width, height) if orientation_of(picture) in _TURNED else (height, width)
     except (UserError, OSError, Damaged, Image.DecompressionBombError):
         return None
 
@@ -117,7 +121,7 @@ def _opened(path: Path) -> BinaryIO:
         raise UserError("missing picture", where=path, next="complete the dataset, or remove the row from its table") from None
 
 
-def _decode(file: BinaryIO, path: Path, min_side: int, max_pixels: int) -> tuple[np.ndarray, int, int]:
+def _decode(file: BinaryIO, path: Path, min_side: MinSide, max_pixels: int) -> tuple[np.ndarray, int, int]:
     """The pixels as they are stored, their EXIF orientation, and the reduction."""
     first = file.read(30)
     if not first:
@@ -133,6 +137,9 @@ def _decode(file: BinaryIO, path: Path, min_side: int, max_pixels: int) -> tuple
     _refuse_size(size, path, max_pixels)
     if not first.startswith(b"\xff\xd8"):
         return *decode(picture), 1
+    if not isinstance(min_side, int):
+        turned = orientation_of(picture) in _TURNED
+        min_side = min_side(size[0], size[1]) if turned else min_side(size[1], size[0])
     reduction = reduction_for(size, min_side)
     pixels = read_jpeg(_whole_jpeg(file, size), size, len(picture.getbands()), reduction)
     if pixels is not None:

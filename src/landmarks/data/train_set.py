@@ -135,12 +135,13 @@ class TrainSet(Dataset):
         path = image_path(self.folder, "train", id)
         if self._is_removed(key.row):
             return UserError(_REMOVED, where=path, next="put it back")
+        draw = augmentation.draw(key.epoch, id, key.repeat)
         smaller = None if self.shrunk is None else image_path(self.shrunk, "train", id)
         try:
-            image = read_image(smaller if smaller is not None and smaller.exists() else path, augmentation.min_side, self.max_pixels)
+            image = read_image(smaller if smaller is not None and smaller.exists() else path, draw.min_side, self.max_pixels)
         except UserError as error:
             return error
-        return torch.from_numpy(augmentation(image, key.epoch, id, key.repeat)).permute(2, 0, 1)
+        return torch.from_numpy(draw(image)).permute(2, 0, 1)
 
     def _is_removed(self, row: int) -> bool:
         return self.removed is not None and bool(self.removed[row])
