@@ -1,7 +1,7 @@
 """What the project adds to the network: a training step and extraction, beside the bare network and bare decoding of the same photos.
 
     python benchmarks/feeding.py --photos FOLDER            training at 224, extraction at 320, EfficientNet-lite0 (configs/photos.yaml)
-    python benchmarks/feeding.py --photos FOLDER --rounds 1 --images 64
+    python benchmarks/feeding.py --photos FOLDER --rounds 3 --images 320
 
 Seconds of the processor for each photo, so that other programs do not change them: of the process that computes, and of those that
 decode. Both work at the same time, so the slower of them is the speed; the limit is the slower of the bare network and bare decoding. The
@@ -147,7 +147,8 @@ def compare(what: str, goal: float, ways: dict[str, Callable], photos: tuple, ro
     best = {way: [np.inf, np.inf] for way in ways}
     for number in range(rounds + 1):  # the first warms up
         for way in list(ways) if number % 2 else reversed(list(ways)):
-            found = ways[way](*photos)
+            folder, ids, labels = photos
+            found = ways[way](folder, ids, labels) if number else ways[way](folder, ids[:BATCH], labels[:BATCH])
             if number:
                 best[way] = [min(pair) for pair in zip(best[way], found, strict=True)]
     images = len(photos[1])
@@ -162,8 +163,8 @@ def compare(what: str, goal: float, ways: dict[str, Callable], photos: tuple, ro
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, required=True, help="a folder with .jpg files")
-    parser.add_argument("--images", type=int, default=320)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=160)
+    parser.add_argument("--rounds", type=int, default=2)
     chosen = parser.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     keep_freed_memory()  # for all ways
