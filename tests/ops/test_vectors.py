@@ -55,6 +55,18 @@ def test_the_whitened_covariance_is_the_identity():
     np.testing.assert_allclose(np.linalg.norm(whitening(matrix), axis=1), 1, rtol=1e-5)
 
 
+def test_a_power_between_weights_axes_up_less_and_0_only_turns():
+    matrix = correlated(np.random.default_rng(0), 4000, 12).astype(np.float32)
+    for power in (0.0, 0.3):
+        whitening = learn_whitening(matrix, 12, power)
+        projected = (matrix - whitening.mean) @ whitening.projection
+        variances = np.linalg.eigvalsh(np.cov(matrix.T, bias=True))[::-1]
+        np.testing.assert_allclose(np.cov(projected.T, bias=True), np.diag(variances ** (1 - power)), atol=1e-3 * variances[0])
+    turned, centred = learn_whitening(matrix, 12, 0.0)(matrix), matrix - matrix.mean(axis=0)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    np.testing.assert_allclose(turned[:50] @ turned[50:100].T, centred[:50] @ centred[50:100].T, atol=1e-5)
+
+
 def test_whitening_spans_the_principal_axes():
     matrix = np.random.default_rng(1).standard_normal((3000, 4)) * [1, 10, 2, 0.1]
     projection = learn_whitening(matrix.astype(np.float32), 2).projection

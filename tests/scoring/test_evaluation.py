@@ -86,7 +86,6 @@ def test_how_local_features_were_made_and_matched_where_the_chain_verifies(setti
 
 
 def test_whitening_in_words(settings):
-    words = {
-        text: whitening_in_words(settings(f"whiten={text}").whiten) for text in ("{}", "{dimensions: 8}", "{dimensions: 8, learned_on: x}")
-    }
-    assert list(words.values()) == ["none", "8 dimensions, learned on train", "8 dimensions, learned on x"]
+    texts = ("{}", "{dimensions: 8}", "{dimensions: 8, learned_on: x, power: 0.5}")
+    words = {text: whitening_in_words(settings(f"whiten={text}").whiten) for text in texts}
+    assert list(words.values()) == ["none", "8 dimensions, learned on train", "8 dimensions, power 0.5, learned on x"]

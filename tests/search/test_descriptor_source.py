@@ -100,8 +100,8 @@ def test_distractors_described_at_another_size_are_refused(run, tmp_path):
     assert list(source(run / "again").distractor_vectors()) == []
 
 
-def test_settings_name_what_whitening_is_learned_on_only_where_it_is_not_train():
+def test_settings_name_of_whitening_only_what_is_not_as_earlier_versions_had_it():
     config = load_config(None, ["models={one: {weight: 2}}", "whiten.dimensions=8"])
     assert space_settings(config.models, config.whiten) == {"weights": {"one": 2.0}, "whiten": {"dimensions": 8}}
-    other = load_config(None, ["whiten={dimensions: 8, learned_on: index}"])
-    assert space_settings(other.models, other.whiten) == {"weights": {}, "whiten": {"dimensions": 8, "learned_on": "index"}}
+    other = load_config(None, ["whiten={dimensions: 8, learned_on: index, power: 0.5}"])
+    assert space_settings(other.models, other.whiten)["whiten"] == {"dimensions": 8, "learned_on": "index", "power": 0.5}

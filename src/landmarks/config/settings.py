@@ -69,6 +69,12 @@ class ExtractSettings(Settings):
 
 class WhitenSettings(Settings):
     dimensions: int = Field(0, ge=0, le=MAX_WIDTH, description="PCA whitening keeps at most this many; 0 = none")
+    power: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="each axis is divided by its standard deviation to this power: 1 whitens, 0 only leaves out axes",
+    )
     learned_on: str = Field("train", description="what it is learned on: train, index, or a run folder, whose train descriptors are taken")
 
 

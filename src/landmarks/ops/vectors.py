@@ -141,11 +141,11 @@ def whitened_rows(matrix: Rows, whitening: Whitening) -> LazyRows:
     return LazyRows((len(matrix), whitening.projection.shape[1]), np.dtype(np.float32), lambda rows: whitening(matrix[rows]))
 
 
-def learn_whitening(matrix: Rows, dimensions: int) -> Whitening:
-    """PCA whitening: project on the `dimensions` principal axes, each divided by its standard deviation.
+def learn_whitening(matrix: Rows, dimensions: int, power: float = 1.0) -> Whitening:
+    """PCA whitening: project on the `dimensions` principal axes, each divided by its standard deviation to the `power`.
 
     matrix  (n, d) of the training images; at most min(d, n - 1) axes have any variance, and no more are kept.
-    The covariance of the projected training rows (before their L2) is the identity.
+    With power 1 the covariance of the projected training rows (before their L2) is the identity; 0 is PCA alone.
     """
     rows, columns = matrix.shape
     kept = min(dimensions, columns, rows - 1)
@@ -165,4 +165,4 @@ def learn_whitening(matrix: Rows, dimensions: int) -> Whitening:
     if values[0] <= 0:
         raise ValueError("the descriptors that whitening is learned on are all alike")
     varying = values > 1e-7 * values[0]
-    return Whitening(mean.astype(np.float32), (axes[:, varying] / np.sqrt(values[varying])).astype(np.float32))
+    return Whitening(mean.astype(np.float32), (axes[:, varying] / values[varying] ** (power / 2)).astype(np.float32))

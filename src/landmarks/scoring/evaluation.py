@@ -98,7 +98,8 @@ def choices(config: Config) -> dict[str, str]:
 
 
 def whitening_in_words(whiten: WhitenSettings) -> str:
-    return f"{whiten.dimensions} dimensions, learned on {whiten.learned_on}" if whiten.dimensions else "none"
+    power = "" if whiten.power == 1 else f", power {whiten.power:g}"
+    return f"{whiten.dimensions} dimensions{power}, learned on {whiten.learned_on}" if whiten.dimensions else "none"
 
 
 def _overlap(run_folder: Path) -> str:

@@ -22,6 +22,8 @@ def space_settings(models: Mapping[str, ModelSettings], whiten: WhitenSettings) 
     whitening: dict[str, Any] = {"dimensions": whiten.dimensions}
     if whiten.dimensions and whiten.learned_on != "train":
         whitening["learned_on"] = whiten.learned_on
+    if whiten.dimensions and whiten.power != 1:
+        whitening["power"] = whiten.power
     return {"weights": {name: model.weight for name, model in models.items()}, "whiten": whitening}
 
 

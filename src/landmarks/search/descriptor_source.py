@@ -98,7 +98,7 @@ class DescriptorSource:
                 next="whiten.dimensions=0, whiten.learned_on=index, or whiten.learned_on=RUN FOLDER whose train descriptors are taken",
             )
         refuse_alike(learned, f"whitening is learned on {learned_on}, whose", self._tables.folder)
-        return learn_whitening(learned, self._whiten.dimensions)
+        return learn_whitening(learned, self._whiten.dimensions, self._whiten.power)
 
     def _read_other_train(self) -> Rows:
         if not self._weights:
