@@ -53,6 +53,7 @@ def test_the_source_of_a_step_is_part_of_its_recipe_unless_it_is_of_the_package(
         ("expand_query", 20),
         ("augment_database", 20),
         ("add_labels", 20 + 512),
+        ("add_classes", 20 + 512 + 512),
         ("add_communities", 20 + 512),
         ("auto", 64 + 64 + 512),
         ("classify", 20 + 256 + 512),
@@ -68,6 +69,7 @@ def test_dimensions_of_the_vectors_that_a_search_makes(step, width):
 
 def test_all_searching_steps_of_the_package_are_in_that_list():
     assert {name for name in step_names() if step_class(name).searches} == {
+        "add_classes",
         "add_communities",
         "add_labels",
         "augment_database",

@@ -8,8 +8,10 @@ from landmarks.errors import UserError
 from landmarks.ops.rows import LazyRows
 from landmarks.ranking import Space
 from landmarks.rerank import chain as module
+from landmarks.rerank import context as context_module
+from landmarks.rerank import vectors
 from landmarks.rerank.chain import await_chain, make_chain, open_context, require_disk, space_after
-from landmarks.search.rankings import chain_artefacts, read_ranking
+from landmarks.search.rankings import SPACE, chain_artefacts, read_ranking
 from landmarks.stages.search import search
 from landmarks.store.artefact import Artefact, read_manifest
 from landmarks.store.descriptors import seal_shards, write_shard
@@ -267,7 +269,7 @@ CLASSIFY = "{step: classify, epochs: 1, hidden: 8, dimensions: 4}"
 
 
 def test_descriptors_that_are_read_in_blocks_give_the_same_rankings(searched, monkeypatch):
-    steps = f"rerank=[{{step: discriminate}}, {{step: add_labels, neighbours: 3}}, {CLASSIFY}]"
+    steps = f"rerank=[{{step: discriminate}}, {{step: add_labels, neighbours: 3}}, {CLASSIFY}, {{step: add_classes}}]"
     made = {}
     for name, limit in (("whole", 1 << 28), ("blocks", 0)):
         monkeypatch.setattr("landmarks.ops.rows.LARGE", limit)
@@ -278,3 +280,21 @@ def test_descriptors_that_are_read_in_blocks_give_the_same_rankings(searched, mo
         made[name] = read_ranking(make_chain(settings, settings.rerank, lambda opened=opened: opened))
     np.testing.assert_array_equal(made["whole"].indices, made["blocks"].indices)
     np.testing.assert_array_equal(made["whole"].scores, made["blocks"].scores)
+
+
+def test_the_discriminant_is_projected_once_and_searched_where_it_is_stored(searched, monkeypatch):
+    made, searches = [], []
+    project, find = vectors.projected_space, context_module.nearest
+    monkeypatch.setattr(vectors, "projected_space", lambda *given: made.append(1) or project(*given))
+    monkeypatch.setattr(context_module, "nearest", lambda space, *given: searches.append((space.folder, *given[:2])) or find(space, *given))
+    config = searched("rerank=[{step: discriminate}, {step: add_labels, neighbours: 3}, {step: add_classes, neighbours: 3}]")
+    search(config)
+    opened = open_context(config)
+    folder = make_chain(config, config.rerank, lambda: opened)
+    stored = chain_artefacts(config, config.rerank)[0].folder / SPACE
+    assert len(made) == 1 and searches.count((stored, "index", "train")) == 2, "the second finds what the first kept beside the vectors"
+    again = searched("rerank=[{step: add_classes, neighbours: 3}]", f"run.folder={config.run.folder.parent / 'again'}")
+    search(again)
+    make(again, *again.rerank)
+    assert len(made) == 2, "without the step discriminate it is projected too"
+    assert read_ranking(folder).indices.shape == read_ranking(chain_artefacts(again, again.rerank)[-1].folder).indices.shape

@@ -31,3 +31,26 @@ def _nearest_others(neighbours, similarities, count):
                 others[image, place], values[image, place] = neighbours[image, position], similarities[image, position]
                 place += 1
     return others, values
+
+
+def mutual_only(neighbours: np.ndarray) -> np.ndarray:
+    """(n, width) int32: the neighbours that list the image in turn; all others become -1.
+
+    neighbours  (n, width) int32: row i lists images near image i, -1 = none
+    Source: k-reciprocal nearest neighbours (Qin et al., "Hello neighbor", CVPR 2011).
+    """
+    return _mutual_only(np.ascontiguousarray(neighbours))
+
+
+@numba.njit(cache=True, parallel=True)
+def _mutual_only(neighbours):
+    result = np.full_like(neighbours, -1)
+    for image in numba.prange(len(neighbours)):
+        for position in range(neighbours.shape[1]):
+            other = neighbours[image, position]
+            if other >= 0:
+                for listed in neighbours[other]:
+                    if listed == image:
+                        result[image, position] = other
+                        break
+    return result

@@ -102,10 +102,10 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
         if not artefact.is_complete():
             own = context().after(chain[:steps])
             own.junk = own.junk if chain[steps].reads_junk else None  # what a ranking is made from is in its fingerprint
-            _make(artefact, ranking, own, chain[steps])
-        space = ranking.space
-        if (artefact.folder / SPACE).is_dir():
-            space = read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
+            made = _make(artefact, ranking, own, chain[steps])
+            if made.space is not None and made.space.folder is None:
+                own.store(made.space, _space_of(artefact))
+        space = _space_of(artefact) if (artefact.folder / SPACE).is_dir() else ranking.space
         ranking = replace(read_ranking(artefact.folder), space=space)
     return artefacts[-1].folder
 
@@ -137,7 +137,11 @@ def space_after(config: Config, chain: Chain) -> Space:
     return read_base_space(config.run.folder / "space")[0]
 
 
-def _make(artefact: Artefact, ranking: Ranking, context: Context, step: Step) -> None:
+def _space_of(artefact: Artefact) -> Space:
+    return read_space(artefact.folder / SPACE, {"ranking": artefact.fingerprint})
+
+
+def _make(artefact: Artefact, ranking: Ranking, context: Context, step: Step) -> Ranking:
     artefact.begin()
     with measured() as cost:
         made = step.apply(ranking, context)
@@ -147,3 +151,4 @@ def _make(artefact: Artefact, ranking: Ranking, context: Context, step: Step) ->
     for name, text in context.attachments.items():
         write_text(artefact.folder / name, text)
     artefact.finish(step_seconds=round(cost.seconds, 4), peak_megabytes=cost.peak_megabytes, queries=len(made.query_ids))
+    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from copy import copy
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -53,6 +53,7 @@ class Context:
         self._votes: WeakKeyDictionary[Space, dict[tuple[str, int], Votes]] = WeakKeyDictionary()  # an ablation goes through many spaces
         self._neighbours: WeakKeyDictionary[Space, dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]] = WeakKeyDictionary()
         self._descriptors: dict[str, Rows] = {}
+        self._made: dict[Hashable, Space] = {}
         self.pseudo_worlds: dict[tuple[str, int], tuple[Context, dict[str, Ranking]]] = {}  # of rerank/pseudo_world.py
 
     def after(self, chain: Chain) -> Context:
@@ -92,6 +93,16 @@ class Context:
     def empty(self, images: int, dimensions: int) -> np.ndarray:
         """(images, dimensions) float16, to be filled with vectors block by block; of many images it is on disk (ops/rows.py)."""
         return scratch_array((images, dimensions), np.float16, self._scratch)
+
+    def once(self, key: Hashable, make: Callable[[], Space]) -> Space:
+        """The space that several steps of a chain need, made by the first of them."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def store(self, made: Space, stored: Space) -> None:
+        """A space that was made is on disk now: it leaves memory, and its neighbours are kept beside it."""
+        self._made.update({key: stored for key, space in self._made.items() if space is made})
 
     def nearest(self, space: Space, of: str, among: str, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices (n, neighbours) int32 and similarities float32 of the nearest images of another split, or of the same one.

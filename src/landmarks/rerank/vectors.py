@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landmarks.ops.discriminant import learn_discriminant, learn_shrunk_whitening
 from landmarks.ops.label_spread import LabelDistributions, joint_neighbours, sketch_labels, spread_labels
 from landmarks.ops.rows import BLOCK, Rows
 from landmarks.ops.vectors import CACHE_ROWS, Whitening, join_rows
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 def projected_space(context: Context, projections: Sequence[Whitening]) -> Space:
     """Several projections of the descriptors before whitening side by side, float16, L2-normalised."""
     return Space.from_splits({split: _side_by_side(context, context.descriptors(split), projections) for split in SPLITS})
+
+
+def discriminant_space(context: Context, dimensions: int, within: float | None = None) -> Space:
+    """Train's discriminant beside a whitening (ops/discriminant.py); made once for all steps that ask for it.
+
+    Raises ValueError for fewer than two training images.
+    """
+    train = context.descriptors("train")
+
+    def make() -> Space:
+        return projected_space(context, [learn_discriminant(train, context.labels, dimensions, within), learn_shrunk_whitening(train)])
+
+    return context.once(("discriminant", dimensions, within), make)
 
 
 def label_distributions(space: Space, context: Context, settings: AddLabels) -> dict[str, LabelDistributions]:

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 class AugmentDatabase(Step):
     """Search again among index images that are pulled towards their neighbours (Arandjelovic and Zisserman, CVPR 2012).
 
-    i' = i + sum over the nearest index images n of max(cos(i, n), 0)^power * n, of length one (ops/expansion.py).
+    i' = i + sum over the nearest index images n of max(cos(i, n), 0)^power * n, of length one (ops/expansion.py). Where `mutual`, a
+    neighbour counts only if the image is among its nearest in turn (Qin et al., CVPR 2011): a landmark of few images then takes in
+    fewer of other landmarks.
     """
 
     searches: ClassVar[bool] = True
 
     neighbours: int = Field(10, ge=1, description="nearest index images that an index image is averaged with")
     power: float = Field(2.0, ge=0, description="a neighbour's weight is its similarity to this power")
+    mutual: bool = Field(False, description="only neighbours that have the image among their own nearest")
 
     def apply(self, ranking: Ranking, context: Context) -> Ranking:
         from dataclasses import replace
@@ -30,8 +33,10 @@ class AugmentDatabase(Step):
         import numpy as np
 
         from landmarks.ops.expansion import expand
+        from landmarks.ops.knn_graph import mutual_only
 
         space = context.space(ranking)
         near, similarities = context.nearest(space, "index", "index", self.neighbours)
+        near = mutual_only(near) if self.mutual else near
         index = expand(space.index, space.index, near, similarities, self.power, np.arange(len(space.index)))
         return context.search(ranking, replace(space, index=index, folder=None))

@@ -37,11 +37,8 @@ class Discriminate(Step):
     def apply(self, ranking: Ranking, context: Context) -> Ranking:
         """Raises UserError where train has fewer than two images."""
         from landmarks.errors import UserError
-        from landmarks.ops.discriminant import learn_discriminant, learn_shrunk_whitening
-        from landmarks.rerank.vectors import projected_space
+        from landmarks.rerank.vectors import discriminant_space
 
         if len(context.labels) < 2:
             raise UserError("the step discriminate learns from train, which has fewer than two images", next="leave it out of the chain")
-        train = context.descriptors("train")
-        halves = learn_discriminant(train, context.labels, self.dimensions, self.within), learn_shrunk_whitening(train)
-        return context.search(ranking, projected_space(context, halves))
+        return context.search(ranking, discriminant_space(context, self.dimensions, self.within))

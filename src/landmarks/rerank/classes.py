@@ -1,0 +1,115 @@
+"""The vectors of the step add_classes: how known every image is, which landmark of train it shows, and which community it is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landmarks.ops.communities import find_communities, mutual_graph
+from landmarks.ops.known_labels import combine, on_scale, own_share, side_by_side
+from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, spread_labels
+from landmarks.ops.vectors import CACHE_ROWS
+from landmarks.ranking import Space
+from landmarks.rerank.classifier import Classifier, closed_form_classifier
+from landmarks.rerank.vectors import discriminant_space, space_with_labels
+from landmarks.store.tables import SPLITS
+
+if TYPE_CHECKING:
+    from landmarks.rerank.context import Context
+    from landmarks.rerank.steps.add_classes import AddClasses
+
+DIMENSIONS = 256  # of the discriminant, as in the step discriminate
+_SAMPLE = 5000  # training images whose own shares give the scale
+_EDGES, _EDGE_POWER, _NEAREST, _COMMUNITIES = 20, 3.0, 10, 10  # of the communities: those of the step add_communities
+
+
+def space_with_classes(space: Space, context: Context, settings: AddClasses) -> Space:
+    """The vectors (n, d) of each split with labels and communities joined: (n, d + dimensions of both) float16, L2-normalised."""
+    known = known_labels(context, settings)
+    sums = {split: known[split].shares.sum(axis=1, keepdims=True) for split in SPLITS}
+    depth = max(1.0, float(sums["index"].sum()) / context.classes)
+    communities, count = community_shares(space, context, max(1.0, len(space.index) / (settings.members * depth)))
+    classifier = closed_form_classifier(context, settings.kept)
+    ratio = np.float32(settings.community_weight / settings.weight) ** 0.5
+    joined = {}
+    for split in SPLITS:
+        labels = known[split] if split == "train" else _combined(known[split], context, split, classifier, settings.floor)
+        labels = LabelDistributions(labels.labels, labels.shares * sums[split] ** 2)
+        found = LabelDistributions(communities[split].labels, communities[split].shares * ratio * (1 - sums[split]))
+        joined[split] = side_by_side(labels, found, context.classes)
+    of_labels, of_communities = (class_axes(number, settings.dimensions) for number in (context.classes, count))
+    axes = np.zeros((context.classes + count, of_labels.shape[1] + of_communities.shape[1]), np.float32)
+    axes[: context.classes, : of_labels.shape[1]] = of_labels
+    axes[context.classes :, of_labels.shape[1] :] = of_communities
+    return space_with_labels(space, context, joined, axes, settings.weight)
+
+
+def known_labels(context: Context, settings: AddClasses) -> dict[str, LabelDistributions]:
+    """Label shares of every split's images; a row's sum, at most 1, is how known the image is. Training images have their own label.
+
+    Two rounds of spreading in the space of train's discriminant, after each of which the shares are divided by those that training images
+    would have of their own label.
+    """
+    space = discriminant_space(context, DIMENSIONS)
+    joint = {split: _joint_neighbours(context, space, split, settings) for split in ("index", "test")}
+    sample = np.sort(np.random.default_rng(settings.seed).permutation(len(space.train))[:_SAMPLE])
+    of_sample, labels = _neighbours_of_sample(context, space, sample, settings), context.labels[sample]
+
+    def spread(near: tuple[np.ndarray, np.ndarray], index: LabelDistributions | None) -> LabelDistributions:
+        return spread_labels(*near, context.labels, index, settings.kept)
+
+    first = on_scale(spread(joint["index"], None), own_share(spread(of_sample, None), labels))
+    expected = own_share(spread(of_sample, first), labels)
+    own = LabelDistributions(context.labels[:, None].astype(np.int32), np.ones((len(context.labels), 1), np.float32))
+    return {"train": own} | {split: on_scale(spread(near, first), expected) for split, near in joint.items()}
+
+
+def community_shares(space: Space, context: Context, resolution: float) -> tuple[dict[str, LabelDistributions], int]:
+    """Shares of the index's communities among every image's nearest index images, and how many communities there are.
+
+    Images alone in theirs, and training images, have none.
+    """
+    near, similarities = context.nearest(space, "index", "index", _EDGES)
+    found = find_communities(mutual_graph(near, similarities, _EDGE_POWER), resolution)
+    groups = np.flatnonzero(np.bincount(found, minlength=1) > 1)
+    number = np.full(int(found.max(initial=0)) + 1, -1, np.int32)
+    number[groups] = np.arange(len(groups))
+    member = number[found]
+    own = LabelDistributions(member[:, None], (member >= 0)[:, None].astype(np.float32))
+    alone = np.full((len(space.train), 1), -1, np.int32), np.zeros((len(space.train), 1), np.float32)
+    shares = {"train": LabelDistributions(*alone)}
+    for split in ("index", "test"):
+        near, similarities = context.nearest(space, split, "index", _NEAREST)
+        nobody = np.empty((len(near), 0), np.int32), np.empty((len(near), 0), np.float32)
+        joint = joint_neighbours(nobody, (near, similarities), _NEAREST, _EDGE_POWER)
+        shares[split] = spread_labels(*joint, np.empty(0, np.int64), own, _COMMUNITIES)
+    return shares, len(groups)
+
+
+def _joint_neighbours(context: Context, space: Space, split: str, settings: AddClasses) -> tuple[np.ndarray, np.ndarray]:
+    train, index = (context.nearest(space, split, among, settings.neighbours) for among in ("train", "index"))
+    return joint_neighbours(train, index, settings.neighbours, settings.power)
+
+
+def _neighbours_of_sample(context: Context, space: Space, sample: np.ndarray, settings: AddClasses) -> tuple[np.ndarray, np.ndarray]:
+    """Of these training images (m,), never themselves: what `joint_neighbours` returns."""
+    count = settings.neighbours
+    rows = space.train[sample]
+    near, similarities = context.search_vectors(rows, space.train, count + 1, "search train in train")
+    itself = near == sample[:, None]
+    near, similarities = np.where(itself, -1, near), np.where(itself, -np.inf, similarities)
+    order = np.argsort(itself, axis=1, kind="stable")[:, :count]
+    train = np.take_along_axis(near, order, axis=1), np.take_along_axis(similarities, order, axis=1)
+    index = context.search_vectors(rows, space.index, count, "search train in index")
+    return joint_neighbours(train, index, count, settings.power)
+
+
+def _combined(spread: LabelDistributions, context: Context, split: str, classifier: Classifier, floor: float) -> LabelDistributions:
+    descriptors, shares = context.descriptors(split), np.empty_like(spread.shares)
+    for start in range(0, len(shares), CACHE_ROWS):
+        part = slice(start, start + CACHE_ROWS)
+        output = classifier(descriptors[part])
+        combined = combine(LabelDistributions(spread.labels[part], spread.shares[part]), output.labels, output.probabilities, floor)
+        shares[part] = combined.shares
+    return LabelDistributions(spread.labels, shares)
