@@ -10,9 +10,9 @@ IMAGES = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8, generator=torc
 COUNT = "num_batches_tracked"
 
 
-def step(backbone, recomputed):
+def step(backbone, recomputed, **branch):
     """The learner after a forward and a backward pass, without and with gradient checkpointing."""
-    model = ModelSettings(backbone=backbone, pretrained=False, dimensions=8)
+    model = ModelSettings(backbone=backbone, pretrained=False, dimensions=8, **branch)
     learner = create_learner("a", model, TrainSettings(gradient_checkpointing=recomputed, drop_path_rate=0.2), classes=4).train()
     torch.manual_seed(1)
     loss = learner(IMAGES, torch.arange(4))["loss"]
@@ -28,6 +28,15 @@ def test_gradients_and_statistics_are_those_without_checkpointing(backbone):
         assert torch.equal(one.grad, two.grad), name
     for name, buffer in plain.named_buffers():
         assert name.endswith(COUNT) or torch.equal(buffer, dict(recomputed.named_buffers())[name]), name
+
+
+@pytest.mark.parametrize("backbone", ["test_efficientnet", "test_resnet"])
+@pytest.mark.parametrize("branch", [{"local": {}}, {"dolg": {"channels": 8}}], ids=["local", "dolg"])
+def test_a_map_from_the_middle_is_there_too(backbone, branch):
+    """timm then calls the blocks of a layer one by one, and not the layer that the map is taken from."""
+    plain, recomputed = step(backbone, False, **branch), step(backbone, True, **branch)
+    for (name, one), two in zip(plain.named_parameters(), recomputed.parameters()):
+        assert torch.equal(one.grad, two.grad), name
 
 
 def test_activations_are_computed_again_and_would_count_twice():

@@ -48,7 +48,7 @@ class Backbone(nn.Module):
 
         modules, run = self._ready(size)
         # Looked up at every pass, since converting BatchNorm for several processes replaces modules.
-        handle = None if layer is None else modules.get_submodule(layer).register_forward_hook(keep)
+        handle = None if layer is None else _giving(modules.get_submodule(layer)).register_forward_hook(keep)
         try:
             output = run(images)
         finally:
@@ -72,6 +72,13 @@ class Backbone(nn.Module):
             return self._others.training_at(self.network, size)
         network = self._others.at(self.network, size)
         return network, network
+
+
+def _giving(module: nn.Module) -> nn.Module:
+    """The module whose output is that of `module`: of a sequence its last, which is also called where timm checkpoints them one by one."""
+    while type(module) is nn.Sequential and len(module):
+        module = module[-1]
+    return module
 
 
 def create_backbone(name: str, pretrained: bool, drop_path_rate: float = 0.0, origin: dict[str, Any] | None = None) -> Backbone:
