@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from landmarks import pipeline
 from landmarks.cli import main
 from landmarks.config import load_config
 from landmarks.datasets.images import image_path
@@ -110,6 +113,24 @@ def test_its_cells_write_the_run_s_own_submission(made, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "dropped" not in done.stdout and "12 queries" in done.stdout
     subprocess.run([python, "-c", "import a_package_that_the_image_lacks"], env=environment, check=True)
+    mine, ours = rows(working / "submission.csv"), rows(made[0] / "out" / "submission.csv")
+    assert len(mine) == 12 and (mine == ours[mine.index]).all()
+
+
+def test_on_two_cards_stages_run_in_two_processes_with_the_notebook_s_configuration(made, tmp_path, monkeypatch):
+    input, working = lay_out(made, tmp_path, queries=12)
+    config = input / "my-bundle" / "config.yaml"
+    settings = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump(settings | {"run": {"processes": 2, "device": "cpu"}}))
+    launched = []
+
+    def launch(name, command, processes, run):
+        launched.append((name, processes))
+        assert main([name, *command, "run.processes=1"]) == 0
+
+    monkeypatch.setattr(pipeline, "launch", launch)
+    notebook.make_submission(input / "my-bundle", input, working, time.time())
+    assert launched == [("search", 2), ("extract-local", 2)]
     mine, ours = rows(working / "submission.csv"), rows(made[0] / "out" / "submission.csv")
     assert len(mine) == 12 and (mine == ours[mine.index]).all()
 

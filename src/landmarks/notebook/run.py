@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.config import Config, first_verifying, load_config, verified_images, verifies
+from landmarks.config.run_file import as_yaml
 from landmarks.datasets.images import photo_ids
 from landmarks.errors import UserError
 from landmarks.extraction.jobs import local_longest_side
@@ -23,6 +24,7 @@ from landmarks.progress import say
 from landmarks.rerank.chain import make_chain, open_context
 from landmarks.search.rankings import read_ranking
 from landmarks.store.csv_files import write_csv
+from landmarks.store.files import write_text
 from landmarks.store.local_features import local_model
 from landmarks.store.tables import Tables, read_ids, read_tables
 
@@ -50,17 +52,24 @@ def make_submission(bundle: Path, input: Path, working: Path, started: float) ->
     describe_within(config, tables, seconds_left, budget)
     if not budget.verify:
         config = _without_verification(config)
-    run_stage("search", config, [])
+    _run(working, "search", config)
     if budget.verify:
-        run_stage("extract-local", config, [])
+        _run(working, "extract-local", config)
         if (seconds := _pairs_seconds(config)) > seconds_left():
             say(f"verification is dropped: it would take {seconds / 60:.0f} minutes, {seconds_left() / 60:.0f} are left")
             config = _without_verification(config)
-    run_stage("rerank", config, [])
-    run_stage("submit", config, [])
+    _run(working, "rerank", config)
+    _run(working, "submit", config)
     shutil.copyfile(run / "submission.csv", working / "submission.csv")
     say(f"{working / 'submission.csv'}, {(time.time() - started) / 60:.1f} minutes after the start")
     return working / "submission.csv"
+
+
+def _run(working: Path, stage: str, config: Config) -> None:
+    """Run a stage; where there are several cards, in a process on each, which reads the configuration from a file."""
+    file = working / "config.yaml"
+    write_text(file, as_yaml(config))
+    run_stage(stage, config, ["--config", str(file), "--allow-code"])
 
 
 def _competition(input: Path) -> Path:
