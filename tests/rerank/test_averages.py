@@ -29,8 +29,9 @@ def mean_of(row, others):
     return total / np.linalg.norm(total)
 
 
-@pytest.mark.parametrize("mutual", [False, True])
-def test_index_images_are_averaged_with_those_that_list_them_too(searched, mutual):
+@pytest.mark.parametrize("mutual, block", [(False, 65536), (True, 65536), (True, 7)])
+def test_index_images_are_averaged_with_those_that_list_them_too(searched, mutual, block, monkeypatch):
+    monkeypatch.setattr("landmarks.ops.rows.BLOCK", block)
     context, ranking = searched
     made = AugmentDatabase(neighbours=4, mutual=mutual).apply(ranking, context).space.index
     rows = context.base.index.astype(float)

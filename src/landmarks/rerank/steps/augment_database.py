@@ -34,9 +34,14 @@ class AugmentDatabase(Step):
 
         from landmarks.ops.expansion import expand
         from landmarks.ops.knn_graph import mutual_only
+        from landmarks.ops.rows import BLOCK
 
         space = context.space(ranking)
         near, similarities = context.nearest(space, "index", "index", self.neighbours)
         near = mutual_only(near) if self.mutual else near
-        index = expand(space.index, space.index, near, similarities, self.power, np.arange(len(space.index)))
+        index = context.empty(*space.index.shape, np.float32)
+        for start in range(0, len(index), BLOCK):
+            part = slice(start, min(start + BLOCK, len(index)))
+            itself = np.arange(part.start, part.stop)
+            index[part] = expand(space.index[part], space.index, near[part], similarities[part], self.power, itself)
         return context.search(ranking, replace(space, index=index, folder=None))
