@@ -94,6 +94,16 @@ class Context:
         """(images, dimensions), to be filled with vectors block by block; of many images it is on disk (ops/rows.py)."""
         return scratch_array((images, dimensions), dtype, self._scratch)
 
+    def once(self, key: Hashable, make: Callable[[], Space]) -> Space:
+        """The space that several steps of a chain need, made by the first of them."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def store(self, made: Space, stored: Space) -> None:
+        """A space that was made is on disk now: it leaves memory, and its neighbours are kept beside it."""
+        self._made.update({key: stored for key, space in self._made.items() if space is made})
+
     def nearest(self, space: Space, of: str, among: str, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices (n, neighbours) int32 and similarities float32 of the nearest images of another split, or of the same one.
 
