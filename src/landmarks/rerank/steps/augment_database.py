@@ -39,7 +39,7 @@ class AugmentDatabase(Step):
         space = context.space(ranking)
         near, similarities = context.nearest(space, "index", "index", self.neighbours)
         near = mutual_only(near) if self.mutual else near
-        index = context.empty(*space.index.shape, np.float32)
+        index = context.empty(len(space.index), space.index.shape[1], np.float32)
         for start in range(0, len(index), BLOCK):
             part = slice(start, min(start + BLOCK, len(index)))
             itself = np.arange(part.start, part.stop)
