@@ -32,9 +32,9 @@ STARTING = 32  # photos of a run that is taken off: what it costs to start
 def photos(folder: Path, count: int) -> Path:
     """A dataset folder with so many photos in train, and two in index and test."""
     rng = np.random.default_rng(0)
-    for split, rows in (("train", count), ("index", 2), ("test", 2)):
+    for split, first, rows in (("train", 0, count), ("index", count, 2), ("test", count + 2, 2)):
         lines = ["id,landmark_id" if split == "train" else "id"]
-        for number in range(rows):
+        for number in range(first, first + rows):
             id = f"{number:016x}"
             path = image_path(folder, split, id)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,14 +50,17 @@ def run(stage: str, configuration: Path, processes: int) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     cores = sorted(os.sched_getaffinity(0))[:processes]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "landmarks", stage, "--config", str(configuration), f"run.processes={processes}"],
-        check=True,
+        check=False,
         env=environment,
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+    if done.returncode:
+        sys.exit(done.stderr)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from landmarks.ops.verification import MAX_ANISOTROPY, MAX_ZOOM, Verification, V
 if TYPE_CHECKING:
     import torch
 
+_COMPARED = 1 << 25  # matches times models at a time: 0.1 GB an array, of which some are there at once
 REFINED = 8  # models, those with the most inliers, that least squares refine
 
 
@@ -36,10 +37,11 @@ def verify_pairs_torch(
     pairs, seeds = np.asarray(pairs, np.int64).reshape(-1, 2), np.asarray(seeds).astype(np.uint64).astype(np.int64)
     parts = [Verified(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 3, 3), np.float32))]
     with torch.inference_mode():
+        of_queries, of_index = _Features.of(queries, device), _Features.of(index, device)  # once: images come in many pairs
         for start in range(0, len(pairs), batch):
             chosen = slice(start, start + batch)
-            query, query_points = _padded(queries, pairs[chosen, 0], device)
-            image, index_points = _padded(index, pairs[chosen, 1], device)
+            query, query_points = of_queries.padded(queries.offsets, pairs[chosen, 0])
+            image, index_points = of_index.padded(index.offsets, pairs[chosen, 1])
             rows, columns, counts = _mutual(query @ image.mT, settings)
             points = torch.cat([_pick(query_points, rows), _pick(index_points, columns)], dim=2)
             present = torch.arange(points.shape[1], device=device) < counts[:, None]
@@ -48,21 +50,37 @@ def verify_pairs_torch(
     return Verified(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _padded(features: LocalFeatures, images: np.ndarray, device):
-    """Descriptors (b, m, d) and points (b, m, 2) float32 of images; rows after an image's last are zero."""
-    import torch
+class _Features(NamedTuple):
+    """All features of some images on the device: descriptors (n, d) as stored, factors (n, 1) float32 or None, points (n, 2) float32."""
 
-    starts, ends = features.offsets[images], features.offsets[images + 1]
-    rows = starts[:, None] + np.arange(max(1, (ends - starts).max()))
-    absent = rows >= ends[:, None]
-    rows = np.where(absent, 0, rows)
-    if len(features.descriptors) == 0:
-        return torch.zeros((*rows.shape, features.descriptors.shape[1]), device=device), torch.zeros((*rows.shape, 2), device=device)
-    descriptors = torch.from_numpy(features.descriptors[rows]).to(device).float()
-    if features.factors is not None:
-        descriptors *= torch.from_numpy(features.factors[rows]).to(device)[..., None]
-    descriptors[torch.from_numpy(absent).to(device)] = 0
-    return descriptors, torch.from_numpy(features.keypoints[rows, :2]).to(device)
+    descriptors: torch.Tensor
+    factors: torch.Tensor | None
+    points: torch.Tensor
+
+    @classmethod
+    def of(cls, features: LocalFeatures, device: str | torch.device) -> _Features:
+        import torch
+
+        factors = None if features.factors is None else torch.from_numpy(features.factors).to(device)[:, None]
+        points = torch.from_numpy(features.keypoints[:, :2]).to(device)
+        return cls(torch.from_numpy(features.descriptors).to(device), factors, points)
+
+    def padded(self, offsets: np.ndarray, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Descriptors (b, m, d) and points (b, m, 2) float32 of images; rows after an image's last are zero."""
+        import torch
+
+        device = self.points.device
+        starts, ends = (torch.from_numpy(offsets[images + which]).to(device)[:, None] for which in (0, 1))
+        most = max(1, int((offsets[images + 1] - offsets[images]).max()))
+        rows = starts + torch.arange(most, device=device)
+        if len(self.descriptors) == 0:
+            return torch.zeros((*rows.shape, self.descriptors.shape[1]), device=device), torch.zeros((*rows.shape, 2), device=device)
+        present = rows < ends
+        rows = torch.where(present, rows, 0)
+        descriptors = self.descriptors[rows].float()
+        if self.factors is not None:
+            descriptors *= self.factors[rows]
+        return descriptors * present[..., None], self.points[rows]
 
 
 def _mutual(cosines: torch.Tensor, settings: Verification):
@@ -105,8 +123,9 @@ def _ransac(points: torch.Tensor, present: torch.Tensor, counts: torch.Tensor, s
     ordered = sample.sort(dim=2).values
     usable = (area > squared) & (ordered.diff(dim=2) > 0).all(dim=2) & (counts >= max(size, settings.min_matches))[:, None]
 
-    found = torch.cat(  # 50 trials at a time: (b, 50, m) is the largest array
-        [_inside(part, points, present, squared, settings).sum(dim=2) for part in models.split(50, dim=1)], dim=1
+    together = max(50, _COMPARED // (points.shape[0] * points.shape[1]))
+    found = torch.cat(
+        [_inside(part, points, present, squared, settings).sum(dim=2) for part in models.split(together, dim=1)], dim=1
     ).masked_fill(~usable, 0)
     best, places = found.topk(min(REFINED, settings.trials), dim=1)
     models = models.gather(1, places[..., None].expand(-1, -1, 9))
