@@ -58,8 +58,9 @@ def pictures(tmp_path):
 
 
 @pytest.mark.parametrize(("workers", "shared_memory"), [(0, True), (2, True), (2, False)])
-def test_all_pictures_are_loaded_the_same_by_any_processes(pictures, workers, shared_memory, monkeypatch):
+def test_all_pictures_are_loaded_the_same_by_any_processes(pictures, workers, shared_memory, monkeypatch, capsys):
     monkeypatch.setattr(module, "has_shared_memory", lambda needed: shared_memory)
+    module._say_pipes.cache_clear()
     loaded = list(copied_ahead(load_ahead(pictures, [4, 5], lambda shape: 3, workers), torch.device("cpu")))
     assert [position for one in loaded for position, _ in one.errors] == [8]
     batches = [batch for one in loaded for batch in one.batches]
@@ -68,6 +69,7 @@ def test_all_pictures_are_loaded_the_same_by_any_processes(pictures, workers, sh
         assert batch.pixels.dtype == torch.uint8 and len(batch.positions) <= 3
         for row, position in enumerate(batch.positions):
             assert np.array_equal(batch.pixels[row].numpy(), pictures.read(position).pixels)
+    assert ("hand over pictures through pipes" in capsys.readouterr().out) == (not shared_memory)
 
 
 def test_what_the_processes_hold_ahead_is_counted(pictures, monkeypatch):

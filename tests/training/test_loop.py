@@ -53,6 +53,26 @@ def test_little_shared_memory_is_said_at_the_start(run, monkeypatch, capsys):
     assert "67.1 MB free in /dev/shm: loading processes hand over pictures through pipes" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, True),
+        ({"freeze_batchnorm": True}, False),
+        ({"freeze_batchnorm": (True, False), "epochs": 2}, False),
+        ({"freeze_backbone_steps": 1}, False),
+    ],
+)
+def test_few_images_for_batchnorm_are_said(run, capsys, settings, said):
+    run(**{"epochs": 1, **settings})
+    assert ("its statistics from 4 images at a time" in capsys.readouterr().out) == said
+
+
+def test_enough_images_for_batchnorm_are_not(run, capsys, monkeypatch):
+    monkeypatch.setattr(loop, "_FEW_IMAGES", 4)
+    run(epochs=1)
+    assert "BatchNorm" not in capsys.readouterr().out
+
+
 def test_running_out_of_memory_later_names_the_setting_and_the_next_run_begins_with_more_parts(run, tmp_path, monkeypatch):
     step, calls = loop.one_step, []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from torch.utils.data import DataLoader
 
 from landmarks.data.extract_set import Batch, ExtractSet, Loaded
 from landmarks.lifeline import cancelled_on_error, interrupts_held, start_loader_process
-from landmarks.machine import has_shared_memory
+from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, is_first_process
+from landmarks.progress import say
+from landmarks.quantities import format_bytes
 
 Shape = tuple[int, int]
 _HEADERS = 256  # files whose headers are read together, by so many threads:
@@ -62,6 +65,8 @@ def load_ahead(
     """
     largest = 3 * pictures.longest_side**2 * images((pictures.longest_side, pictures.longest_side))
     shared = workers == 0 or has_shared_memory(largest * _AHEAD * workers)
+    if not shared and is_first_process():
+        _say_pipes()
     loader = DataLoader(
         pictures,
         batch_size=None,
@@ -75,6 +80,11 @@ def load_ahead(
     with interrupts_held():
         loaded = iter(loader)
     return map(_as_tensors, loaded)
+
+
+@cache  # it is the same for all splits and models of a run
+def _say_pipes() -> None:
+    say(f"{format_bytes(free_shared_memory() or 0)} free in {SHARED_MEMORY}: {THROUGH_PIPES}")
 
 
 class _Plan:

@@ -82,6 +82,10 @@ class Learner(nn.Module):
                     module.eval()
         return self
 
+    def trains_statistics(self) -> bool:
+        """Whether some BatchNorm of the backbone has its statistics from the batch now."""
+        return any(isinstance(module, _BatchNorm) and module.training for module in self.model.backbone.modules())
+
     def enter(self, step: int, epoch: int) -> None:
         """Take the margin of this step, and freeze what is frozen in it; the learner then is in training mode.
 

@@ -36,6 +36,7 @@ from landmarks.training.validation import AT, Validation
 from landmarks.training.window import Window
 from landmarks.waiting import Timed
 
+_FEW_IMAGES = 16  # for the statistics of BatchNorm: its error grows with fewer (Wu and He, ECCV 2018, figure 1)
 _MUCH_WAITING = 0.05  # of the time: worth a word
 
 
@@ -81,6 +82,12 @@ def run_training(
             say(f"train {name}: continues after step {done} of {order.steps}")
 
     learner.enter(done, done // order.steps_per_epoch)
+    counted = order.part * (accelerator.num_processes if device.type == "cuda" else 1)
+    if first and counted < _FEW_IMAGES and learner.trains_statistics():
+        say(
+            f"train {name}: BatchNorm has its statistics from {counted} images at a time, which are few: train.freeze_batchnorm=true, or a "
+            f"train.batch_size that gives {_FEW_IMAGES} or more"
+        )
     changed = require_processes(folder, learner, accelerator)
     if changed and first:
         say(f"train {name}: {changed}")
