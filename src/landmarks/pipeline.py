@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from landmarks.command import configured_by, next_command
-from landmarks.config import Config, RunSettings, verifies
+from landmarks.config import Config, RunSettings, chooses, verifies
 from landmarks.config.read_yaml import RUN_FILE
 from landmarks.config.run_file import as_yaml, differences, has_parts
 from landmarks.errors import UserError
@@ -32,7 +32,8 @@ def stages_of(config: Config) -> list[str]:
     models = ["train", "extract"] if config.models else []
     if not source.queries:
         return [*tables, *models]
-    local = ["extract-local"] if verifies(config.rerank) else []
+    chosen = chooses(config.rerank) and any(model.local for model in config.models.values())  # auto then verifies
+    local = ["extract-local"] if chosen or verifies(config.rerank) else []
     scoring = [name for name in protocol_named(config.protocol).stages if name != "submit" or not source.is_benchmark]
     return [*tables, *models, "search", *local, "rerank", *scoring]
 
@@ -84,6 +85,8 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
         _require_shared(name)
     if several or processes > 1:
         return launch(name, command, processes, config.run)
+    if stage.chain:
+        config = _with_chosen_steps(config, makes=stage.chain == "makes")
     if stage.takes_command:
         options["command"] = list(command)
     module = importlib.import_module(f"landmarks.{stage.module}")
@@ -94,6 +97,14 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
 
         let_go()
         raise
+
+
+def _with_chosen_steps(config: Config, *, makes: bool) -> Config:
+    if not chooses(config.rerank) or config.evaluate.submission is not None:
+        return config
+    from landmarks.rerank.resolve import with_chosen_steps
+
+    return with_chosen_steps(config, makes=makes)
 
 
 def _require_shared(name: str) -> None:

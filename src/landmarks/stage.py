@@ -28,6 +28,7 @@ class Stage:
     bare_word      the key that a word without "=" sets: import FOLDER
     bare_option    the argument of the function that a word without "=" gives: config SECTION
     config         the configuration file where none is named
+    chain          what it needs of a chain whose steps are chosen by `auto`: "makes" chooses them, "reads" asks for those that were chosen
     makes          it makes or changes something in the run folder, which then keeps its configuration and a log
     A function that returns False ends the command with exit code 2.
     """
@@ -41,6 +42,7 @@ class Stage:
     bare_word: str | None = None
     bare_option: str | None = None
     config: str = SAMPLE
+    chain: str = ""
     makes: bool = True
 
 
@@ -81,18 +83,18 @@ STAGES = {
     "fit-weights": Stage("stages.fit_weights", "the weights of an ensemble's models, fitted on training images that were held out"),
     "clean": Stage("stages.clean", "train.csv -> train_clean.csv: the images that others of their label confirm", launched=True),
     "search": Stage("stages.search", "ensemble, whiten, nearest neighbours -> the first ranking", launched=True),
-    "extract-local": Stage("stages.extract_local", "local features of the queries and what they found", launched=True),
-    "rerank": Stage("stages.rerank", "the chain of re-ranking steps"),
-    "ablate": Stage("stages.ablate", "which steps and settings help, by how much, at what cost"),
-    "recognize": Stage("stages.recognize", "which landmark each query shows -> a submission id,landmarks, and its GAP"),
+    "extract-local": Stage("stages.extract_local", "local features of the queries and what they found", launched=True, chain="makes"),
+    "rerank": Stage("stages.rerank", "the chain of re-ranking steps", chain="makes"),
+    "ablate": Stage("stages.ablate", "which steps and settings help, by how much, at what cost", chain="makes"),
+    "recognize": Stage("stages.recognize", "which landmark each query shows -> a submission id,landmarks, and its GAP", chain="reads"),
     "submit": Stage(
-        "stages.submit", "write and validate submission.csv; upload it to submit.competition where asked to", arguments=(_YES,)
+        "stages.submit", "write and validate submission.csv; upload it to submit.competition where asked to", arguments=(_YES,), chain="reads"
     ),
-    "bundle": Stage("stages.bundle", "all that a notebook without network needs, in one folder"),
-    "evaluate": Stage("stages.evaluate", "the score after every step by the dataset's protocol, or of evaluate.submission=FILE"),
+    "bundle": Stage("stages.bundle", "all that a notebook without network needs, in one folder", chain="reads"),
+    "evaluate": Stage("stages.evaluate", "the score after every step by the dataset's protocol, or of evaluate.submission=FILE", chain="reads"),
     "results": Stage("stages.results", "all evaluations so far, beside the published ones", makes=False),
-    "overlap": Stage("stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth"),
-    "report": Stage("stages.report", "an HTML page of results and example queries"),
+    "overlap": Stage("stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth", chain="reads"),
+    "report": Stage("stages.report", "an HTML page of results and example queries", chain="reads"),
     "show-matches": Stage("stages.show_matches", "a picture of two photos with lines between what they share", arguments=(_QUERY, _INDEX)),
     "show-batch": Stage(
         "stages.show_batch",

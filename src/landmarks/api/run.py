@@ -20,6 +20,7 @@ from landmarks.extraction.jobs import decoded_side
 from landmarks.extraction.processor import choose_processor, open_model
 from landmarks.ops.vectors import ensemble
 from landmarks.ranking import Ranking
+from landmarks.rerank.resolve import with_chosen_steps
 from landmarks.search.current import require_current_search
 from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.rankings import read_chain_ranking, read_ranking
@@ -84,15 +85,17 @@ class Run:
         Raises UserError, with those that are there, for one that is not; and for one of the run's chain that was made with other
         settings, or from other tables or descriptors than those in use.
         """
-        name = chain_names(self.config.rerank)[-1] if name is None else name
+        with configured_by([str(self.folder)]):
+            config = with_chosen_steps(self.config, makes=False)
+        name = chain_names(config.rerank)[-1] if name is None else name
         if name not in self.rankings:
             with configured_by([str(self.folder)]):
                 there = f"there are {', '.join(self.rankings)}" if self.rankings else "there is none"
                 raise UserError(f"no ranking '{name}': {there}", where=self.folder, next=next_command("rerank"))
         with configured_by([str(self.folder)]):
-            for steps, prefix in enumerate(chain_names(self.config.rerank)):
+            for steps, prefix in enumerate(chain_names(config.rerank)):
                 if name == prefix:
-                    return read_chain_ranking(self.config, self.config.rerank[:steps])
+                    return read_chain_ranking(config, config.rerank[:steps])
         return read_ranking(self.folder / "rankings" / name)
 
     def describe(self, images: AnyImage | Iterable[AnyImage], *, whitened: bool = True) -> np.ndarray:

@@ -5,6 +5,7 @@ from landmarks.config.bundle import BundleSettings
 from landmarks.config.chain import (
     Chain,
     chain_names,
+    chooses,
     first_verifying,
     learning_from_inliers,
     matched_splits,
@@ -59,6 +60,7 @@ __all__ = [
     "VerificationSettings",
     "WhitenSettings",
     "chain_names",
+    "chooses",
     "first_verifying",
     "learning_from_inliers",
     "load_config",

@@ -37,6 +37,11 @@ def verifies(chain: Chain) -> bool:
     return any(step.verified_images for step in chain)
 
 
+def chooses(chain: Chain) -> bool:
+    """Whether other steps are chosen in place of one of the chain."""
+    return any(step.chooses for step in chain)
+
+
 def first_verifying(chain: Chain) -> int:
     """The place of the first step that verifies; the length of the chain where none does."""
     return next((place for place, step in enumerate(chain) if step.verified_images), len(chain))

@@ -38,11 +38,13 @@ class Step(Settings):
     searches    whether it makes new vectors of the three splits and searches the queries again in them
     learns      whether it learns from train's landmarks, so that without training images there is nothing it can do
     reads_junk  whether it leaves out what the ground truth calls junk, so that its ranking is of that ground truth
+    chooses     whether other steps are chosen in its place before the run's chain begins
     """
 
     searches: ClassVar[bool] = False
     learns: ClassVar[bool] = False
     reads_junk: ClassVar[bool] = False
+    chooses: ClassVar[bool] = False
 
     step: str = Field("", description="the name of the step, or module:Class for one of your own")
 

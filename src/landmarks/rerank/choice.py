@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from landmarks.config.chain import Chain, step_name, verifies
 from landmarks.config.step import Step
 from landmarks.metrics.bootstrap import mean_interval
 from landmarks.progress import say
+from landmarks.rerank.cost import measured
 from landmarks.rerank.fusion import FEWEST_LANDMARKS
 from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training
 from landmarks.rerank.pseudo_world import make_pseudo_world
@@ -20,21 +23,27 @@ from landmarks.rerank.steps.diffuse import Diffuse
 from landmarks.rerank.steps.discriminate import Discriminate
 from landmarks.rerank.steps.expand_query import ExpandQuery
 from landmarks.rerank.steps.fuse import MAX_CANDIDATES, Fuse
+from landmarks.rerank.steps.verify import Verify
 
 if TYPE_CHECKING:
     from landmarks.rerank.context import Context
 
 WITHOUT_TRAIN: Chain = (ExpandQuery(power=3),)  # as Yokoo et al. have it; it gained on every set here
-# They gained on every set (EXPERIMENTS.md).
 WITH_TRAIN: Chain = (Discriminate(), AddLabels())
-TRIED: Chain = (AugmentDatabase(), ExpandQuery(), Diffuse())
+AVERAGES: Chain = (AugmentDatabase(), ExpandQuery())
+TRIED: Chain = (*AVERAGES, Diffuse())
+VERIFY = Verify(top=100, weight=0.4)  # of configs/delg_photos.yaml
+DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few training images
 DEEP = 20  # index images a landmark, from which on averages with neighbours gain where nothing can be measured (EXPERIMENTS.md)
 OVERFIT_MAP = 0.95  # of the pseudo-queries: nearly all is found already, and steps that gained there lost on the sample's real queries
 _SAMPLES = 2000  # bootstrap draws
 
 
 class Verdict(NamedTuple):
-    """On one step; before, after: mAP of the pseudo-queries in percent; low, high: 95 % interval of the change; NaN = not tried."""
+    """On one step; before, after: mAP of the pseudo-queries in percent; low, high: 95 % interval of the change; NaN = not tried.
+
+    seconds  that the step would take for the real queries and index, from those in the pseudo-worlds
+    """
 
     step: Step
     kept: bool
@@ -43,62 +52,67 @@ class Verdict(NamedTuple):
     after: float = np.nan
     low: float = np.nan
     high: float = np.nan
+    seconds: float = np.nan
 
 
 def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
-    """A verdict on every step in the order of the chain, by its gain on the pseudo-queries.
+    """A verdict on every step in the order of the chain, by its change of the pseudo-queries of DRAWS pseudo-worlds.
 
-    The steps of WITH_TRAIN are kept unless they surely lose, those of TRIED where they surely gain: sure is a change whose 95 % interval
-    excludes zero. Where nothing can be measured, steps are kept by what other data showed, and the verdict says so.
+    A step is dropped where it surely loses: where the 95 % interval of the change lies below zero. The chain of all of them did best on
+    other data, and what averages gain is underestimated in a pseudo-world (EXPERIMENTS.md). Where nothing can be measured, steps are
+    kept by what other data showed, and the verdict says so.
     """
     if context.classes < 2:
         return [Verdict(step, True, "train has no two landmarks: nothing can be learned") for step in WITHOUT_TRAIN]
     unmeasured = [Verdict(step, True, "gained on every set that it was measured on") for step in WITH_TRAIN]
     owners = None if verifies(context.chain) else owners_of_index(context)
-    parts = split_training(context.labels, owners, draw)
-    landmarks = len(np.unique(context.labels[parts.test]))
+    worlds = [split_training(context.labels, owners, replace(draw, seed=draw.seed + number)) for number in range(DRAWS)]
+    landmarks = len(np.unique(context.labels[worlds[0].test]))
     if landmarks < FEWEST_LANDMARKS:
-        return unmeasured + _by_depth(
-            owners, context.classes, f"{landmarks} landmarks with three training images are too few to measure on"
-        )
+        why = f"{landmarks} landmarks with three training images are too few to measure on"
+        return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context, neighbours, why)]
     chain: Chain = context.chain
-    before = _score(context, chain, parts, neighbours)
-    overfit = _score(context, (*chain, *WITH_TRAIN), parts, neighbours).mean()
+    before = _score(context, chain, worlds, neighbours)
+    overfit = _score(context, (*chain, *WITH_TRAIN), worlds, neighbours).mean()
     if overfit > OVERFIT_MAP:
         why = f"the descriptors are overfitted to the training images (mAP {100 * overfit:.2f}): nothing can be measured on them"
-        return unmeasured + _by_depth(owners, context.classes, why)
+        return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context, neighbours, why)]
+    larger = len(context.base.index) ** 2 / sum((len(parts.index) + len(parts.hidden)) ** 2 for parts in worlds)
     verdicts = []
     for step in (*WITH_TRAIN, *TRIED):
-        after = _score(context, (*chain, step), parts, neighbours)
+        with measured() as cost:
+            after = _score(context, (*chain, step), worlds, neighbours)
         low, high = mean_interval(100 * (after - before)[:, None], _SAMPLES)[:, 0]
-        kept = bool(low > 0 or (step in WITH_TRAIN and high >= 0))
-        what = "gain" if low > 0 else "loss" if high < 0 else "change"
-        why = f"the {what} on {len(after)} pseudo-queries is {'not sure' if low <= 0 <= high else 'sure'}"
-        verdicts.append(Verdict(step, kept, why, 100 * before.mean(), 100 * after.mean(), low, high))
-        if kept:
+        what = "gains" if low > 0 else "surely loses" if high < 0 else "does not surely lose"
+        why = f"{what} on {len(after)} pseudo-queries"
+        verdicts.append(Verdict(step, bool(high >= 0), why, 100 * before.mean(), 100 * after.mean(), low, high, cost.seconds * larger))
+        if high >= 0:
             before, chain = after, (*chain, step)
-    return [*verdicts, _fusion(neighbours)]
+    return [*verdicts, *_last(context, neighbours)]
 
 
-def _score(context: Context, chain: Chain, parts: Parts, neighbours: int) -> np.ndarray:
-    """Average precision of each pseudo-query behind a chain."""
-    world = make_pseudo_world(context, chain, parts, neighbours)
-    return world.average_precision(world.ranking.indices)
+def _score(context: Context, chain: Chain, worlds: list[Parts], neighbours: int) -> np.ndarray:
+    """Average precision of each pseudo-query of all worlds behind a chain."""
+    made = [make_pseudo_world(context, chain, parts, neighbours) for parts in worlds]
+    return np.concatenate([world.average_precision(world.ranking.indices) for world in made])
 
 
 def _by_depth(owners: np.ndarray | None, classes: int, why: str) -> list[Verdict]:
     depth = 0.0 if owners is None else float((owners >= 0).sum() / classes)
-    deep = depth >= DEEP
-    reason = f"{why}; a landmark has about {depth:.0f} index images, {'' if deep else 'not '}enough for averages"
-    averages = [Verdict(step, deep, reason) for step in TRIED[:2]]
-    return [*averages, *(Verdict(step, False, why) for step in (*TRIED[2:], Fuse()))]
+    reason = f"{why}; a landmark has about {depth:.0f} index images, {'' if depth >= DEEP else 'not '}enough for averages"
+    return [Verdict(step, depth >= DEEP and step in AVERAGES, reason if step in AVERAGES else why) for step in TRIED]
 
 
-def _fusion(neighbours: int) -> Verdict:
-    fits = 3 * neighbours <= MAX_CANDIDATES
-    return Verdict(
-        Fuse(), fits, "keeps the order itself where no gain is sure" if fits else f"lists of {neighbours} images are too long for it"
-    )
+def _last(context: Context, neighbours: int, nothing_is_measured: str = "") -> list[Verdict]:
+    """What is not measured beforehand: verification, whose local features are made for the chain, or the fusion, which judges itself."""
+    if context.count_inliers is not None:
+        why = "behind verification it would ask for local features of training images"
+        return [Verdict(VERIFY, True, "a model has local features; gained where it was measured"), Verdict(Fuse(), False, why)]
+    if nothing_is_measured:
+        return [Verdict(Fuse(), False, nothing_is_measured)]
+    if 3 * neighbours > MAX_CANDIDATES:
+        return [Verdict(Fuse(), False, f"lists of {neighbours} images are too long for it")]
+    return [Verdict(Fuse(), True, "keeps the order itself where no gain is sure")]
 
 
 def chosen(verdicts: list[Verdict]) -> Chain:
@@ -106,9 +120,15 @@ def chosen(verdicts: list[Verdict]) -> Chain:
 
 
 def as_table(verdicts: list[Verdict]) -> pd.DataFrame:
-    """A row a step: step, kept, before, after, low, high, why."""
+    """A row a step: step, kept, before, after, low, high, seconds, why."""
     rows = [verdict._asdict() | {"step": step_name(verdict.step)} for verdict in verdicts]
-    return pd.DataFrame(rows)[["step", "kept", "before", "after", "low", "high", "why"]].round(2)
+    return pd.DataFrame(rows)[["step", "kept", "before", "after", "low", "high", "seconds", "why"]].round(2)
+
+
+def as_yaml(chain: Chain) -> str:
+    """To be pasted into a configuration."""
+    steps = [{"step": step.step} | step.model_dump(mode="json", exclude_defaults=True, exclude={"step"}) for step in chain]
+    return yaml.safe_dump({"rerank": steps}, sort_keys=False)
 
 
 def report(verdicts: list[Verdict]) -> None:
@@ -118,4 +138,5 @@ def report(verdicts: list[Verdict]) -> None:
         if not np.isnan(verdict.before):
             change = f"{verdict.low:+.2f} to {verdict.high:+.2f}"
             numbers = f": mAP {verdict.before:.2f} -> {verdict.after:.2f}, 95 % interval of the change {change}"
-        say(f"auto: {'kept   ' if verdict.kept else 'dropped'} {step_name(verdict.step)}{numbers} ({verdict.why})")
+        saved = "" if verdict.kept or np.isnan(verdict.seconds) else f"; saves about {verdict.seconds:.1f} s"
+        say(f"auto: {'kept   ' if verdict.kept else 'dropped'} {step_name(verdict.step)}{numbers} ({verdict.why}{saved})")

@@ -75,6 +75,14 @@ def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
     return artefacts
 
 
+def choice_artefact(config: Config, chain: Chain) -> Artefact:
+    """<run>/choice: the steps chosen in place of the last step of `chain`. Raises UserError without a current search."""
+    require_current_search(config, train=True)
+    inputs = _inputs(config, (), read_manifest(config.run.folder / "rankings" / "knn"))
+    local = any(model.local for model in config.models.values())
+    return Artefact(config.run.folder / "choice", "rerank", ranking_settings(config, chain) | {"local features": local}, inputs)
+
+
 def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, Any]]:
     """The manifest of every prefix of `chain`, by its name.
 

@@ -31,6 +31,7 @@ _MAKERS = {
     "recognition": "recognize",
     "overlap": "overlap",
     "pairs": "rerank",
+    "choice": "rerank",
     "same_label": "clean",
 }
 _STAGE_OF = {"verify": "rerank"}  # what is called otherwise in a manifest

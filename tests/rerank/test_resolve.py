@@ -1,0 +1,96 @@
+"""The steps in place of auto: chosen once for a search, before anything is re-ranked; every stage then works with them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from landmarks.api.run import open_run
+from landmarks.cli import main
+from landmarks.config import chain_names, load_config
+from landmarks.errors import UserError
+from landmarks.rerank import resolve
+from landmarks.rerank.resolve import with_chosen_steps
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(stages, *overrides): exit code; a folder of descriptors of eight landmarks with a solution, rerank=sort,auto."""
+    rng, folder = np.random.default_rng(0), tmp_path / "data"
+    folder.mkdir()
+    centres, counts = rng.standard_normal((8, 12)), {"train": 6, "index": 4, "test": 2}
+    ids = {split: [f"{split[:2]}{row:014x}" for row in range(8 * count)] for split, count in counts.items()}
+    for split, count in counts.items():
+        labels = np.repeat(np.arange(8), count)
+        rows = centres[labels] + 1.1 * rng.standard_normal((len(labels), 12))
+        np.save(folder / f"{split}.npy", (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
+        columns = {"id": ids[split]} | ({"landmark_id": labels} if split == "train" else {})
+        pd.DataFrame(columns).to_csv(folder / f"{split}.csv", index=False)
+    truth = [" ".join(ids["index"][4 * label : 4 * label + 4]) for label in np.repeat(np.arange(8), 2)]
+    solution = {"id": ids["test"], "images": truth, "Usage": ["Private", "Public"] * 8}
+    pd.DataFrame(solution).to_csv(folder / "retrieval_solution.csv", index=False)
+    (tmp_path / "empty.yaml").write_text("{}\n")
+    shared = ["--config", str(tmp_path / "empty.yaml"), f"dataset.folder={folder}", f"run.folder={tmp_path / 'out'}", "whiten.dimensions=0"]
+
+    def call(stages, *overrides):
+        return max(main([stage, *shared, "search.neighbours=20", "rerank=sort,auto", *overrides]) for stage in stages.split())
+
+    call.out, call.config = tmp_path / "out", lambda: load_config(tmp_path / "empty.yaml", [*shared[2:], "search.neighbours=20", "rerank=sort,auto"])
+    return call
+
+
+def test_the_chosen_steps_are_rows_of_the_table_and_what_other_stages_work_with(run, capsys):
+    assert run("search rerank evaluate submit ablate") == 0
+    chosen = yaml.safe_load((run.out / "choice" / "chain.yaml").read_text())["rerank"]
+    names = ["sort", *(step["step"] for step in chosen)]
+    assert "discriminate" in names and "auto" not in names
+    assert pd.read_csv(run.out / "ablation.csv")["chain"].tolist() == ["knn", *["+".join(names[: n + 1]) for n in range(len(names))]]
+    ablation = pd.read_csv(run.out / "ablate" / "ablation.csv")
+    assert "without discriminate" in ablation["row"].str.replace(r"^- ", "without ", regex=True).tolist()
+    table = pd.read_csv(run.out / "choice" / "choice.csv")
+    assert table.loc[table["kept"], "step"].tolist() == names[1:]
+    said = capsys.readouterr().out
+    assert "auto: kept    discriminate" in said and "chosen in" in said
+    assert "auto" in (run.out / "config.yaml").read_text(), "the run's own configuration says what was asked for"
+    np.testing.assert_array_equal(open_run(run.out).ranking().indices, open_run(run.out).ranking("+".join(names)).indices)
+
+
+def test_it_is_chosen_once_for_a_search_and_a_setting(run):
+    run("search rerank")
+    made = (run.out / "choice" / "manifest.json").read_text()
+    assert run("rerank evaluate") == 0 and (run.out / "choice" / "manifest.json").read_text() == made
+    run("rerank", "rerank=[{step: sort}, {step: auto, seed: 1}]")
+    assert json.loads((run.out / "choice" / "manifest.json").read_text())["settings"]["chain"][1]["seed"] == 1
+
+
+def test_what_only_reads_asks_for_the_choice(run, capsys):
+    run("search")
+    assert run("evaluate") == 2
+    assert "have not been chosen" in capsys.readouterr().err
+    with pytest.raises(UserError, match="not been chosen"):
+        with_chosen_steps(run.config(), makes=False)
+    plain = run.config().model_copy(update={"rerank": ()})
+    assert with_chosen_steps(plain, makes=False) is plain
+
+
+def test_other_processes_wait_for_the_first(run, monkeypatch):
+    run("search rerank")
+    artefact, asked = resolve.choice_artefact, []
+    waiting = resolve.choice_artefact(run.config(), run.config().rerank)
+    monkeypatch.setattr(resolve, "is_first_process", lambda: False)
+    monkeypatch.setattr(resolve, "choice_artefact", lambda *settings: waiting)
+    monkeypatch.setattr(type(waiting), "is_complete", lambda self: asked.append(self) or len(asked) > 2)
+    monkeypatch.setattr(resolve, "_POLL_SECONDS", 0)
+    chain = with_chosen_steps(run.config(), makes=True).rerank
+    assert len(asked) == 3 and chain_names(chain)[1] == "sort" and artefact is not resolve.choice_artefact
+
+
+def test_without_training_images_it_says_what_it_fell_back_on(run, tmp_path, capsys):
+    for name, rows in {"train.csv": pd.DataFrame({"id": [], "landmark_id": []})}.items():
+        rows.to_csv(tmp_path / "data" / name, index=False)
+    np.save(tmp_path / "data" / "train.npy", np.zeros((0, 12), np.float32))
+    assert run("search rerank", "rerank=auto") == 0
+    assert "auto: kept    expand_query(power=3.0) (train has no two landmarks: nothing can be learned)" in capsys.readouterr().out
+    assert (run.out / "rankings" / "expand_query(power=3.0)").is_dir()
