@@ -88,12 +88,19 @@ STAGES = {
     "ablate": Stage("stages.ablate", "which steps and settings help, by how much, at what cost", chain="makes"),
     "recognize": Stage("stages.recognize", "which landmark each query shows -> a submission id,landmarks, and its GAP", chain="reads"),
     "submit": Stage(
-        "stages.submit", "write and validate submission.csv; upload it to submit.competition where asked to", arguments=(_YES,), chain="reads"
+        "stages.submit",
+        "write and validate submission.csv; upload it to submit.competition where asked to",
+        arguments=(_YES,),
+        chain="reads",
     ),
     "bundle": Stage("stages.bundle", "all that a notebook without network needs, in one folder", chain="reads"),
-    "evaluate": Stage("stages.evaluate", "the score after every step by the dataset's protocol, or of evaluate.submission=FILE", chain="reads"),
+    "evaluate": Stage(
+        "stages.evaluate", "the score after every step by the dataset's protocol, or of evaluate.submission=FILE", chain="reads"
+    ),
     "results": Stage("stages.results", "all evaluations so far, beside the published ones", makes=False),
-    "overlap": Stage("stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth", chain="reads"),
+    "overlap": Stage(
+        "stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth", chain="reads"
+    ),
     "report": Stage("stages.report", "an HTML page of results and example queries", chain="reads"),
     "show-matches": Stage("stages.show_matches", "a picture of two photos with lines between what they share", arguments=(_QUERY, _INDEX)),
     "show-batch": Stage(

@@ -5,7 +5,7 @@ import yaml
 from landmarks.config.load import read_chain
 from landmarks.ranking import Space
 from landmarks.rerank import choice as module
-from landmarks.rerank.choice import TRIED, WITH_TRAIN, WITHOUT_TRAIN, as_table, choose, chosen, report
+from landmarks.rerank.choice import WITH_TRAIN, WITHOUT_TRAIN, as_table, choose, chosen, report
 from landmarks.rerank.context import Context
 from landmarks.rerank.parts import Draw
 from landmarks.rerank.steps.auto import Auto
@@ -45,7 +45,12 @@ def names(steps):
 
 def test_a_step_is_dropped_where_it_surely_loses(monkeypatch, capsys):
     unsure = np.where(np.arange(100) % 2, 0.28, -0.3)
-    changes = {"add_labels": np.full(100, -0.05), "augment_database": np.full(100, 0.02), "expand_query": unsure, "diffuse": np.full(100, -0.1)}
+    changes = {
+        "add_labels": np.full(100, -0.05),
+        "augment_database": np.full(100, 0.02),
+        "expand_query": unsure,
+        "diffuse": np.full(100, -0.1),
+    }
     verdicts = scored(monkeypatch, changes)
     assert names(chosen(verdicts)) == ["discriminate", "augment_database", "expand_query", "fuse"]
     table = as_table(verdicts).set_index("step")
@@ -55,7 +60,10 @@ def test_a_step_is_dropped_where_it_surely_loses(monkeypatch, capsys):
     assert table.loc["discriminate", "kept"] and table.loc["discriminate", "high"] == 0, "nothing speaks against it"
     report(verdicts)
     said = capsys.readouterr().out
-    assert "auto: kept    augment_database: mAP 50.00 -> 52.00, 95 % interval of the change +2.00 to +2.00 (gains on 100 pseudo-queries)" in said
+    assert (
+        "auto: kept    augment_database: mAP 50.00 -> 52.00, 95 % interval of the change +2.00 to +2.00 (gains on 100 pseudo-queries)"
+        in said
+    )
     assert "auto: dropped diffuse: mAP 51.00 -> 41.00" in said and "surely loses on 100 pseudo-queries; saves about" in said
 
 

@@ -37,7 +37,8 @@ def run(tmp_path):
     def call(stages, *overrides):
         return max(main([stage, *shared, "search.neighbours=20", "rerank=sort,auto", *overrides]) for stage in stages.split())
 
-    call.out, call.config = tmp_path / "out", lambda: load_config(tmp_path / "empty.yaml", [*shared[2:], "search.neighbours=20", "rerank=sort,auto"])
+    call.out = tmp_path / "out"
+    call.config = lambda: load_config(tmp_path / "empty.yaml", [*shared[2:], "search.neighbours=20", "rerank=sort,auto"])
     return call
 
 

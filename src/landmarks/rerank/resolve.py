@@ -30,10 +30,11 @@ def with_chosen_steps(config: Config, *, makes: bool) -> Config:
     makes  choose where it has not been done for this search; the other processes of a stage wait for the first
     Raises UserError without a search, and where nothing was chosen and nothing may be made.
     """
-    place = next((place for place, step in enumerate(config.rerank) if isinstance(step, Auto)), None)
-    if place is None:
+    auto = next((step for step in config.rerank if isinstance(step, Auto)), None)
+    if auto is None:
         return config
-    before, auto, after = config.rerank[:place], config.rerank[place], config.rerank[place + 1 :]
+    place = config.rerank.index(auto)
+    before, after = config.rerank[:place], config.rerank[place + 1 :]
     artefact = choice_artefact(config, config.rerank[: place + 1])
     if not artefact.is_complete():
         if not makes:
