@@ -24,18 +24,18 @@ import pandas as pd
 from thinned_worlds import Cell, Descriptors, World
 
 from landmarks.config.chain import Chain, chain_names, step_name
-from landmarks.config.load import read_chain
 from landmarks.metrics.bootstrap import mean_interval
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.progress import say
-from landmarks.rerank.choice import choose, chosen
+from landmarks.rerank.choice import TRIED, WITH_TRAIN, choose, chosen
 from landmarks.rerank.steps.auto import Auto
+from landmarks.rerank.steps.fuse import Fuse
 
 GRID = [Cell(*each) for each in product((14, 0, 3, 7), (0, 15, 5), (0.15, 0.5, 0.0), (True,))] + [
     Cell(20, 8, 0.15, True),
     *(Cell(train, index, 0.15, False) for train, index in product((14, 0, 3), (0, 5))),
 ]
-CHAIN = read_chain("discriminate,add_labels,augment_database,expand_query,diffuse,fuse")
+CHAIN: Chain = (*WITH_TRAIN, *TRIED[:-1], Fuse())  # that of configs/descriptors.yaml: all that auto chooses from, without diffuse
 
 
 def main() -> None:

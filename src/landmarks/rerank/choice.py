@@ -17,6 +17,7 @@ from landmarks.rerank.cost import measured
 from landmarks.rerank.fusion import FEWEST_LANDMARKS
 from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training
 from landmarks.rerank.pseudo_world import make_pseudo_world
+from landmarks.rerank.steps.add_classes import AddClasses
 from landmarks.rerank.steps.add_labels import AddLabels
 from landmarks.rerank.steps.augment_database import AugmentDatabase
 from landmarks.rerank.steps.diffuse import Diffuse
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 WITHOUT_TRAIN: Chain = (ExpandQuery(power=3),)  # as Yokoo et al. have it; it gained on every set here
 WITH_TRAIN: Chain = (Discriminate(), AddLabels())
-AVERAGES: Chain = (AugmentDatabase(), ExpandQuery())
-TRIED: Chain = (*AVERAGES, Diffuse())
+AVERAGES: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True))
+TRIED: Chain = (*AVERAGES, AddClasses(), Diffuse())
 VERIFY = Verify(top=100, weight=0.4)  # of configs/delg_photos.yaml
 DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few training images
 DEEP = 20  # index images a landmark, from which on averages with neighbours gain where nothing can be measured (EXPERIMENTS.md)
