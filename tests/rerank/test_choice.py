@@ -61,11 +61,8 @@ def test_a_step_is_dropped_where_it_surely_loses(monkeypatch, capsys):
     assert table.loc["discriminate", "kept"] and table.loc["discriminate", "high"] == 0, "nothing speaks against it"
     report(verdicts)
     said = capsys.readouterr().out
-    assert (
     interval = "95 % interval of the change +2.00 to +2.00 (gains on 100 pseudo-queries)"
     assert f"auto: kept    augment_database(mutual=True): mAP 49.00 -> 51.00, {interval}" in said
-        in said
-    )
     assert "auto: dropped diffuse: mAP 51.00 -> 41.00" in said and "surely loses on 100 pseudo-queries; saves about" in said
 
 
