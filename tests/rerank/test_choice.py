@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from landmarks.config.load import read_chain
-from landmarks.ranking import Space
+from landmarks.ranking import Ranking, Space
 from landmarks.rerank import choice as module
 from landmarks.rerank.choice import WITH_TRAIN, WITHOUT_TRAIN, as_table, choose, chosen, report
 from landmarks.rerank.context import Context
@@ -61,14 +61,25 @@ def test_a_step_is_dropped_where_it_surely_loses(monkeypatch, capsys):
     assert table.loc["discriminate", "kept"] and table.loc["discriminate", "high"] == 0, "nothing speaks against it"
     report(verdicts)
     said = capsys.readouterr().out
-    interval = "95 % interval of the change +2.00 to +2.00 (gains on 100 pseudo-queries)"
+    interval = "95 % interval of the change +2.00 to +2.00 (gains on pseudo-queries of 100 landmarks)"
     assert f"auto: kept    augment_database(mutual=True): mAP 49.00 -> 51.00, {interval}" in said
-    assert "auto: dropped diffuse: mAP 51.00 -> 41.00" in said and "surely loses on 100 pseudo-queries; saves about" in said
+    assert "auto: dropped diffuse: mAP 51.00 -> 41.00" in said and "surely loses on pseudo-queries of 100 landmarks; saves about" in said
 
 
-def test_the_queries_of_several_pseudo_worlds_count():
-    verdicts = choose(world(noise=1.3)[1].after(()), DRAW, 20)
-    assert f"on {module.DRAWS * 24} pseudo-queries" in verdicts[0].why
+def test_a_landmark_counts_once_with_its_queries_in_all_pseudo_worlds(monkeypatch):
+    queries = [(np.array([7, 7, 9]), np.array([0.2, 0.4, 1.0])), (np.array([9, 11]), np.array([0.5, 0.1]))]
+
+    class World:
+        ranking = Ranking(np.array(["q"]), np.array(["i"]), np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32))
+
+        def __init__(self, number):
+            self.query_labels, self.precision = queries[number]
+
+        def average_precision(self, indices):
+            return self.precision
+
+    monkeypatch.setattr(module, "make_pseudo_world", lambda context, chain, number, neighbours: World(number))
+    np.testing.assert_allclose(module._score(None, (), [0, 1], 20), [0.3, 0.75, 0.1])
 
 
 def test_where_a_model_has_local_features_the_chain_verifies():
@@ -101,7 +112,7 @@ def test_the_chosen_chain_is_what_running_its_steps_gives(capsys):
     made = Auto(index_images=150).apply(ranking, context)
     chain = read_chain(yaml.safe_load(context.attachments["chain.yaml"])["rerank"])
     assert isinstance(chain[-1], Fuse)
-    assert "surely lose on 36 pseudo-queries" in context.attachments["choice.csv"], "the averages were measured"
+    assert "surely lose on pseudo-queries of 6 landmarks" in context.attachments["choice.csv"], "the averages were measured"
     by_hand = ranking
     for place, step in enumerate(chain):
         by_hand = step.apply(by_hand, context.after(chain[:place]))

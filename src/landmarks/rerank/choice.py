@@ -85,7 +85,7 @@ def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
             after = _score(context, (*chain, step), worlds, neighbours)
         low, high = mean_interval(100 * (after - before)[:, None], _SAMPLES)[:, 0]
         what = "gains" if low > 0 else "surely loses" if high < 0 else "does not surely lose"
-        why = f"{what} on {len(after)} pseudo-queries"
+        why = f"{what} on pseudo-queries of {len(after)} landmarks"
         verdicts.append(Verdict(step, bool(high >= 0), why, 100 * before.mean(), 100 * after.mean(), low, high, cost.seconds * larger))
         if high >= 0:
             before, chain = after, (*chain, step)
@@ -93,9 +93,11 @@ def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
 
 
 def _score(context: Context, chain: Chain, worlds: list[Parts], neighbours: int) -> np.ndarray:
-    """Average precision of each pseudo-query of all worlds behind a chain."""
+    """Mean average precision behind a chain of each landmark's pseudo-queries in all worlds; the same photos play a part in several."""
     made = [make_pseudo_world(context, chain, parts, neighbours) for parts in worlds]
-    return np.concatenate([world.average_precision(world.ranking.indices) for world in made])
+    precision = np.concatenate([world.average_precision(world.ranking.indices) for world in made])
+    _, landmarks = np.unique(np.concatenate([world.query_labels for world in made]), return_inverse=True)
+    return np.bincount(landmarks, precision) / np.bincount(landmarks)
 
 
 def _by_depth(owners: np.ndarray | None, classes: int, why: str) -> list[Verdict]:

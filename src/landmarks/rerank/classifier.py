@@ -47,7 +47,14 @@ def trained_head(context: Context, settings: Classify) -> Classifier:
 
 
 def closed_form_classifier(context: Context, kept: int) -> Classifier:
-    """Train's discriminant, and on its projections the kernel classifier; of more than MOST_CLASSES landmarks their centres."""
+    """Train's discriminant, and on its projections the kernel classifier; of more than MOST_CLASSES landmarks their centres.
+
+    Several steps of a chain ask for it: it is learned once.
+    """
+    return context.once(("classifier", kept), lambda: _learned(context, kept))
+
+
+def _learned(context: Context, kept: int) -> Classifier:
     train = context.descriptors("train")
     project = learn_discriminant(train, context.labels, DIMENSIONS)
     rows, kept = project(train), min(kept, context.classes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from copy import copy
 from pathlib import Path
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,6 +19,8 @@ from landmarks.ranking import Ranking, Space
 from landmarks.search.spaces import nearest, search
 
 _NUMBERS = 1 << 25  # of the vectors that queries are compared with at a time: 0.1 GB
+
+Made = TypeVar("Made")
 
 
 class Context:
@@ -53,7 +56,7 @@ class Context:
         self._votes: WeakKeyDictionary[Space, dict[tuple[str, int], Votes]] = WeakKeyDictionary()  # an ablation goes through many spaces
         self._neighbours: WeakKeyDictionary[Space, dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]] = WeakKeyDictionary()
         self._descriptors: dict[str, Rows] = {}
-        self._made: dict[Hashable, Space] = {}
+        self._made: dict[Hashable, Any] = {}
         self.pseudo_worlds: dict[tuple[str, int], tuple[Context, dict[str, Ranking]]] = {}  # of rerank/pseudo_world.py
 
     def after(self, chain: Chain) -> Context:
@@ -94,8 +97,8 @@ class Context:
         """(images, dimensions), to be filled with vectors block by block; of many images it is on disk (ops/rows.py)."""
         return scratch_array((images, dimensions), dtype, self._scratch)
 
-    def once(self, key: Hashable, make: Callable[[], Space]) -> Space:
-        """The space that several steps of a chain need, made by the first of them."""
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """The space, or the classifier, that several steps of a chain need, made by the first of them."""
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
