@@ -129,30 +129,51 @@ def role(process):
     )
 
 
-SLOW_WORK = ["extract={longest_side: 1024, scales: [1.0], workers: 1, shard_images: 4, local: {longest_side: 256, scales: [1.0]}}"]
+SLOW_WORK = {
+    "train": [],
+    "extract": ["train={epochs: 0}", "extract={longest_side: 1024, scales: [1.0], workers: 1, shard_images: 4}"],
+    "clean": [
+        "train={epochs: 0}",
+        "models={tiny: {backbone: test_resnet, pretrained: false, dimensions: 16, local: {dimensions: 8}}}",
+        "extract={longest_side: 64, scales: [1.0], workers: 1, shard_images: 4, local: {longest_side: 1024, scales: [1.0]}}",
+    ],
+}
+BEFORE = {"train": [], "extract": ["train"], "clean": ["train", "extract"]}
+BEGUN = {"train": "models/tiny/metrics.jsonl", "extract": "descriptors/tiny/train/[0-9]*.npy", "clean": "local/tiny/train/[0-9]*.npy"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", ["parent", "launcher", "rank", "worker"])
-@pytest.mark.parametrize("stage", ["train", "extract"])
-def test_whoever_is_killed_nothing_is_left(tmp_path, world, stage, killed):
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [
+        ("train", signal.SIGKILL),
+        ("extract", signal.SIGKILL),
+        ("clean", signal.SIGKILL),
+        ("train", signal.SIGTERM),
+        ("train", signal.SIGINT),
+    ],
+)
+def test_whoever_is_killed_nothing_is_left(tmp_path, world, stage, number, killed):
     """No process, no segment of shared memory, and no lock in the way of the next command."""
     (tmp_path / "world").symlink_to(world / "world")
-    settings = ["sample={landmarks: 4, longest_side: 64}", *SLOW_WORK]
-    if stage == "extract":
-        settings.append("train={epochs: 0}")
-        before = Command("train", tmp_path, *settings)
-        assert before.parent.wait(60) == 0, before.errors.read_text()
+    settings = ["sample={landmarks: 4, longest_side: 64}", *SLOW_WORK[stage]]
+    for earlier in BEFORE[stage]:
+        before = Command(earlier, tmp_path, *settings)
+        assert before.parent.wait(120) == 0, before.errors.read_text()
     command = Command(stage, tmp_path, *settings)
-    pattern = {"train": "models/tiny/metrics.jsonl", "extract": "descriptors/tiny/train/[0-9]*.npy"}[stage]
     try:
-        command.wait_until(lambda: any(path.stat().st_size for path in (tmp_path / "out").glob(pattern)), 120)
+        command.wait_until(lambda: any(path.stat().st_size for path in (tmp_path / "out").glob(BEGUN[stage])), 120)
         alive = command.alive()
-        victim = next(number for number in alive if role(psutil.Process(number)) == killed)
-        os.kill(victim, signal.SIGKILL)
+        victim = next(one for one in alive if role(psutil.Process(one)) == killed)
+        os.kill(victim, number)
+        if number == signal.SIGINT and killed == "worker":  # which leaves Ctrl-C to its parent
+            time.sleep(2)
+            assert victim in command.alive()
+            return
         assert command.parent.wait(60) != 0
         assert command.all_gone(10) == []
-        segments = [name for name in os.listdir("/dev/shm") if any(f"_{number}_" in name for number in alive)]
+        segments = [name for name in os.listdir("/dev/shm") if any(f"_{one}_" in name for one in alive)]
         assert segments == []
         again = Command(stage, tmp_path, *settings, *(["train.epochs=1", "run.overwrite=true"] if stage == "train" else []))
         assert again.parent.wait(180) == 0, again.errors.read_text()
