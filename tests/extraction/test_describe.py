@@ -1,5 +1,7 @@
 """Shards described by an untrained model; order, resuming and skipping are tested through the stages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from PIL import Image
 from landmarks.config import load_config
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
+from landmarks.extraction import describe
+from landmarks.extraction import processor as processor_module
 from landmarks.extraction.describe import make_shards
 from landmarks.extraction.jobs import descriptors_job
 from landmarks.extraction.processor import choose_processor, open_model
@@ -84,3 +88,30 @@ def test_the_power_of_pooling_can_be_set_for_extraction(config):
     other = config.model_copy(update={"extract": config.extract.model_copy(update={"gem_power": 6.0})})
     settings = descriptors_job(other, "tiny", "index", IDS, "table", processor.precision).descriptors.artefact.recipe["settings"]
     assert settings["gem_power"] == 6 and "gem_power" not in job.descriptors.artefact.recipe["settings"]
+
+
+@pytest.mark.parametrize("images", [4, 1])
+def test_two_cards_of_one_process_share_each_batch(config, monkeypatch, images):
+    """The second card is the CPU too."""
+    alone = choose_processor("cpu", "float32")
+    several = replace(alone, others=(torch.device("cpu"),))
+    assert several.batch_size(3).most == 6 and str(several).endswith("float32; 2 cards")
+    shares, compute = [], describe._compute_with
+    monkeypatch.setattr(
+        describe, "_compute_with", lambda *words: lambda batch: shares.append(len(batch.positions)) or compute(*words)(batch)
+    )
+    job = descriptors_job(config, "tiny", "index", IDS[:images], "table", "float32")
+    model = open_model(job.model_folder, alone)
+    bar = progress(None, "test", "image", hidden=True)
+    found = list(describe.describe_shards(job, [IDS[:images]], model, several, bar))
+    assert sum(shares) == images and max(shares) <= max(1, images // 2)
+    expected = list(describe.describe_shards(job, [IDS[:images]], model, alone, bar))
+    np.testing.assert_allclose(found[0].descriptors, expected[0].descriptors, atol=1e-6)
+
+
+def test_all_cards_are_asked_for_where_a_process_starts_no_others(monkeypatch):
+    monkeypatch.setattr(processor_module, "choose_device", lambda device: (torch.device("cuda", 1), "T4"))
+    monkeypatch.setattr(processor_module, "own_cards", lambda: (0, 1, 3))
+    assert choose_processor("auto", "float16").others == ()
+    others = choose_processor("auto", "float16", all_cards=True).others
+    assert others == (torch.device("cuda", 0), torch.device("cuda", 3))

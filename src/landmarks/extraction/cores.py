@@ -1,11 +1,12 @@
-"""Pictures described on the cores of a CPU, one picture a core."""
+"""Pictures described on the cores of a CPU, one picture a core, or on several cards of one process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from landmarks.data.extract_set import Batch
@@ -53,5 +54,20 @@ def each_on_one_core(compute: Compute, processor: Processor, *, first_alone: boo
                 return Computed(torch.cat(rows) if rows else None, lambda: [one for part in parts for one in part.local()])
         finally:
             torch.set_num_threads(threads)
+
+    return computed
+
+
+def divided(computes: Sequence[Compute]) -> Compute:
+    """Each batch in as many parts, which these compute at the same time; descriptors are on the device of the first."""
+    pool = ThreadPoolExecutor(len(computes))
+
+    def computed(batch: Batch) -> Computed:
+        shares = np.array_split(np.arange(len(batch.positions)), len(computes))
+        parts = [batch.part(slice(rows[0], rows[-1] + 1)) for rows in shares if len(rows)]
+        results = list(pool.map(lambda compute, part: compute(part), computes, parts))
+        found = [one.descriptors for one in results if one.descriptors is not None]
+        rows = torch.cat([one.to(found[0].device) for one in found]) if found else None
+        return Computed(rows, lambda: [features for one in results for features in one.local()])
 
     return computed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from landmarks.device import computing
 from landmarks.errors import UserError
 from landmarks.extraction.batch_size import BatchSize
 from landmarks.extraction.collected import Collected, Found
-from landmarks.extraction.cores import Compute, Computed, each_on_one_core
+from landmarks.extraction.cores import Compute, Computed, divided, each_on_one_core
 from landmarks.extraction.features import as_stored
 from landmarks.extraction.jobs import ExtractionJob, local_longest_side
 from landmarks.extraction.outputs import Described
@@ -49,6 +51,9 @@ def describe_shards(
     that are not finite, and for local features from a model that has none.
     """
     compute = each_on_one_core(_compute_with(job, model, processor), processor, first_alone=job.local is not None)
+    if processor.others:
+        copies = [_compute_with(job, deepcopy(model).to(card), replace(processor, device=card, others=())) for card in processor.others]
+        compute = divided([compute, *copies])
     on_gpu = processor.device.type == "cuda"
     pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side, job.max_pixels, job.anywhere, model.sides)
     size = processor.batch_size(job.settings.batch_size)

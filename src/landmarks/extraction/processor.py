@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from landmarks.cuda import own_cards
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
-from landmarks.extraction.batch_size import BatchSize
+from landmarks.extraction.batch_size import PIXELS, BatchSize
 from landmarks.machine import keep_freed_memory
 from landmarks.models.checkpoint import load_model
 from landmarks.models.folding import fold_batchnorm
@@ -19,29 +20,37 @@ from landmarks.models.pooling import GeM
 
 @dataclass(frozen=True)
 class Processor:
-    """precision: "float32", "float16" or "bfloat16"; reason: why it is this device, in words."""
+    """precision: "float32", "float16" or "bfloat16"; reason: why it is this device, in words; others: cards that share its batches."""
 
     device: torch.device
     precision: str
     reason: str
+    others: tuple[torch.device, ...] = ()
     _sizes: dict[int, BatchSize] = field(default_factory=dict, compare=False, repr=False)
 
     def batch_size(self, most: int) -> BatchSize:
         """The size of batches of at most so many pictures; the same object each time, which remembers where the memory was not enough."""
-        return self._sizes.setdefault(most, BatchSize(most))
+        cards = 1 + len(self.others)
+        return self._sizes.setdefault(most, BatchSize(cards * most, cards * PIXELS))
 
     def __str__(self) -> str:
-        return f"{self.device.type}: {self.reason}; {self.precision}"
+        return f"{self.device.type}: {self.reason}; {self.precision}" + (f"; {1 + len(self.others)} cards" if self.others else "")
 
 
-def choose_processor(device: str, precision: str) -> Processor:
-    """For run.device and extract.precision. Raises UserError where there is no such device, and for float16 on a CPU."""
+def choose_processor(device: str, precision: str, *, all_cards: bool = False) -> Processor:
+    """For run.device and extract.precision. Raises UserError where there is no such device, and for float16 on a CPU.
+
+    all_cards  this process computes on all of them, since it starts no others
+    """
     chosen, reason = choose_device(device)
     if chosen.type == "cpu" and precision == "float16":
         raise UserError("float16 needs a GPU", where="extract.precision", next="extract.precision=auto")
     if chosen.type == "cpu":
         keep_freed_memory()
-    return Processor(chosen, resolve_precision(precision, chosen), reason)
+    others = (
+        tuple(torch.device("cuda", card) for card in own_cards() if card != chosen.index) if all_cards and chosen.type == "cuda" else ()
+    )
+    return Processor(chosen, resolve_precision(precision, chosen), reason, others)
 
 
 def open_model(folder: Path, processor: Processor, gem_power: float | None = None) -> GlobalModel:

@@ -36,7 +36,7 @@ def describe_within(config: Config, tables: Tables, seconds_left: Callable[[], f
     seconds_left  called before every shard
     budget        decides what is dropped; pictures that there is no time for are listed as skipped, as unreadable ones are
     """
-    processor = choose_processor(config.run.device, config.extract.precision)
+    processor = choose_processor(config.run.device, config.extract.precision, all_cards=True)
     say(f"extract on {processor}")
     models = {name: _prepare(config, name, tables, processor) for name in config.models}
     done: dict[str, int] = dict.fromkeys(models, 0)
