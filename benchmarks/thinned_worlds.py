@@ -26,7 +26,8 @@ class Cell(NamedTuple):
 
     def __str__(self) -> str:
         depth = [str(count or "all") for count in (self.train, self.index)]
-        return f"train {depth[0]}, index {depth[1]}, unknown {self.unknown:.0%}, distractors {'yes' if self.distractors else 'no'}"
+        unknown = "as it is" if self.unknown < 0 else f"{self.unknown:.0%}"
+        return f"train {depth[0]}, index {depth[1]}, unknown {unknown}, distractors {'yes' if self.distractors else 'no'}"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,25 @@ class Descriptors:
         train, index = np.sort(train), np.sort(index)
         asked = np.flatnonzero(np.isin(self.query_owners, np.concatenate([kept, others])))
         return self._open(train, index, asked, np.isin(self.query_owners[asked], kept))
+
+    def half(self, cell: Cell, number: int) -> World:
+        """One half (0, 1) of the landmarks of the ground truth, always the same, with half of the distractors where the cell has any.
+
+        On the one settings are chosen, and on the other confirmed. Where the cell's share of unknown landmarks is below 0, landmarks are
+        unknown that are so in truth; else known ones are left out of train until there are as many.
+        """
+        mine = np.random.default_rng(7).permutation(len(self.landmark_of))[number::2]
+        known, unknown = (mine[side] for side in (self.landmark_of[mine] >= 0, self.landmark_of[mine] < 0))
+        left_out = max(0, round(cell.unknown * len(mine)) - len(unknown))
+        known, unknown = known[left_out:], np.concatenate([unknown, known[:left_out]])
+        rng = np.random.default_rng(11 + number)
+        train = self._thinned(rng, self.labels, self.landmark_of[known], cell.train)
+        index = self._thinned(rng, self.index_owners, np.concatenate([known, unknown]), cell.index)
+        if cell.distractors:
+            none = np.flatnonzero(self.index_owners < 0)
+            index = np.concatenate([index, rng.choice(none, len(none) // 2, replace=False)])
+        asked = np.flatnonzero(np.isin(self.query_owners, mine))
+        return self._open(np.sort(train), np.sort(index), asked, np.isin(self.query_owners[asked], known))
 
     @staticmethod
     def _thinned(rng: np.random.Generator, owners: np.ndarray, wanted: np.ndarray, at_most: int) -> np.ndarray:
