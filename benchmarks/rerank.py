@@ -25,6 +25,7 @@ from landmarks.ops.voting import label_votes
 from landmarks.progress import say
 from landmarks.ranking import Ranking
 from landmarks.rerank.cost import measured
+from landmarks.rerank.steps.add_classes import AddClasses
 from landmarks.rerank.steps.add_labels import AddLabels
 from landmarks.rerank.steps.augment_database import AugmentDatabase
 from landmarks.rerank.steps.diffuse import Diffuse
@@ -37,11 +38,7 @@ from landmarks.rerank.steps.super_global import SuperGlobal
 from landmarks.rerank.vectors import label_distributions
 from landmarks.search.spaces import search as nearest
 
-LABELS, RECIPROCAL, EXPLORE = (
-    AddLabels(),
-    KReciprocal(),
-    Explore(),
-)
+LABELS, CLASSES, RECIPROCAL, EXPLORE = AddLabels(), AddClasses(), KReciprocal(), Explore()
 DIFFUSE, REFINE = Diffuse(), SuperGlobal()
 SORT, INSERT = Sort(), Insert()
 SAME = 0.999  # at least: rounding may swap images that are equally near
@@ -79,6 +76,7 @@ def main() -> None:
     space = held.pop("space")
     second = search("label vectors: search, 1024-d", space.test, space.index)
     del space
+    table.row("add_classes", lambda n: CLASSES.apply(*table.at(n)).test)  # tests/rerank/test_classes.py has its plain twin
     plain.votes = table.at(counts[0])[1].votes(table.at(counts[0])[0], SORT.neighbours)
     table.row("votes", lambda n: votes(world, n)[0].labels, plain.vote, 500, lambda n: images + n)
     table.row("sort + insert, as steps", lambda n: two_steps(*table.at(n)), plain.sort_and_insert, 200)
