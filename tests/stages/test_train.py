@@ -125,15 +125,16 @@ def test_a_run_cut_off_inside_an_epoch_ends_with_the_same_weights(dataset, tmp_p
     assert not (folder / "resume.safetensors").exists()
 
 
-def test_two_processes_train_as_one(dataset, tmp_path, capsys):
-    """Without BatchNorm, which sees half a batch on each CPU process, the two differ by rounding alone.
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_several_processes_train_as_one(dataset, tmp_path, capsys, processes):
+    """Without BatchNorm, which sees half a batch on each CPU process, they differ by rounding alone.
 
-    So does a run that two processes begin and one continues.
+    So does a run that several processes begin and one continues.
     """
     script, mixed = tmp_path / "script.py", tmp_path / "mixed"
     script.write_text(SCRIPT.replace("MIXED", str(mixed / "models" / "tiny")))
     model = {"backbone": "test_efficientnet_gn", "pretrained": False, "dimensions": 0}
-    two, one, parts = (
+    several, one, parts = (
         configure(
             dataset,
             tmp_path / name,
@@ -147,7 +148,7 @@ def test_two_processes_train_as_one(dataset, tmp_path, capsys):
             keep="best",
             checkpoint_minutes=0,
         )
-        for name, accumulate in (("two", 1), ("one", 1), ("parts", 3))
+        for name, accumulate in (("several", 1), ("one", 1), ("parts", 3))
     )
     # --multi_gpu means several processes, on a CPU too, where --cpu would start a single one
     command = [
@@ -156,7 +157,7 @@ def test_two_processes_train_as_one(dataset, tmp_path, capsys):
         "accelerate.commands.launch",
         "--multi_gpu",
         "--num_processes",
-        "2",
+        str(processes),
         "--num_machines",
         "1",
         "--mixed_precision",
@@ -166,29 +167,31 @@ def test_two_processes_train_as_one(dataset, tmp_path, capsys):
         "--main_process_port",
         "0",
         str(script),
-        two.model_dump_json(),
+        several.model_dump_json(),
     ]
     source = Path(loop.__file__).parents[2]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("2 processes") == 1
+    assert done.stdout.count(f"{processes} processes") == 1
     train(one)
     train(parts)
     train(one.model_copy(update={"run": one.run.model_copy(update={"folder": mixed})}))
     said = capsys.readouterr().out
-    assert "begun by 2 processes and continued by 1: the same but for rounding" in said and "continues after step 6 of 12" in said
+    assert (
+        f"begun by {processes} processes and continued by 1: the same but for rounding" in said and "continues after step 6 of 12" in said
+    )
     losses, scores = (
-        {name: [line[number] for line in journal(tmp_path / name) if number in line] for name in ("two", "one", "parts", "mixed")}
+        {name: [line[number] for line in journal(tmp_path / name) if number in line] for name in ("several", "one", "parts", "mixed")}
         for number in ("loss", "validation_map")
     )
     assert len(scores["one"]) == 4
-    assert scores["two"] == pytest.approx(scores["one"], abs=0.02) and scores["parts"] == pytest.approx(scores["one"], abs=0.02)
+    assert scores["several"] == pytest.approx(scores["one"], abs=0.02) and scores["parts"] == pytest.approx(scores["one"], abs=0.02)
     assert len(losses["one"]) == 12 and losses["one"][-1] < losses["one"][0]
-    assert losses["two"] == pytest.approx(losses["one"], rel=1e-3)
+    assert losses["several"] == pytest.approx(losses["one"], rel=1e-3)
     assert losses["parts"] == pytest.approx(losses["one"], rel=1e-3)
     assert losses["mixed"] == pytest.approx(losses["one"], rel=1e-3)
     for name, tensor in weights(tmp_path / "one").items():
-        torch.testing.assert_close(weights(tmp_path / "two")[name], tensor, rtol=1e-2, atol=1e-3)
+        torch.testing.assert_close(weights(tmp_path / "several")[name], tensor, rtol=1e-2, atol=1e-3)
 
 
 def test_no_epochs_keep_the_starting_weights_and_need_no_images(tmp_path):
