@@ -89,7 +89,7 @@ def test_where_a_model_has_local_features_the_chain_verifies():
     assert names(chosen(verdicts))[-1] == "verify" and not verdicts[-1].kept and "local features of training images" in verdicts[-1].why
 
 
-@pytest.mark.parametrize(("index", "expected"), [(8, []), (30, ["expand_query", "augment_database"])])
+@pytest.mark.parametrize(("index", "expected"), [(8, []), (30, ["expand_query", "augment_database", "add_classes"])])
 def test_overfitted_descriptors_are_judged_by_the_depth_of_the_index(index, expected):
     _, context = world(noise=0.01, index=index)
     verdicts = choose(context, DRAW, 60)

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 WITHOUT_TRAIN: Chain = (ExpandQuery(power=3),)  # as Yokoo et al. have it; it gained on every set here
 WITH_TRAIN: Chain = (Discriminate(), AddLabels())
-AVERAGES: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True))
-TRIED: Chain = (*AVERAGES, AddClasses(), Diffuse())
+WHERE_DEEP: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True), AddClasses())
+TRIED: Chain = (*WHERE_DEEP, Diffuse())
 VERIFY = Verify(top=100, weight=0.4)  # of configs/delg_photos.yaml
 DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few training images
-DEEP = 20  # index images a landmark, from which on averages with neighbours gain where nothing can be measured (EXPERIMENTS.md)
+DEEP = 20  # index images a landmark, from which on these steps gain where nothing can be measured (EXPERIMENTS.md)
 OVERFIT_MAP = 0.95  # of the pseudo-queries: nearly all is found already, and steps that gained there lost on the sample's real queries
 _SAMPLES = 2000  # bootstrap draws
 
@@ -102,8 +102,8 @@ def _score(context: Context, chain: Chain, worlds: list[Parts], neighbours: int)
 
 def _by_depth(owners: np.ndarray | None, classes: int, why: str) -> list[Verdict]:
     depth = 0.0 if owners is None else float((owners >= 0).sum() / classes)
-    reason = f"{why}; a landmark has about {depth:.0f} index images, {'' if depth >= DEEP else 'not '}enough for averages"
-    return [Verdict(step, depth >= DEEP and step in AVERAGES, reason if step in AVERAGES else why) for step in TRIED]
+    reason = f"{why}; a landmark has about {depth:.0f} index images, {'' if depth >= DEEP else 'not '}enough for it"
+    return [Verdict(step, depth >= DEEP and step in WHERE_DEEP, reason if step in WHERE_DEEP else why) for step in TRIED]
 
 
 def _last(context: Context, neighbours: int, nothing_is_measured: str = "") -> list[Verdict]:
