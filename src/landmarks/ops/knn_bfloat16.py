@@ -142,50 +142,63 @@ def _raise(keys, places, kept, neighbours, slack):
 def _keep(products, start, neighbours, slack, keys, places, kept, least):
     """Append the rows whose products, bits of bfloat16, may be among the nearest; `kept` becomes -1 where they are too many."""
     for query in numba.prange(len(products)):
-        row, count, lowest = products[query], kept[query], least[query]
-        groups = -(-len(row) // _TOGETHER)  # of rows that are `groups` apart: the largest of each are found many at a time
-        largest = np.full(groups, -(2**15), np.int16)
-        for first in range(0, len(row), groups):
-            part = row[first : first + groups]
-            for group in range(len(part)):
-                largest[group] = max(largest[group], _key(part[group]))
-        if count == 0 and groups >= neighbours:  # as many rows as are asked for are at least as near as this
-            lowest = _least_key(np.partition(largest, groups - neighbours)[groups - neighbours], slack[query])
-        for group in range(groups):
-            if count < 0:
-                break
-            if largest[group] < lowest:
+        kept[query], least[query] = _keep_of(
+            products[query], start, neighbours, slack[query], keys[query], places[query], kept[query], least[query]
+        )
+
+
+@numba.njit(cache=True, nogil=True)
+def _keep_of(row, start, neighbours, slack, keys, places, count, lowest):
+    """For one query: how many rows are kept now, and the least key of what may still come."""
+    if count < 0:
+        return count, lowest
+    groups = -(-len(row) // _TOGETHER)  # of rows that are `groups` apart: the largest of each are found many at a time
+    largest = np.full(groups, -(2**15), np.int16)
+    for first in range(0, len(row), groups):
+        part = row[first : first + groups]
+        for group in range(len(part)):
+            largest[group] = max(largest[group], _key(part[group]))
+    if count == 0 and groups >= neighbours:  # as many rows as are asked for are at least as near as this
+        lowest = _least_key(np.partition(largest, groups - neighbours)[groups - neighbours], slack)
+    for group in range(groups):
+        if largest[group] < lowest:
+            continue
+        for place in range(group, len(row), groups):
+            key = _key(row[place])
+            if key < lowest:
                 continue
-            for place in range(group, len(row), groups):
-                key = _key(row[place])
+            if count == len(keys):
+                count, lowest = _raise(keys, places, count, neighbours, slack)
+                if count > len(keys) * 3 // 4:
+                    return -1, lowest
                 if key < lowest:
                     continue
-                if count == keys.shape[1]:
-                    count, lowest = _raise(keys[query], places[query], count, neighbours, slack[query])
-                    if count > keys.shape[1] * 3 // 4:
-                        count = -1
-                        break
-                    if key < lowest:
-                        continue
-                keys[query, count], places[query, count] = key, start + place
-                count += 1
-        kept[query], least[query] = count, lowest
+            keys[count], places[count] = key, start + place
+            count += 1
+    return count, lowest
 
 
-@numba.njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@numba.njit(cache=True, parallel=True, nogil=True)
 def _score(queries, rows, neighbours, slack, keys, places, kept, scores, indices):
     """The nearest of the kept rows by their exact products."""
     for query in numba.prange(len(queries)):
-        if kept[query] < 0:
-            continue
-        count, _ = _raise(keys[query], places[query], kept[query], neighbours, slack[query])
-        exact = np.empty(count, np.float32)
-        some = np.sort(places[query, :count])  # so that a stable sort keeps equal similarities in index order
-        for place in range(count):
-            total = 0.0
-            for column in range(queries.shape[1]):
-                total += np.float64(queries[query, column]) * np.float64(float32_value(rows[some[place], column]))
-            exact[place] = -total
-        order = np.argsort(exact, kind="mergesort")[:neighbours]
-        for place in range(neighbours):
-            scores[query, place], indices[query, place] = -exact[order[place]], some[order[place]]
+        if kept[query] >= 0:
+            count, _ = _raise(keys[query], places[query], kept[query], neighbours, slack[query])
+            _nearest(queries[query], rows, places[query, :count], scores[query], indices[query])
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+def _nearest(query, rows, places, scores, indices):
+    """The rows at `places` with the largest products: most similar first, equal ones by their place."""
+    ranks = np.empty(len(places), np.int64)  # ordered as the negative products are, then as the places
+    for number in range(len(places)):
+        total, row = 0.0, rows[places[number]]
+        for column in range(len(query)):
+            total += np.float64(query[column]) * np.float64(float32_value(row[column]))
+        pattern = np.int64(_bits(np.float32(-total) + np.float32(0)))  # no -0, which would differ from 0
+        ranks[number] = ((pattern if pattern < 2**31 else 2**31 - pattern) << 32) | np.int64(places[number])
+    ranks.sort()
+    for number in range(len(scores)):
+        upper = ranks[number] >> 32
+        bits = np.uint32(upper if upper >= 0 else 2**31 - upper)
+        scores[number], indices[number] = -bits.view(np.float32), ranks[number] & 0xFFFFFFFF
