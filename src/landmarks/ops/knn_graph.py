@@ -42,7 +42,7 @@ def mutual_only(neighbours: np.ndarray) -> np.ndarray:
     return _mutual_only(np.ascontiguousarray(neighbours))
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True, parallel=True)
 def _mutual_only(neighbours):
     result = np.full_like(neighbours, -1)
     for image in numba.prange(len(neighbours)):
