@@ -126,7 +126,17 @@ def print_table(rows: pd.DataFrame) -> None:
         interval = f"{row['change low']:+.2f} to {row['change high']:+.2f}"
         less = f"{row['auto - best']:+.2f} ({row['auto - best low']:+.2f} to {row['auto - best high']:+.2f})"
         best = f"{row['auto'] - row['auto - best']:.2f}"
-        cells = row["cell"], row["queries"], row["diffuse"], f"{row['change']:+.2f}", interval, announced, row["auto"], best, less
+        cells = (
+            row["cell"],
+            row["queries"],
+            row[step_name(CHAIN[-2])],
+            f"{row['change']:+.2f}",
+            interval,
+            announced,
+            row["auto"],
+            best,
+            less,
+        )
         say("| " + " | ".join(map(str, cells)) + " |")
     low, mean = rows["change high"].min(), rows["change"].mean()
     say(f"\nfuse: mean change {mean:+.2f}, lowest upper end {low:+.2f}; auto less the best prefix: lowest {rows['auto - best'].min():+.2f}")

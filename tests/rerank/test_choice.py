@@ -66,6 +66,18 @@ def test_a_step_is_dropped_where_it_surely_loses(monkeypatch, capsys):
     assert "auto: dropped diffuse: mAP 51.00 -> 41.00" in said and "surely loses on pseudo-queries of 100 landmarks; saves about" in said
 
 
+@pytest.mark.parametrize(("change", "kept"), [(0.3, False), (-0.2, True)])
+def test_diffuse_has_to_gain_surely(monkeypatch, change, kept):
+    unsure = np.where(np.arange(100) % 2, 0.31, -change)
+    assert ("diffuse" in names(chosen(scored(monkeypatch, {"diffuse": unsure})))) == kept
+
+
+def test_of_thin_landmarks_nothing_is_measured_and_the_chain_of_other_sets_is_taken():
+    verdicts = choose(world(noise=1.3, train=4)[1].after(()), DRAW, 20)
+    assert names(chosen(verdicts)) == [*names(WITH_TRAIN), "expand_query", "augment_database", "add_classes"]
+    assert "4 training images" in verdicts[2].why and all(np.isnan(verdict.before) for verdict in verdicts)
+
+
 def test_a_landmark_counts_once_with_its_queries_in_all_pseudo_worlds(monkeypatch):
     queries = [(np.array([7, 7, 9]), np.array([0.2, 0.4, 1.0])), (np.array([9, 11]), np.array([0.5, 0.1]))]
 

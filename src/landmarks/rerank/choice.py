@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 WITHOUT_TRAIN: Chain = (ExpandQuery(power=3),)  # as Yokoo et al. have it; it gained on every set here
 WITH_TRAIN: Chain = (Discriminate(), AddLabels())
 WHERE_DEEP: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True), AddClasses())
-TRIED: Chain = (*WHERE_DEEP, Diffuse())
+MUST_GAIN: Chain = (Diffuse(),)  # behind add_classes it gained on no set, and lost where a landmark has few index images (EXPERIMENTS.md)
+TRIED: Chain = (*WHERE_DEEP, *MUST_GAIN)
 VERIFY = Verify(top=100, weight=0.4)  # of configs/delg_photos.yaml
 DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few training images
 DEEP = 20  # index images a landmark, from which on these steps gain where nothing can be measured (EXPERIMENTS.md)
+FEWEST_IMAGES = 5  # training images a landmark: with three, a pseudo-world keeps one, and took steps for losing that gain (EXPERIMENTS.md)
 OVERFIT_MAP = 0.95  # of the pseudo-queries: nearly all is found already, and steps that gained there lost on the sample's real queries
 _SAMPLES = 2000  # bootstrap draws
 
@@ -60,8 +62,8 @@ def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
     """A verdict on every step in the order of the chain, by its change of the pseudo-queries of DRAWS pseudo-worlds.
 
     A step is dropped where it surely loses: where the 95 % interval of the change lies below zero. The chain of all of them did best on
-    other data, and what averages gain is underestimated in a pseudo-world (EXPERIMENTS.md). Where nothing can be measured, steps are
-    kept by what other data showed, and the verdict says so.
+    other data, and what averages gain is underestimated in a pseudo-world (EXPERIMENTS.md). Those of MUST_GAIN are kept where they surely
+    gain. Where nothing can be measured, steps are kept by what other data showed, and the verdict says so.
     """
     if context.classes < 2:
         return [Verdict(step, True, "train has no two landmarks: nothing can be learned") for step in WITHOUT_TRAIN]
@@ -78,6 +80,11 @@ def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
     if overfit > OVERFIT_MAP:
         why = f"the descriptors are overfitted to the training images (mAP {100 * overfit:.2f}): nothing can be measured on them"
         return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context, neighbours, why)]
+    images = float(np.median(np.bincount(context.labels)))
+    if images < FEWEST_IMAGES:
+        why = f"landmarks have {images:.0f} training images: too few to measure on, and it gained on other sets"
+        rest = [Verdict(step, step not in MUST_GAIN, why if step not in MUST_GAIN else "gained on no other set") for step in TRIED]
+        return [*unmeasured, *rest, *_last(context, neighbours, "too few training images to learn from")]
     larger = len(context.base.index) ** 2 / sum((len(parts.index) + len(parts.hidden)) ** 2 for parts in worlds)
     verdicts = []
     for step in (*WITH_TRAIN, *TRIED):
@@ -86,8 +93,9 @@ def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
         low, high = mean_interval(100 * (after - before)[:, None], _SAMPLES)[:, 0]
         what = "gains" if low > 0 else "surely loses" if high < 0 else "does not surely lose"
         why = f"{what} on pseudo-queries of {len(after)} landmarks"
-        verdicts.append(Verdict(step, bool(high >= 0), why, 100 * before.mean(), 100 * after.mean(), low, high, cost.seconds * larger))
-        if high >= 0:
+        kept = bool(low > 0 if step in MUST_GAIN else high >= 0)
+        verdicts.append(Verdict(step, kept, why, 100 * before.mean(), 100 * after.mean(), low, high, cost.seconds * larger))
+        if kept:
             before, chain = after, (*chain, step)
     return [*verdicts, *_last(context, neighbours)]
 
