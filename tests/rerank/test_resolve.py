@@ -11,6 +11,7 @@ from landmarks.api.run import open_run
 from landmarks.cli import main
 from landmarks.config import chain_names, load_config, read_chain, step_name
 from landmarks.errors import UserError
+from landmarks.pipeline import stages_of
 from landmarks.rerank import resolve
 from landmarks.rerank.resolve import with_chosen_steps
 
@@ -95,3 +96,9 @@ def test_without_training_images_it_says_what_it_fell_back_on(run, tmp_path, cap
     assert run("search rerank", "rerank=auto") == 0
     assert "auto: kept    expand_query(power=3.0) (train has no two landmarks: nothing can be learned)" in capsys.readouterr().out
     assert (run.out / "rankings" / "expand_query(power=3.0)").is_dir()
+
+
+def test_where_a_model_has_local_features_they_are_extracted():
+    config = load_config(None, ["rerank=auto", "models.tiny={backbone: test_resnet, local: {}}"])
+    assert {"search", "extract-local", "rerank"} <= set(stages_of(config))
+    assert "extract-local" not in stages_of(load_config(None, ["rerank=auto"]))
