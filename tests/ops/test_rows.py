@@ -15,8 +15,9 @@ def whole():
     return np.random.default_rng(0).standard_normal((23, 4)).astype(np.float16)
 
 
-def parts_of(matrix):
-    return [matrix[:5], matrix[5:5], matrix[5:6], matrix[6:20], matrix[20:]]
+def stacked_parts(matrix):
+    parts = [matrix[:5], matrix[5:5], matrix[5:6], matrix[6:20], matrix[20:]]
+    return stacked_rows([len(part) for part in parts], parts.__getitem__)
 
 
 ASKED = [slice(0, 23), slice(3, 7), slice(5, 6), slice(19, None), slice(None, -2), slice(7, 7), slice(9, 3), slice(20, 99)]
@@ -24,7 +25,7 @@ ASKED = [slice(0, 23), slice(3, 7), slice(5, 6), slice(19, None), slice(None, -2
 
 @pytest.mark.parametrize("rows", [*ASKED, np.array([22, 0, 5, 5, 6, 19]), np.array([], int), np.array([-1, -23]), np.arange(23) % 3 == 0])
 def test_stacked_and_chosen_rows_are_those_of_the_array(whole, rows):
-    stacked = stacked_rows(parts_of(whole))
+    stacked = stacked_parts(whole)
     np.testing.assert_array_equal(stacked[rows], whole[rows])
     assert stacked[rows].dtype == np.float16
     chosen = np.random.default_rng(1).permutation(23)
@@ -32,7 +33,7 @@ def test_stacked_and_chosen_rows_are_those_of_the_array(whole, rows):
 
 
 def test_it_has_the_form_of_the_array(whole):
-    stacked = stacked_rows(parts_of(whole))
+    stacked = stacked_parts(whole)
     assert (len(stacked), stacked.shape, stacked.ndim, stacked.dtype, stacked.size) == (23, (23, 4), 2, np.float16, 92)
     np.testing.assert_array_equal(np.asarray(stacked), whole)
     assert np.asarray(stacked, np.float64).dtype == np.float64
@@ -42,13 +43,13 @@ def test_it_has_the_form_of_the_array(whole):
 
 
 def test_no_rows():
-    empty = stacked_rows([np.zeros((0, 3), np.float16)])
+    empty = stacked_rows([0], lambda number: np.zeros((0, 3), np.float16))
     assert np.asarray(empty).shape == (0, 3) and empty[:5].shape == (0, 3) and [block.shape for block in row_blocks(empty)] == [(0, 3)]
 
 
 def test_blocks_are_the_array_in_its_order_and_what_is_computed_of_them_is_the_same(whole, monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 4)
-    stacked = stacked_rows(parts_of(whole))
+    stacked = stacked_parts(whole)
     assert [len(block) for block in row_blocks(stacked)] == [4, 4, 4, 4, 4, 3]
     np.testing.assert_array_equal(np.concatenate(list(row_blocks(stacked))), whole)
     other = whole[:, :2] + np.float16(1)

@@ -1,3 +1,6 @@
+import os
+import resource
+
 import numpy as np
 import pytest
 
@@ -39,6 +42,25 @@ def test_shards_are_read_as_one_matrix_without_the_skipped(tmp_path):
         and np.asarray(read.matrix).tolist() == [[1, 2], [3, 4], [5, 6]]
         and read.matrix.dtype == np.float16
     )
+
+
+def test_many_shards_are_not_open_at_once(tmp_path):
+    """Train of Google Landmarks v2 has 2,000 of a model; a process may often open 1,024 files."""
+    artefact, ids = Artefact(tmp_path, "extract", {}, {}), np.arange(120).astype(str).astype(object)
+    artefact.begin()
+    for number in range(120):
+        write_shard(tmp_path, number, np.array([[1.0, number]]), {})
+    seal_shards(tmp_path, ids)
+    artefact.finish(dimensions=2)
+    limits, there = resource.getrlimit(resource.RLIMIT_NOFILE), len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (there + 40, limits[1]))
+    try:
+        several = [read_descriptors(tmp_path) for _ in range(3)]
+        whole = np.asarray(several[0].matrix)
+        some = several[2].matrix[np.arange(119, -1, -1)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert whole[:, 1].tolist() == list(range(120)) and some[:, 1].tolist() == list(range(119, -1, -1))
 
 
 def test_a_shard_made_again_without_a_skipped_picture_forgets_it(tmp_path):

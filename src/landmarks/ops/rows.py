@@ -66,23 +66,31 @@ def row_blocks(matrix: Rows) -> Iterator[np.ndarray]:
     yield from (matrix[start : start + BLOCK] for start in range(0, max(1, len(matrix)), BLOCK))
 
 
-def stacked_rows(parts: Sequence[np.ndarray]) -> LazyRows:
-    """The rows of several arrays (n of each, d), one or more, as one matrix; the arrays may be mapped from disk."""
-    starts = np.cumsum([0, *map(len, parts)])
+def stacked_rows(lengths: Sequence[int], part: Callable[[int], np.ndarray]) -> LazyRows:
+    """The rows of several arrays, one or more, as one matrix.
+
+    lengths  rows of each
+    part     number -> that array, (its length, d), read or mapped; it is asked for each time that rows of it are, and not kept:
+             thousands of files are not open at once
+    """
+    starts, none = np.cumsum([0, *lengths]), part(0)[:0].copy()
 
     def read(rows: slice | np.ndarray) -> np.ndarray:
         if isinstance(rows, slice):
-            first, last = np.searchsorted(starts, rows.start, side="right") - 1, np.searchsorted(starts, rows.stop)
-            near = zip(starts[first:last].tolist(), parts[first:last])
-            return np.concatenate([parts[0][:0], *(part[max(0, rows.start - start) : rows.stop - start] for start, part in near)])
-        found = np.empty((len(rows), parts[0].shape[1]), parts[0].dtype)
+            found = np.empty((rows.stop - rows.start, none.shape[1]), none.dtype)
+            first, last = int(np.searchsorted(starts, rows.start, side="right")) - 1, int(np.searchsorted(starts, rows.stop))
+            for number in range(first, last):
+                begin, end = max(rows.start, int(starts[number])), min(rows.stop, int(starts[number + 1]))
+                found[begin - rows.start : end - rows.start] = part(number)[begin - starts[number] : end - starts[number]]
+            return found
+        found = np.empty((len(rows), none.shape[1]), none.dtype)
         owners = np.searchsorted(starts, rows, side="right") - 1
-        for owner in np.unique(owners):
+        for owner in np.unique(owners).tolist():
             mine = owners == owner
-            found[mine] = parts[owner][rows[mine] - starts[owner]]
+            found[mine] = part(owner)[rows[mine] - starts[owner]]
         return found
 
-    return LazyRows((int(starts[-1]), parts[0].shape[1]), parts[0].dtype, read)
+    return LazyRows((int(starts[-1]), none.shape[1]), none.dtype, read)
 
 
 def chosen_rows(matrix: Rows, rows: np.ndarray) -> Rows:

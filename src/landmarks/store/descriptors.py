@@ -69,11 +69,12 @@ def seal_shards(folder: Path, ids: np.ndarray) -> dict[str, str]:
 
 
 def read_descriptors(folder: Path) -> Descriptors:
-    """A finished folder of shards, mapped from disk. Raises UserError where it is not finished."""
+    """A finished folder of shards, read when rows are asked for. Raises UserError where it is not finished."""
     manifest = read_manifest(folder)
     ids = read_ids(folder / "ids.csv")
-    shards = [read_array(path, mapped=True) for path in sorted(folder.glob("[0-9]*.npy"))]
-    matrix = stacked_rows(shards or [np.zeros((0, manifest.get("dimensions", 0)), np.float16)])
+    paths, nothing = sorted(folder.glob("[0-9]*.npy")), np.zeros((0, manifest.get("dimensions", 0)), np.float16)
+    lengths = [len(read_array(path, mapped=True)) for path in paths]
+    matrix = stacked_rows(lengths or [0], lambda number: read_array(paths[number], mapped=True) if paths else nothing)
     return Descriptors(ids, check_descriptors(ids, matrix, folder))
 
 
