@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 import numpy as np
@@ -59,13 +59,19 @@ def each_on_one_core(compute: Compute, processor: Processor, *, first_alone: boo
 
 
 def divided(computes: Sequence[Compute]) -> Compute:
-    """Each batch in as many parts, which these compute at the same time; descriptors are on the device of the first."""
+    """Each batch in as many parts, which these compute at the same time; descriptors are on the device of the first.
+
+    The error of a part is raised once nothing computes any more: a smaller batch that is tried then has the memory to itself.
+    """
     pool = ThreadPoolExecutor(len(computes))
 
     def computed(batch: Batch) -> Computed:
         shares = np.array_split(np.arange(len(batch.positions)), len(computes))
         parts = [batch.part(slice(rows[0], rows[-1] + 1)) for rows in shares if len(rows)]
-        results = list(pool.map(lambda compute, part: compute(part), computes, parts))
+        running = [pool.submit(compute, part) for compute, part in zip(computes, parts, strict=False)]
+        wait(running)
+        # Popped: an error whose future this frame still held would be a cycle, and keep the memory of the other parts.
+        results = [running.pop(0).result() for _ in parts]
         found = [one.descriptors for one in results if one.descriptors is not None]
         rows = torch.cat([one.to(found[0].device) for one in found]) if found else None
         return Computed(rows, lambda: [features for one in results for features in one.local()])
