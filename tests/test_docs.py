@@ -182,6 +182,12 @@ def test_every_configuration_is_listed_and_every_listed_one_exists():
     assert listed == {path.name for path in (ROOT / "configs").glob("*.yaml")}
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_first_line_of_a_configuration_is_whole(path):
+    """The page of settings shows this line alone."""
+    assert read(path).splitlines()[0].startswith("# ") and read(path).splitlines()[0].endswith((".", "?"))
+
+
 def test_the_page_of_settings_is_what_the_settings_say():
     spec = importlib.util.spec_from_file_location("make_configuration", ROOT / "docs" / "make_configuration.py")
     script = importlib.util.module_from_spec(spec)
