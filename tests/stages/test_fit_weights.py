@@ -1,5 +1,6 @@
 import shutil
 
+import numpy as np
 import pytest
 from toy_training import configure, make_photos
 
@@ -53,6 +54,46 @@ def test_models_that_know_all_images_are_refused(dataset, tmp_path):
     asked = config.model_copy(update={"train": config.train.model_copy(update={"validation_images": 18})})
     with pytest.raises(UserError, match="'a' was trained on 48 images, not without those held out"):
         fit_weights(asked)
+
+
+def with_train(config, **settings):
+    return config.model_copy(update={"train": config.train.model_copy(update=settings)})
+
+
+def test_models_of_other_held_out_images_are_refused(dataset, tmp_path):
+    """By every one of these settings the number of images that are trained on is the same."""
+    config = made(dataset, tmp_path, validation_images=18, validation_gallery=30)
+    with pytest.raises(UserError, match=r"(?s)'a' was trained with train.seed=0 \(now 1\).*models.a.recipe.seed=0"):
+        fit_weights(with_train(config, seed=1))
+    with pytest.raises(UserError, match=r"'a' was trained with train.validation_gallery=30 \(now 29\)"):
+        fit_weights(with_train(config, validation_gallery=29))
+    one = config.models["b"].model_copy(update={"recipe": {"seed": 1}})
+    with pytest.raises(UserError, match="'b' was trained with train.seed=0"):
+        fit_weights(config.model_copy(update={"models": config.models | {"b": one}}))
+
+
+def test_a_model_that_was_taken_over_is_asked_what_it_was_trained_on(dataset, tmp_path):
+    first = made(dataset, tmp_path / "first", validation_images=18, seed=1)
+    models = {name: model.model_copy(update={"checkpoint": tmp_path / "first/models" / name}) for name, model in first.models.items()}
+    here = configure(dataset, tmp_path / "here", models=MODELS, epochs=1, validation_images=18)
+    here = here.model_copy(update={"models": models, "extract": first.extract})
+    train(here)
+    extract(here)
+    with pytest.raises(UserError, match=r"'a' was trained with train.seed=1 \(now 0\)"):
+        fit_weights(here)
+    np.testing.assert_array_equal(fit_weights(with_train(here, seed=1)).alone, fit_weights(first).alone)
+    (tmp_path / "first").rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="(?s)which images 'a' was trained on is not known.*models.a.checkpoint=FOLDER"):
+        fit_weights(with_train(here, seed=1))
+
+
+def test_another_table_of_as_many_images_is_refused(dataset, tmp_path):
+    config = made(dataset, tmp_path, validation_images=18)
+    head, *rows = (dataset / "train.csv").read_text().splitlines()
+    (dataset / "other.csv").write_text("\n".join([head, *rows[::-1]]) + "\n")
+    other = config.model_copy(update={"dataset": config.dataset.model_copy(update={"train_table": "other.csv"})})
+    with pytest.raises(UserError, match="'a' was trained on another table"):
+        fit_weights(other)
 
 
 def test_one_model_has_no_weight_to_fit(dataset, tmp_path):
