@@ -113,13 +113,23 @@ def test_a_model_trains_and_describes_uneven_sizes_and_is_loaded(backbone, tmp_p
         assert found.shape == (1, 8) and torch.isfinite(found).all() and torch.equal(found, repeated)
 
 
-def test_the_local_branch_shapes_the_descriptor_and_the_backbone():
-    model = build_model(settings())
+def test_the_local_branch_shapes_the_descriptor_and_the_backbone(monkeypatch):
+    torch.manual_seed(0)
+    model = build_model(settings()).eval()
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    before = model.eval()(images)
+    before = model(images)
     with torch.no_grad():
         model.fusion.attention.bias += 2
     assert not torch.allclose(before, model(images))
+    maps = model._tap.maps
+
+    def deep_path_cut(images):
+        shallow, deep = maps(images)
+        return shallow, deep._replace(map=deep.map.detach())
+
+    monkeypatch.setattr(model._tap, "maps", deep_path_cut)
+    (model(images) * torch.randn(8)).sum().backward()
+    assert next(model.backbone.parameters()).grad.abs().max() > 1e-6
 
 
 def test_folded_batchnorm_changes_nothing():
