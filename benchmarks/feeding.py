@@ -122,7 +122,7 @@ def our_extraction(folder: Path, ids: np.ndarray, labels: np.ndarray) -> tuple[f
         output = DescriptorOutput(Artefact(Path(run) / "out", "extract", {}, {}), "out")
         job = ExtractionJob(Path(run) / "model", folder, "train", ids, EXTRACT, output)
         seconds = Seconds()
-        for _ in describe_shards(job, [job.shard_ids(shard) for shard in job.shards], model, processor, tqdm(disable=True)):
+        for _ in describe_shards(job, [job.shard_ids(shard) for shard in job.shards], [model], processor, tqdm(disable=True)):
             pass
         return seconds.gone()
 

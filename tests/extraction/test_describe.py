@@ -14,7 +14,7 @@ from landmarks.extraction import describe
 from landmarks.extraction import processor as processor_module
 from landmarks.extraction.describe import make_shards
 from landmarks.extraction.jobs import descriptors_job
-from landmarks.extraction.processor import choose_processor, open_model
+from landmarks.extraction.processor import choose_processor, open_model, open_models
 from landmarks.models.checkpoint import build_model, save_model
 from landmarks.progress import progress
 from landmarks.store.artefact import Artefact
@@ -42,7 +42,7 @@ def config(tmp_path):
 def make(job, shards, processor, model=None):
     job.descriptors.artefact.begin()
     with progress(None, "test", "image", hidden=True) as bar:
-        make_shards(job, shards, model or open_model(job.model_folder, processor), processor, bar)
+        make_shards(job, shards, [model or open_model(job.model_folder, processor)], processor, bar)
     return {path.name: np.load(path) for path in sorted(job.descriptors.artefact.folder.glob("*.npy"))}
 
 
@@ -101,11 +101,11 @@ def test_two_cards_of_one_process_share_each_batch(config, monkeypatch, images):
         describe, "_compute_with", lambda *words: lambda batch: shares.append(len(batch.positions)) or compute(*words)(batch)
     )
     job = descriptors_job(config, "tiny", "index", IDS[:images], "table", "float32")
-    model = open_model(job.model_folder, alone)
+    models = open_models(job.model_folder, several)
     bar = progress(None, "test", "image", hidden=True)
-    found = list(describe.describe_shards(job, [IDS[:images]], model, several, bar))
+    found = list(describe.describe_shards(job, [IDS[:images]], models, several, bar))
     assert sum(shares) == images and max(shares) <= max(1, images // 2)
-    expected = list(describe.describe_shards(job, [IDS[:images]], model, alone, bar))
+    expected = list(describe.describe_shards(job, [IDS[:images]], models[:1], alone, bar))
     np.testing.assert_allclose(found[0].descriptors, expected[0].descriptors, atol=1e-6)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from copy import deepcopy
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -34,32 +32,35 @@ from landmarks.waiting import Timed
 SMALLEST = 10  # pixels: a picture with a shorter side has no local features (the official DELG exporter)
 
 
-def make_shards(job: ExtractionJob, shards: Sequence[int], model: GlobalModel, processor: Processor, bar: tqdm) -> None:
+def make_shards(job: ExtractionJob, shards: Sequence[int], models: Sequence[GlobalModel], processor: Processor, bar: tqdm) -> None:
     """Describe these shards and write those of their outputs that do not exist yet. Raises UserError as `describe_shards` does."""
-    described = describe_shards(job, [job.lacking(shard) for shard in shards], model, processor, bar)
+    described = describe_shards(job, [job.lacking(shard) for shard in shards], models, processor, bar)
     for shard, one in zip(shards, described, strict=True):
         for output in job.unmade(shard):
             output.write(shard, job.shard_ids(shard), one)
 
 
 def describe_shards(
-    job: ExtractionJob, shards: list[np.ndarray], model: GlobalModel, processor: Processor, bar: tqdm
+    job: ExtractionJob, shards: list[np.ndarray], models: Sequence[GlobalModel], processor: Processor, bar: tqdm
 ) -> Iterator[Described]:
     """Describe the pictures of each shard of ids, and yield the shards in their order; pictures of several are computed together.
+
+    models  the job's model on each of the processor's devices (`open_models`)
 
     Raises UserError for a picture that cannot be read (extract.on_error=stop) once the shards before its own are done, for descriptors
     that are not finite, and for local features from a model that has none.
     """
-    compute = each_on_one_core(_compute_with(job, model, processor), processor, first_alone=job.local is not None)
+    computes = [_compute_with(job, model, card) for model, card in zip(models, processor.cards, strict=True)]
     if processor.others:
-        copies = [_compute_with(job, deepcopy(model).to(card), replace(processor, device=card, others=())) for card in processor.others]
-        compute = divided([compute, *copies])
+        compute = divided(computes)
+    else:
+        compute = each_on_one_core(computes[0], processor, first_alone=job.local is not None)
     on_gpu = processor.device.type == "cuda"
-    pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side, job.max_pixels, job.anywhere, model.sides)
+    pictures = ExtractSet(job.images_folder, job.split, np.concatenate(shards), job.side, job.max_pixels, job.anywhere, models[0].sides)
     size = processor.batch_size(job.settings.batch_size)
     workers = loader_workers(job.settings.workers, on_gpu=on_gpu)
     loaded = Timed(load_ahead(pictures, [len(ids) for ids in shards], size.images, workers, pinned=on_gpu))
-    collected = Collected(shards, model.dimensions if job.descriptors is not None else 0, local=job.local is not None)
+    collected = Collected(shards, models[0].dimensions if job.descriptors is not None else 0, local=job.local is not None)
     found = _shown(_computed(copied_ahead(loaded, processor.device), compute, size), bar)
     for described in collected.shards(found, job.settings.on_error):
         _refuse_infinite(described, job)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -32,6 +32,11 @@ class Processor:
         """The size of batches of at most so many pictures; the same object each time, which remembers where the memory was not enough."""
         cards = 1 + len(self.others)
         return self._sizes.setdefault(most, BatchSize(cards * most, cards * PIXELS))
+
+    @property
+    def cards(self) -> list[Processor]:
+        """This processor on each of its devices alone, its own first."""
+        return [replace(self, device=device, others=()) for device in (self.device, *self.others)]
 
     def __str__(self) -> str:
         return f"{self.device.type}: {self.reason}; {self.precision}" + (f"; {1 + len(self.others)} cards" if self.others else "")
@@ -64,3 +69,8 @@ def open_model(folder: Path, processor: Processor, gem_power: float | None = Non
     if processor.precision == "float32":  # in half precision a norm is exact beside the weights, and rounded once it is folded into them
         fold_batchnorm(model)
     return model.to(processor.device).to(memory_format=torch.channels_last)
+
+
+def open_models(folder: Path, processor: Processor, gem_power: float | None = None) -> list[GlobalModel]:
+    """As `open_model`, once for each device of the processor: read again for each, so that no card ever holds two."""
+    return [open_model(folder, card, gem_power) for card in processor.cards]

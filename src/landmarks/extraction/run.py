@@ -103,4 +103,4 @@ def _make_own_shards(job: ExtractionJob, model: GlobalModel, processor: Processo
     what = f"{job.model} {job.split}" + (f", 1 of {processes.count} processes" if processes.count > 1 else "")
     total, to_describe = sum(len(job.shard_ids(shard)) for shard in own), sum(len(job.lacking(shard)) for shard in unmade)
     with progress(None, what, "image", total=total, done=total - to_describe, hidden=not processes.first) as bar:
-        make_shards(job, unmade, model, processor, bar)
+        make_shards(job, unmade, [model], processor, bar)

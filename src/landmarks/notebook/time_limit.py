@@ -12,7 +12,7 @@ from landmarks.config import Config
 from landmarks.extraction.describe import make_shards
 from landmarks.extraction.jobs import ExtractionJob, descriptors_job
 from landmarks.extraction.outputs import Described
-from landmarks.extraction.processor import Processor, choose_processor, open_model
+from landmarks.extraction.processor import Processor, choose_processor, open_models
 from landmarks.models.global_model import GlobalModel
 from landmarks.notebook.budget import Budget
 from landmarks.progress import progress, say
@@ -24,10 +24,14 @@ NO_TIME = "no time was left to describe it"
 
 @dataclass(frozen=True)
 class Model:
-    """A model on its device, and its job for each split."""
+    """A model, on each of the processor's devices, and its job for each split."""
 
-    network: GlobalModel
+    networks: list[GlobalModel]
     jobs: dict[str, ExtractionJob]
+
+    @property
+    def dimensions(self) -> int:
+        return self.networks[0].dimensions
 
 
 def describe_within(config: Config, tables: Tables, seconds_left: Callable[[], float], budget: Budget) -> None:
@@ -55,15 +59,15 @@ def describe_within(config: Config, tables: Tables, seconds_left: Callable[[], f
                     if not job.unmade(shard):  # by a notebook that was interrupted
                         bar.update(images)
                     elif late:
-                        _leave_out(job, shard, model.network.dimensions)
+                        _leave_out(job, shard, model.dimensions)
                         bar.update(images)
                     else:
                         began = time.perf_counter()
-                        make_shards(job.at_scales(budget.scales), [shard], model.network, processor, bar)
+                        make_shards(job.at_scales(budget.scales), [shard], model.networks, processor, bar)
                         budget.measured(name, time.perf_counter() - began, images)
                     done[name] += images
         for model in models.values():
-            model.jobs[split].seal(model.network.dimensions)
+            model.jobs[split].seal(model.dimensions)
 
 
 def _prepare(config: Config, name: str, tables: Tables, processor: Processor) -> Model:
@@ -74,7 +78,7 @@ def _prepare(config: Config, name: str, tables: Tables, processor: Processor) ->
     for job in jobs.values():
         for output in job.outputs:
             output.artefact.begin()
-    return Model(open_model(next(iter(jobs.values())).model_folder, processor, config.extract.gem_power), jobs)
+    return Model(open_models(next(iter(jobs.values())).model_folder, processor, config.extract.gem_power), jobs)
 
 
 def _leave_out(job: ExtractionJob, shard: int, dimensions: int) -> None:
