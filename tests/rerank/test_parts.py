@@ -5,7 +5,7 @@ import pytest
 
 from landmarks.ranking import Space
 from landmarks.rerank.context import Context
-from landmarks.rerank.parts import owners_of_index, split_training
+from landmarks.rerank.parts import Parts, owners_of_index, split_training, too_few_landmarks
 from landmarks.rerank.steps.fuse import Fuse
 
 
@@ -62,6 +62,30 @@ def test_of_a_large_index_some_landmarks_are_drawn_with_all_their_images():
     depth = counted(labels, parts.hidden) + counted(owners, parts.index[owners[parts.index] >= 0])
     np.testing.assert_array_equal(depth, np.where(np.isin(np.arange(40), drawn), 20, 0))
     assert set(labels[parts.train]) <= set(drawn)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_landmark_with_more_index_images_than_are_drawn_is_skipped_wherever_it_is_shuffled(seed):
+    labels, owners = landmarks(12, 20), np.concatenate([np.zeros(6500, np.int64), np.repeat(np.arange(1, 12), 20)])
+    parts = split_training(labels, owners, draw(index_images=4500, seed=seed))
+    require_apart(parts)
+    assert set(labels[parts.test]) == set(range(1, 12))
+    assert len(np.unique(labels[parts.train])) == 8, "three of the eleven are unknown"
+    assert (owners[parts.index] > 0).all()
+    assert too_few_landmarks(labels, [parts], 4500) == ""
+
+
+def test_the_world_with_fewest_landmarks_counts_and_steps_that_learn_need_two():
+    def parts(known, asked):
+        nothing = np.empty(0, np.int64)
+        return Parts(np.arange(known), nothing, np.arange(asked), nothing)
+
+    labels = np.arange(9)
+    assert too_few_landmarks(labels, [parts(2, 5), parts(3, 9)], 70) == ""
+    assert too_few_landmarks(labels, [parts(4, 8), parts(4, 4)], 70).startswith("pseudo-queries of 4 landmarks are too few")
+    assert "index_images=70" in too_few_landmarks(labels, [parts(4, 8), parts(4, 4)], 70)
+    assert too_few_landmarks(labels, [parts(4, 8), parts(1, 8)], 70).startswith("a pseudo-train set of 1 landmarks is too small")
+    assert "of 0 landmarks" in too_few_landmarks(labels, [parts(0, 0)], 70)
 
 
 def test_without_the_index_all_others_are_hidden():

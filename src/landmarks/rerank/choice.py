@@ -14,8 +14,7 @@ from landmarks.config.step import Step
 from landmarks.metrics.bootstrap import mean_interval
 from landmarks.progress import say
 from landmarks.rerank.cost import measured
-from landmarks.rerank.fusion import FEWEST_LANDMARKS
-from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training
+from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
 from landmarks.rerank.steps.add_labels import AddLabels
@@ -70,9 +69,8 @@ def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
     unmeasured = [Verdict(step, True, "gained on every set that it was measured on") for step in WITH_TRAIN]
     owners = None if verifies(context.chain) else owners_of_index(context)
     worlds = [split_training(context.labels, owners, replace(draw, seed=draw.seed + number)) for number in range(DRAWS)]
-    landmarks = len(np.unique(context.labels[worlds[0].test]))
-    if landmarks < FEWEST_LANDMARKS:
-        why = f"{landmarks} landmarks with three training images are too few to measure on"
+    why = too_few_landmarks(context.labels, worlds, draw.index_images)
+    if why:
         return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context, neighbours, why)]
     chain: Chain = context.chain
     before = _score(context, chain, worlds, neighbours)

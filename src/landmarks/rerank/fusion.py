@@ -18,7 +18,7 @@ from landmarks.ops.ordering import best_first
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
 from landmarks.rerank.evidence import Evidence
-from landmarks.rerank.parts import Parts, owners_of_index, split_training
+from landmarks.rerank.parts import Parts, owners_of_index, split_training, too_few_landmarks
 from landmarks.rerank.pseudo_world import PseudoWorld, make_pseudo_world
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from landmarks.rerank.steps.fuse import Fuse
 
 FOLDS = 3  # of the cross-validation: its models take most of the time that LightGBM takes
-FEWEST_LANDMARKS = 5  # to learn from
 BLENDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # weights of the model beside the order so far, from small to nearly alone
 QUERIES_PER_WEIGHT = 75  # pseudo-queries that each unit of weight asks for: of few examples trees learn too much (EXPERIMENTS.md)
 MOST_EXAMPLES = 150  # candidates of a query that are learned from: the rest of 300 take twice the time and change nothing (EXPERIMENTS.md)
@@ -57,9 +56,9 @@ def fuse(ranking: Ranking, context: Context, settings: Fuse) -> Ranking:
     Attaches `model.txt`, `fusion.json` (the blend, and the gain announced) and `importances.csv`.
     """
     parts = _parts(context, settings)
-    landmarks = len(np.unique(context.labels[parts.test]))
-    if landmarks < FEWEST_LANDMARKS:
-        say(f"fuse: {landmarks} landmarks of train have three images or more, too few to learn from, so the order stays as it is")
+    why = too_few_landmarks(context.labels, [parts], settings.index_images)
+    if why:
+        say(f"fuse: {why}, so the order stays as it is")
         return ranking
     fusion = learn_fusion(make_pseudo_world(context, context.chain, parts, ranking.indices.shape[1]), settings)
     if fusion is None or len(ranking.indices) == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from landmarks.ops.vectors import CACHE_ROWS
 if TYPE_CHECKING:
     from landmarks.rerank.context import Context
 
+FEWEST_LANDMARKS, FEWEST_KNOWN = 5, 2  # with pseudo-queries, and in the pseudo-train set
 CERTAIN = 0.5  # an index image is taken for one of a landmark whose label is this probable
 DIMENSIONS, SCALE = 256, 16.0  # of the discriminant and of its cosines in the softmax: those of the steps discriminate and classify
 
@@ -79,6 +81,7 @@ def split_training(labels: np.ndarray, owners: np.ndarray | None, draw: Draw) ->
 
     A landmark keeps its depth: no more of its training images are hidden than it has index images, and as many of those are left out.
     Of an index that is too large some landmarks are drawn, with their index images, and the same share of those of no certain landmark.
+    A landmark of more images than are left has no part.
     """
     rng = np.random.default_rng(draw.seed)
     landmarks = sorted((images for images in _rows_by_label(labels) if len(images) >= 3), key=lambda images: images[0])
@@ -91,8 +94,8 @@ def split_training(labels: np.ndarray, owners: np.ndarray | None, draw: Draw) ->
     hidden: list[np.ndarray] = []
     test: list[np.ndarray] = []
     index, in_index = [strangers], len(strangers)
-    for number, images in enumerate(landmarks):
-        images, found = rng.permutation(images), rng.permutation(owned[labels[images[0]]])
+    for images in landmarks:
+        number, found = len(test), owned[labels[images[0]]]
         queries = max(1, round(draw.query_share * len(images)))
         known = min(max(1, round(draw.train_share * (len(images) - queries))), len(images) - queries - 1)
         is_unknown = int((number + 1) * draw.unknown_share) > int(number * draw.unknown_share)
@@ -101,9 +104,10 @@ def split_training(labels: np.ndarray, owners: np.ndarray | None, draw: Draw) ->
             placed += known if is_unknown else 0
         else:
             placed = min(placed, max(1, len(found)))
+        if in_index + max(placed, len(found)) > draw.index_images:
+            continue
         in_index += max(placed, len(found))
-        if in_index > draw.index_images:
-            break
+        images, found = rng.permutation(images), rng.permutation(found)
         test.append(images[:queries])
         hidden.append(images[queries : queries + placed])
         index.append(found[placed:])
@@ -111,6 +115,19 @@ def split_training(labels: np.ndarray, owners: np.ndarray | None, draw: Draw) ->
             train.append(images[len(images) - known :])
     drawn = rng.permutation(_joined(test))[: draw.queries]
     return Parts(*(np.sort(rows) for rows in (_joined(train), _joined(hidden), drawn, _joined(index))))
+
+
+def too_few_landmarks(labels: np.ndarray, worlds: Sequence[Parts], index_images: int) -> str:
+    """Why nothing can be learned or measured in these pseudo-worlds, which hold `index_images` at most; "" where it can.
+
+    labels  (n_train,) int64, as for `split_training`. Steps that learn need two landmarks in each pseudo-train set.
+    """
+    need = f"(one needs three training images, and its index images have to fit in index_images={index_images})"
+    asked = min(len(np.unique(labels[parts.test])) for parts in worlds)
+    known = min(len(np.unique(labels[parts.train])) for parts in worlds)
+    if asked < FEWEST_LANDMARKS:
+        return f"pseudo-queries of {asked} landmarks are too few {need}"
+    return f"a pseudo-train set of {known} landmarks is too small {need}" if known < FEWEST_KNOWN else ""
 
 
 def _rows_by_label(labels: np.ndarray, classes: int | None = None) -> list[np.ndarray]:
