@@ -21,6 +21,7 @@ def test_chains_and_sweeps_are_read_from_the_command_line_too():
         ("ablate.sweep.sort.neighbours=[]", "at least 1 item"),
         ("ablate.sweep.sort.neighbours=3", "valid tuple, not 3"),
         ("ablate.chains.mine=[{step: srot}]", "did you mean sort?"),
+        ("ablate.chains={a: [sort], b: [sort, auto]}", "ablate.chains.b: auto is chosen for the run's own chain alone: rerank=auto, or"),
         ("ablate.leave_one_ot=false", "did you mean ablate.leave_one_out?"),
         ("ablate.choose_on=private", "'half' or 'public'"),
     ],

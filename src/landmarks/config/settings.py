@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from landmarks.config.ablate import AblateSettings
 from landmarks.config.base import MAX_WIDTH, ModelName, Settings, Side, UserPath
 from landmarks.config.bundle import BundleSettings
-from landmarks.config.chain import Chain, require_places
+from landmarks.config.chain import Chain, chooses, require_places
 from landmarks.config.dataset import DatasetSettings, PhotosSettings, SampleSettings
 from landmarks.config.download import DownloadSettings
 from landmarks.config.model import ModelSettings
@@ -145,6 +145,21 @@ class Config(Settings):
                 require_places(chain, self.search.neighbours)
             except ValueError as error:
                 raise ValueError(f"{key}: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _auto_chooses_for_retrieval(self):
+        if self.protocol == "recognition" and chooses(self.rerank):
+            raise ValueError(
+                "rerank: auto chooses the steps that are best for retrieval, and some of those cost recognition much: "
+                "rerank=discriminate,add_labels"
+            )
+        name = next((name for name, chain in self.ablate.chains.items() if chooses(chain)), None)
+        if name is not None:
+            raise ValueError(
+                f"ablate.chains.{name}: auto is chosen for the run's own chain alone: rerank=auto, or the steps in choice/chain.yaml of a "
+                "run that was made with it"
+            )
         return self
 
     def train_of(self, model: str) -> TrainSettings:
