@@ -55,7 +55,7 @@ def test_the_source_of_a_step_is_part_of_its_recipe_unless_it_is_of_the_package(
         ("add_labels", 20 + 512),
         ("add_classes", 20 + 512 + 512),
         ("add_communities", 20 + 512),
-        ("auto", 64 + 64 + 512),
+        ("auto", 64 + 64 + 512 + 2 * 512),
         ("classify", 20 + 256 + 512),
         ("{step: classify, dimensions: 3, label_dimensions: 4}", 27),
         ("discriminate", 64 + 64),
