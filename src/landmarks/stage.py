@@ -98,9 +98,7 @@ STAGES = {
         "stages.evaluate", "the score after every step by the dataset's protocol, or of evaluate.submission=FILE", chain="reads"
     ),
     "results": Stage("stages.results", "all evaluations so far, beside the published ones", makes=False),
-    "overlap": Stage(
-        "stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth", chain="reads"
-    ),
+    "overlap": Stage("stages.overlap", "photos that the training set shares with queries and index, and what their labels are worth"),
     "report": Stage("stages.report", "an HTML page of results and example queries", chain="reads"),
     "show-matches": Stage("stages.show_matches", "a picture of two photos with lines between what they share", arguments=(_QUERY, _INDEX)),
     "show-batch": Stage(

@@ -77,6 +77,19 @@ def test_what_only_reads_asks_for_the_choice(run, capsys):
     assert with_chosen_steps(plain, makes=False) is plain
 
 
+def test_overlap_chooses_where_it_scores_a_chain_and_not_before(run, tmp_path, capsys):
+    index = np.load(tmp_path / "data" / "index.npy")
+    index[0] = np.load(tmp_path / "data" / "train.npy")[0]
+    np.save(tmp_path / "data" / "index.npy", index)
+    assert run("overlap") == 0
+    assert (run.out / "overlap" / "pairs.csv").is_file() and not (run.out / "choice").exists()
+    assert "no score without the labels" in capsys.readouterr().out
+    assert run("search overlap") == 0
+    scores = json.loads((run.out / "overlap" / "scores.json").read_text())["chains"]
+    steps = read_chain(["sort", *yaml.safe_load((run.out / "choice" / "chain.yaml").read_text())["rerank"]])
+    assert list(scores) == chain_names(steps) and not (run.out / "rankings" / "sort+auto").exists()
+
+
 def test_other_processes_wait_for_the_first(run, monkeypatch):
     run("search rerank")
     artefact, asked = resolve.choice_artefact, []

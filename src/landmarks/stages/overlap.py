@@ -14,6 +14,7 @@ from landmarks.config import Config, DatasetSettings, OverlapSettings, WhitenSet
 from landmarks.extraction.run import extract_features
 from landmarks.progress import say
 from landmarks.rerank.chain import make_chain, open_context
+from landmarks.rerank.resolve import with_chosen_steps
 from landmarks.rerank.train_subset import rerank_with_train_subset
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.scoring.evaluation import enter
@@ -34,7 +35,8 @@ def overlap(config: Config) -> Path:
 
     Two photos are near-duplicates where the cosine of their descriptors, before whitening, reaches overlap.similarity and, with
     overlap.verify, their inliers overlap.min_inliers. A landmark overlaps where one of its training images does.
-    With overlap.score the chain is also run without the labels of those landmarks (in overlap/without/, scores.json).
+    With overlap.score the chain is also run without the labels of those landmarks (in overlap/without/, scores.json); steps in place of
+    auto are those chosen with all labels.
     Raises UserError where descriptors are missing.
     """
     tables = read_tables(config.tables_folder, config.dataset.train_table)
@@ -172,6 +174,7 @@ def _score(config: Config, folder: Path, landmarks: TrainTable) -> None:
         if holds:
             say(f"overlap: no score without the labels: {reason}")
             return
+    config = with_chosen_steps(config, makes=True)  # only here: to find shared photos takes descriptors alone
     make_chain(config, config.rerank, lambda: open_context(config))
     fewer = rerank_with_train_subset(config, kept.ids, folder / "without")
     before, after = protocol.score(config), protocol.score(fewer)
