@@ -85,7 +85,7 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
         _require_shared(name)
     if several or processes > 1:
         return launch(name, command, processes, config.run)
-    if stage.chain:
+    if stage.chain and not (name == "evaluate" and config.evaluate.submission is not None):  # that scores a file, whatever the chain
         config = _with_chosen_steps(config, makes=stage.chain == "makes")
     if stage.takes_command:
         options["command"] = list(command)
@@ -100,7 +100,7 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
 
 
 def _with_chosen_steps(config: Config, *, makes: bool) -> Config:
-    if not chooses(config.rerank) or config.evaluate.submission is not None:
+    if not chooses(config.rerank):
         return config
     from landmarks.rerank.resolve import with_chosen_steps
 

@@ -90,6 +90,17 @@ def test_overlap_chooses_where_it_scores_a_chain_and_not_before(run, tmp_path, c
     assert list(scores) == chain_names(steps) and not (run.out / "rankings" / "sort+auto").exists()
 
 
+def test_a_submission_file_to_score_changes_the_chain_of_no_other_stage(run, tmp_path):
+    rows = [f"te{row:014x}," + f"in{row:014x}" for row in range(16)]
+    (tmp_path / "mine.csv").write_text("\n".join(["id,images", *rows]) + "\n")
+    named = f"evaluate.submission={tmp_path / 'mine.csv'}"
+    assert run("search evaluate", named) == 0, "no chain is asked for"
+    assert not (run.out / "choice").exists() and run("submit", named) == 2
+    assert run("rerank submit evaluate", named) == 0
+    steps = read_chain(["sort", *yaml.safe_load((run.out / "choice" / "chain.yaml").read_text())["rerank"]])
+    assert {path.name for path in (run.out / "rankings").iterdir()} == set(chain_names(steps))
+
+
 def test_other_processes_wait_for_the_first(run, monkeypatch):
     run("search rerank")
     artefact, asked = resolve.choice_artefact, []
