@@ -73,6 +73,9 @@ def test_what_only_reads_asks_for_the_choice(run, capsys):
     assert "have not been chosen" in capsys.readouterr().err
     with pytest.raises(UserError, match="not been chosen"):
         with_chosen_steps(run.config(), makes=False)
+    assert open_run(run.out).ranking("knn").indices.shape == (16, 20), "a ranking in front of auto needs no choice"
+    with pytest.raises(UserError, match="not been chosen"):
+        open_run(run.out).ranking()
     plain = run.config().model_copy(update={"rerank": ()})
     assert with_chosen_steps(plain, makes=False) is plain
 

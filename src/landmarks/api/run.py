@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,10 @@ class Run:
         Raises UserError, with those that are there, for one that is not; and for one of the run's chain that was made with other
         settings, or from other tables or descriptors than those in use.
         """
-        with configured_by([str(self.folder)]):
-            config = with_chosen_steps(self.config, makes=False)
+        config, fixed = self.config, list(takewhile(lambda step: not step.chooses, self.config.rerank))
+        if name not in chain_names(tuple(fixed)):
+            with configured_by([str(self.folder)]):
+                config = with_chosen_steps(config, makes=False)
         name = chain_names(config.rerank)[-1] if name is None else name
         if name not in self.rankings:
             with configured_by([str(self.folder)]):
