@@ -49,7 +49,8 @@ def known_labels(context: Context, settings: AddClasses) -> dict[str, LabelDistr
     """Label shares of every split's images; a row's sum, at most 1, is how known the image is. Training images have their own label.
 
     Two rounds of spreading in the space of train's discriminant, after each of which the shares are divided by those that training images
-    would have of their own label.
+    would have of their own label. Only the first round leaves these out wholly: in the second they are no neighbours of themselves, but
+    the index images around them have shares of their label from them.
     """
     space = discriminant_space(context, DIMENSIONS)
     joint = {split: _joint_neighbours(context, space, split, settings) for split in ("index", "test")}
