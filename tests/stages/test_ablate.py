@@ -1,6 +1,8 @@
 """From a search to the table of what helps, through the command line."""
 
 import json
+import shlex
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -226,9 +228,17 @@ def test_recognition_is_compared_by_gap_with_an_interval(stage, arrays, tmp_path
     assert [whole["gap_private"], whole["gap_public"]] == pytest.approx([scores["gap_private"], scores["gap_public"]], abs=1e-3)
     assert whole["change_low"] <= whole["change"] <= whole["change_high"] and whole["queries"] == 24
     assert rows.loc["+ insert", ["change", "change_low", "change_high"]].tolist() == [0, 0, 0], "the same vectors"
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/ablate/recognition").glob("*/submission.csv")}
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/ablate/predictions").glob("*/submission.csv")}
     assert len(kept) == len(rows["chain"].unique())
     sweep = "ablate.sweep={expand_query: {neighbours: [2, 4]}}"
     assert stage("ablate", protocol, sweep) == 0
     assert all(path.stat().st_mtime_ns == when for path, when in kept.items()), "what is there is not made again"
     assert len(table(tmp_path, "sweep.csv")) == 3
+    capsys.readouterr()
+    path = next(iter(kept))
+    path.write_text(path.read_text().replace("t000,", "t000 ,"))
+    assert stage("ablate", protocol) == 2
+    said = capsys.readouterr().err
+    assert f"to make it again: rm -r {shlex.quote(str(path.parent))} && ./run.sh ablate" in said
+    shutil.rmtree(path.parent)
+    assert stage("ablate", protocol) == 0 and path.is_file(), "the advice, followed"

@@ -68,7 +68,8 @@ class RecognitionJudge(Judge):
 
     def judge(self, chain: Chain) -> JudgedPredictions:
         config = self._config
-        artefact = predictions_artefact(config, chain, config.run.folder / "ablate" / "recognition" / chain_names(chain)[-1])
+        folder = config.run.folder / "ablate" / "predictions" / chain_names(chain)[-1]
+        artefact = predictions_artefact(config, chain, folder, "ablate")
         if not artefact.is_complete():
             make_predictions(config, chain, artefact, self._test_ids)
         solution, predictions = self._solution, read_predictions(artefact.folder / SUBMISSION, self._test_ids)

@@ -43,14 +43,14 @@ def recognition_inputs(config: Config, chain: Chain) -> dict[str, str]:
     return {"ranking": ranking, "train": train, "labels": digest(config.tables_folder / config.dataset.train_table)}
 
 
-def predictions_artefact(config: Config, chain: Chain, folder: Path) -> Artefact:
-    """The folder of the predictions behind `chain`. Raises UserError where the chain has not been run."""
+def predictions_artefact(config: Config, chain: Chain, folder: Path, stage: str) -> Artefact:
+    """The folder of the predictions behind `chain`, made by `stage`. Raises UserError where the chain has not been run."""
     settings, inputs = recognition_settings(config.recognize), recognition_inputs(config, chain)
     if config.recognize.verify:
         model = local_model(config.models, config.verification.model)
         settings |= {"verification": config.verification.recipe(), "local": local_recipe(config.extract), "model": model}
         inputs["model"] = read_manifest(config.run.folder / "models" / model)["fingerprint"]
-    return Artefact(folder, "recognize", settings, inputs)
+    return Artefact(folder, stage, settings, inputs)
 
 
 def read_recognition_manifest(config: Config) -> dict[str, Any]:

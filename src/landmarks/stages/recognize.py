@@ -22,7 +22,7 @@ def recognize(config: Config) -> Path:
     Raises UserError where the chain has not been run.
     """
     tables = read_tables(config.tables_folder, config.dataset.train_table)
-    artefact = predictions_artefact(config, config.rerank, config.run.folder / "recognition")
+    artefact = predictions_artefact(config, config.rerank, config.run.folder / "recognition", "recognize")
     if artefact.is_complete():
         say("recognize: up to date")
     else:
