@@ -54,8 +54,8 @@ class Auto(Step):
     def apply(self, ranking: Ranking, context: Context) -> Ranking:
         """Choose and run the chosen steps; attaches chain.yaml, choice.csv and what the steps attach.
 
-        For chains in memory (`rerank_arrays`) and those of ablate.chains: in the run's own chain the stages find the chosen steps
-        in the place of this one (rerank/resolve.py).
+        For chains in memory (`rerank_arrays`): in a run's chain the stages find the chosen steps in the place of this one
+        (rerank/resolve.py).
         """
         from landmarks.rerank.choice import as_table, as_yaml, choose, chosen, report
 
