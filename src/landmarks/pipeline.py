@@ -14,7 +14,7 @@ from landmarks.config.read_yaml import RUN_FILE
 from landmarks.config.run_file import as_yaml, differences, has_parts
 from landmarks.errors import UserError
 from landmarks.launch import launch, process_count
-from landmarks.machine import is_first_process, is_launched
+from landmarks.machine import give_freed_memory_back, is_first_process, is_launched
 from landmarks.reading import read_text
 from landmarks.stage import STAGES
 
@@ -97,6 +97,8 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
 
         let_go()
         raise
+    finally:
+        give_freed_memory_back()  # what a training kept for its next step is of no use to the search
 
 
 def _with_chosen_steps(config: Config, *, makes: bool) -> Config:

@@ -242,3 +242,4 @@ def test_recognition_is_compared_by_gap_with_an_interval(stage, arrays, tmp_path
     assert f"to make it again: rm -r {shlex.quote(str(path.parent))} && ./run.sh ablate" in said
     shutil.rmtree(path.parent)
     assert stage("ablate", protocol) == 0 and path.is_file(), "the advice, followed"
+    assert stage("ablate", protocol, "rerank=[]") == 0 and table(tmp_path)["row"].tolist() == ["knn"]

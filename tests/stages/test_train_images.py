@@ -10,7 +10,9 @@ from toy_training import configure, cut_off_at, make_photos, weights
 
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
+from landmarks.search.origins import require_model_of_table
 from landmarks.seeds import seed_of
+from landmarks.stages import train as stage
 from landmarks.stages.train import train
 from landmarks.store.artefact import fingerprint_of_file
 from landmarks.training import hardware
@@ -125,6 +127,7 @@ def test_removing_its_row_afterwards_keeps_the_model(photos, tmp_path, capsys):
         train(same)
         assert capsys.readouterr().out == "train tiny: up to date\n"
     assert all(torch.equal(made[name], tensor) for name, tensor in weights(tmp_path / "run").items())
+    assert require_model_of_table(tmp_path / "run" / "models" / "tiny", folder, "train.csv")["skipped"]
     table = (folder / "train.csv").read_text()
     remove_row(folder, ids[0])  # it was trained on
     with pytest.raises(UserError, match="made with other settings: inputs.train.csv"):
@@ -136,6 +139,22 @@ def test_removing_its_row_afterwards_keeps_the_model(photos, tmp_path, capsys):
     capsys.readouterr()
     train(configure(folder, tmp_path / "run", epochs=2))
     assert "up to date" in capsys.readouterr().out
+
+
+def test_a_table_that_is_edited_while_images_are_skipped_is_another(photos, tmp_path, monkeypatch):
+    folder, ids = photos
+    damage(folder, ids[DAMAGED])
+    config = configure(folder, tmp_path / "run", on_error="skip", epochs=1)
+    run_training = stage.run_training
+
+    def edited_meanwhile(*given):
+        remove_row(folder, ids[0])
+        return run_training(*given)
+
+    monkeypatch.setattr(stage, "run_training", edited_meanwhile)
+    train(config)
+    with pytest.raises(UserError, match="made with other settings: inputs.train.csv"):
+        train(config)
 
 
 def test_added_and_changed_rows_are_another_training(photos, tmp_path, monkeypatch):

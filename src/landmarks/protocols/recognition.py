@@ -106,6 +106,8 @@ class RecognitionJudge(Judge):
             return 100 * np.stack([gaps[id(judged)] - gaps[id(reference)] for judged, reference in pairs], axis=1)
 
         count = int(among.sum())
+        if not pairs:
+            return np.empty((3, 0))
         return np.vstack([change(np.ones((1, count))), statistic_interval(change, (count, len(pairs)), samples, seed)])
 
     def _gap(self, judged: Judged, among: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from landmarks.config.run_file import stored_dataset
 from landmarks.errors import UserError
 from landmarks.search.distractors import Distractors
 from landmarks.store.artefact import MANIFEST, fingerprint_of_file, read_manifest
+from landmarks.store.skipped_rows import is_same_but_for_skipped
 from landmarks.store.tables import read_train
 
 
@@ -117,7 +118,8 @@ def require_model_of_table(folder: Path, tables_folder: Path, train_table: str) 
     """The manifest of <run>/models/<name>. Raises UserError where it is missing, or was trained on another content of the train table."""
     manifest, table = read_manifest(folder), tables_folder / train_table
     trained_on = manifest.get("inputs", {}).get(train_table)
-    if trained_on is not None and table.is_file() and trained_on != digest(table):
+    changed = trained_on is not None and table.is_file() and trained_on != digest(table)
+    if changed and not is_same_but_for_skipped(table, manifest):
         raise UserError(
             f"this model was trained on another {table.name} than {table}",
             where=folder,

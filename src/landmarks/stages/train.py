@@ -22,6 +22,8 @@ from landmarks.ops.sides import Sides
 from landmarks.progress import say
 from landmarks.quantities import format_bytes
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
+from landmarks.store.manifest import read_manifest_file
+from landmarks.store.skipped_rows import is_same_but_for_skipped, skipped_facts
 from landmarks.training.best import BEST
 from landmarks.training.classifier_memory import classifier_memory
 from landmarks.training.hardware import start_accelerator
@@ -32,7 +34,7 @@ from landmarks.training.loop import run_training
 from landmarks.training.memory import FOUND
 from landmarks.training.resume import RESUME
 from landmarks.training.shrunk import require_shrunk, shrunk_fingerprint
-from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped, skipped_facts, table_with_skipped
+from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped
 from landmarks.training.start import begin_learner
 from landmarks.training.tracking import require_tracker
 from landmarks.training.validation import Validation, hold_out_images
@@ -109,8 +111,9 @@ def _training(config: Config, name: str) -> _Training:
     else:  # the starting weights: no image is read
         recipe["train"] = {"epochs": 0, "seed": settings.seed}
     artefact = Artefact(folder, "train", recipe, inputs)
-    if (path := config.tables_folder / config.dataset.train_table).name in inputs and (earlier := table_with_skipped(path, folder)):
-        finished = Artefact(folder, "train", recipe, inputs | {path.name: earlier})
+    path, made = config.tables_folder / config.dataset.train_table, read_manifest_file(folder / MANIFEST, complete=True) or {}
+    if path.name in inputs and is_same_but_for_skipped(path, made):
+        finished = Artefact(folder, "train", recipe, inputs | {path.name: made["inputs"].get(path.name)})
         artefact = finished if finished.is_complete() else artefact
     return _Training(name, model, settings, artefact)
 
@@ -186,7 +189,7 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
         facts = {"images": len(images.ids), "classes": images.classes} | line
         accelerator.wait_for_everyone()  # until every process has listed what it skipped
         if skipped := read_skipped(artefact.folder):
-            facts |= skipped_facts(skipped, folder / dataset.train_table)
+            facts |= skipped_facts(skipped, folder / dataset.train_table, artefact.recipe["inputs"])
             if first:
                 say(f"train {name}: {len(skipped)} images skipped, listed in {artefact.folder / MANIFEST}")
     if first:

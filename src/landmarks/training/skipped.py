@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from landmarks.progress import say
 from landmarks.reading import read_bytes, refuse_irregular
-from landmarks.store.artefact import MANIFEST
-from landmarks.store.manifest import read_manifest_file
-from landmarks.store.tables import read_train
 
 SKIPPED = "skipped.jsonl"
 _SHOWN = 5  # images that are named on the screen
@@ -63,27 +57,3 @@ def read_skipped(folder: Path) -> dict[str, str]:
         except (ValueError, KeyError, TypeError):
             continue
     return dict(sorted(found.items()))
-
-
-def skipped_facts(skipped: dict[str, str], path: Path) -> dict[str, Any]:
-    """What the manifest of a finished model says of the images that it skipped, and of the table `path` without them."""
-    return {"skipped": skipped, "table_without_skipped": _digest_without(path, skipped)} if skipped else {}
-
-
-def table_with_skipped(path: Path, folder: Path) -> str | None:
-    """The digest of the table that the finished model in `folder` was trained with, where `path` is that table but for rows of images
-    that it skipped, which have been removed since; else None.
-    """
-    manifest = read_manifest_file(folder / MANIFEST, complete=True) or {}
-    if "table_without_skipped" not in manifest or not path.is_file():
-        return None
-    same = _digest_without(path, manifest.get("skipped", {})) == manifest["table_without_skipped"]
-    return manifest["inputs"].get(path.name) if same else None
-
-
-def _digest_without(path: Path, skipped: Collection[str]) -> str:
-    table, digest = read_train(path), hashlib.blake2b(digest_size=16)
-    for id, landmark in zip(table.ids, table.landmark_ids, strict=True):
-        if id not in skipped:
-            digest.update(f"{id},{landmark}\n".encode())
-    return digest.hexdigest()
