@@ -217,12 +217,22 @@ def test_disk_is_needed_for_the_searches_that_are_not_made_yet_each_once(searche
     monkeypatch.setattr(module, "require_space", lambda folder, what, needed, remedy: asked.append((what, needed)))
     config, shared = searched(), (Stretch(), Turn())
     chains = (shared, (*shared, Stretch()), (*shared, Stretch(factor=2)))
-    vectors = sum((config.run.folder / "space" / split / "vectors.npy").stat().st_size for split in ("train", "index", "test"))
+    vectors = 2 * (20 + 30 + 6) * 8
     require_disk(config, chains)
     make(config, *shared)
     require_disk(config, chains)
     require_disk(config, [()])
-    assert asked == [(f"the vectors of {steps} steps", 2 * vectors * steps) for steps in (3, 2, 0)]
+    assert asked == [(f"the vectors of {steps} steps", vectors * (steps + (steps > 0))) for steps in (3, 2, 0)]
+
+
+def test_disk_is_counted_by_the_width_of_each_step(searched, monkeypatch):
+    asked = []
+    monkeypatch.setattr(module, "require_space", lambda folder, what, needed, remedy: asked.append(needed))
+    chain = "rerank=[{step: discriminate, dimensions: 3}, {step: add_labels, dimensions: 5}]"
+    config = searched("whiten.dimensions=4", f"run.folder={searched().run.folder.parent / 'whitened'}", chain)
+    search(config)
+    require_disk(config, [config.rerank])  # of 8 dimensions: 3 and 8 beside each other, then 5 for labels
+    assert asked == [2 * (20 + 30 + 6) * (11 + 16 + 16)]
 
 
 def test_much_disk_is_worth_a_line(searched, monkeypatch, capsys):

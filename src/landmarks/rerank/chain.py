@@ -20,16 +20,18 @@ from landmarks.rerank.cost import measured
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.scoring.protocol import protocol_named
 from landmarks.search.descriptor_source import DescriptorSource
+from landmarks.search.origins import Origins
 from landmarks.search.rankings import SPACE, chain_artefacts, read_chain_manifests, read_ranking, write_ranking
 from landmarks.search.spaces import read_base_space, read_space, search_on_gpu
-from landmarks.store.artefact import Artefact
+from landmarks.store.artefact import MANIFEST, Artefact, read_manifest
 from landmarks.store.disk import require_space
-from landmarks.store.files import write_text
+from landmarks.store.files import read_array, write_text
 from landmarks.store.local_features import local_model
 from landmarks.store.tables import SPLITS, positions, read_tables
 
 _MUCH = 1e9  # bytes worth a word
 _POLL_SECONDS = 0.2
+_FLOAT16 = 2  # bytes
 
 
 def open_context(config: Config) -> Context:
@@ -72,18 +74,35 @@ def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[str
 def require_disk(config: Config, chains: Iterable[Chain]) -> None:
     """Say how much disk the vectors of the steps that are still to be made take, where that is much.
 
-    Twice those of the search each, for label parts. Raises UserError where there is not so much.
+    The widest count twice: large ones also lie on disk while they are made. Raises UserError where there is not so much.
     """
-    searching = set()
+    shapes = [read_array(config.run.folder / "space" / split / "vectors.npy", mapped=True).shape for split in SPLITS]
+    searched = shapes[0][1]
+    described = _described_width(config) or searched
+    widths: dict[Path, int] = {}
     for chain in chains:
-        made = zip(chain, chain_artefacts(config, chain), strict=True)
-        searching |= {artefact.folder for step, artefact in made if step.searches and not artefact.is_complete()}
-    base = sum((config.run.folder / "space" / split / "vectors.npy").stat().st_size for split in SPLITS)
-    needed = 2 * base * len(searching)
+        width = searched
+        for step, artefact in zip(chain, chain_artefacts(config, chain), strict=True):
+            width = step.vector_width(width, described) if step.searches else width
+            if step.searches and not artefact.is_complete():
+                widths[artefact.folder] = width
+    needed = _FLOAT16 * sum(rows for rows, _ in shapes) * (sum(widths.values()) + max(widths.values(), default=0))
     remedy = "fewer steps or chains, whiten.dimensions=256, or run.folder on a larger disk"
-    words = require_space(config.run.folder, f"the vectors of {len(searching)} steps", needed, remedy)
+    words = require_space(config.run.folder, f"the vectors of {len(widths)} steps", needed, remedy)
     if needed > _MUCH:
-        say(f"rerank: the vectors of {len(searching)} steps take {words}")
+        say(f"rerank: the vectors of {len(widths)} steps take {words}")
+
+
+def _described_width(config: Config) -> int:
+    """Dimensions of the descriptors before whitening; 0 where they have been deleted since the search."""
+    origins = Origins(config, config.tables_folder, config.dataset.train_table)
+    if not config.models:
+        path = origins.arrays / "index.npy"
+        return read_array(path, mapped=True).shape[1] if path.is_file() else 0
+    folders = [origins.described(model, "index") for model in config.models]
+    if not all((folder / MANIFEST).is_file() for folder in folders):
+        return 0
+    return sum(read_manifest(folder).get("dimensions", 0) for folder in folders)
 
 
 def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> Path:
