@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from landmarks.ops.rows import BLOCK, Rows, row_blocks
 from landmarks.ops.vectors import l2_normalise
 
 _NUMBERS = 1 << 25  # similarities in memory at a time: 0.1 GB
 
 
-def class_centres(rows: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+def class_centres(rows: Rows, labels: np.ndarray, classes: int) -> np.ndarray:
     """The mean of each class' unit rows, of length one: (classes, d) float32; zero for a class without rows.
 
     rows (n, d), labels (n,) 0..classes-1
     """
     sums = np.zeros((classes, rows.shape[1]), np.float64)
-    np.add.at(sums, labels, rows)
+    for start, block in zip(range(0, max(1, len(rows)), BLOCK), row_blocks(rows)):
+        np.add.at(sums, labels[start : start + BLOCK], block)
     return l2_normalise(sums)
 
 

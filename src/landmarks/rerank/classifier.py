@@ -11,8 +11,7 @@ from landmarks.ops.class_probabilities import class_centres, class_probabilities
 from landmarks.ops.discriminant import learn_discriminant
 from landmarks.ops.kernel_classifier import learn_kernel_classifier
 from landmarks.ops.label_spread import LabelDistributions, class_axes, sketch_labels
-from landmarks.ops.rows import Rows
-from landmarks.ops.vectors import CACHE_ROWS, join_rows
+from landmarks.ops.vectors import CACHE_ROWS, join_rows, whitened_rows
 from landmarks.ranking import Space
 from landmarks.store.tables import SPLITS
 
@@ -57,7 +56,7 @@ def closed_form_classifier(context: Context, kept: int) -> Classifier:
 def _learned(context: Context, kept: int) -> Classifier:
     train = context.descriptors("train")
     project = learn_discriminant(train, context.labels, DIMENSIONS)
-    rows, kept = project(train), min(kept, context.classes)
+    rows, kept = whitened_rows(train, project), min(kept, context.classes)
     if context.classes > MOST_CLASSES:
         centres = class_centres(rows, context.labels, context.classes)
 
@@ -66,7 +65,7 @@ def _learned(context: Context, kept: int) -> Classifier:
             return Output(projections, *class_probabilities(projections, centres, CENTRES_SCALE, kept))
 
         return by_centres
-    classifier = learn_kernel_classifier(rows, context.labels, context.classes)
+    classifier = learn_kernel_classifier(np.asarray(rows), context.labels, context.classes)
 
     def by_kernel(descriptors: np.ndarray) -> Output:
         projections = project(descriptors)
@@ -86,12 +85,13 @@ def space_with_classifier(
     weights           of the projections' inner product and of that of the square roots of the probabilities, beside the similarity
     """
     axes = class_axes(context.classes, label_dimensions)
-    return Space.from_splits(
-        {split: _joined(space.vectors(split), context.descriptors(split), classifier, axes, weights) for split in SPLITS}
-    )
+    return Space.from_splits({split: _joined(space, context, split, classifier, axes, weights) for split in SPLITS})
 
 
-def _joined(vectors: np.ndarray, descriptors: Rows, classifier: Classifier, axes: np.ndarray, weights: tuple[float, float]) -> np.ndarray:
+def _joined(
+    space: Space, context: Context, split: str, classifier: Classifier, axes: np.ndarray, weights: tuple[float, float]
+) -> np.ndarray:
+    vectors, descriptors = space.vectors(split), context.descriptors(split)
     result = np.empty((len(vectors), 0), np.float16)
     of_projection, of_labels = (np.float32(weight) ** 0.5 for weight in weights)
     for start in range(0, max(1, len(vectors)), CACHE_ROWS):  # the width of no vectors is known, too
@@ -99,6 +99,6 @@ def _joined(vectors: np.ndarray, descriptors: Rows, classifier: Classifier, axes
         output = classifier(descriptors[part])
         sketch = sketch_labels(LabelDistributions(output.labels, np.sqrt(output.probabilities)), axes)
         if start == 0:
-            result = np.empty((len(vectors), vectors.shape[1] + output.projections.shape[1] + axes.shape[1]), np.float16)
+            result = context.empty(len(vectors), vectors.shape[1] + output.projections.shape[1] + axes.shape[1])
         join_rows([vectors[part], of_projection * output.projections, of_labels * sketch], result[part])
     return result

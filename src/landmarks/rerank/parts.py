@@ -10,7 +10,7 @@ import numpy as np
 
 from landmarks.ops.class_probabilities import class_centres, class_probabilities
 from landmarks.ops.discriminant import learn_discriminant
-from landmarks.ops.vectors import CACHE_ROWS
+from landmarks.ops.vectors import CACHE_ROWS, whitened_rows
 
 if TYPE_CHECKING:
     from landmarks.rerank.context import Context
@@ -65,7 +65,7 @@ def owners_of_index(context: Context) -> np.ndarray:
     """
     train = context.descriptors("train")
     projection = learn_discriminant(train, context.labels, DIMENSIONS)
-    centres = class_centres(projection(train), context.labels, context.classes)
+    centres = class_centres(whitened_rows(train, projection), context.labels, context.classes)
     index, owners = context.descriptors("index"), []
     for start in range(0, len(index), CACHE_ROWS):
         labels, probabilities = class_probabilities(projection(index[start : start + CACHE_ROWS]), centres, SCALE, 1)
