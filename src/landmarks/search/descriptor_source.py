@@ -78,7 +78,7 @@ class DescriptorSource:
     def unwhitened(self, split: str) -> Descriptors:
         """(n, dimensions) float32, L2-normalised: the vectors before whitening, in index with those of the distractors.
 
-        Rows are computed when they are asked for.
+        Rows are computed when they are asked for, but for an index with distractors, which is made in memory.
         """
         own = self._raw(split)
         if split != "index" or self.distractors is None:
