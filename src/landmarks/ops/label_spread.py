@@ -35,6 +35,19 @@ def joint_neighbours(
     return rows, (weights / np.where(totals > 0, totals, 1)).astype(np.float32)
 
 
+def spread_from_index(
+    near: tuple[np.ndarray, np.ndarray], own: LabelDistributions, neighbours: int, power: float, kept: int
+) -> LabelDistributions:
+    """`spread_labels` where index images alone have labels, `own`. near: as `index` of `joint_neighbours`."""
+    no_train = np.empty((len(near[0]), 0), np.int32), np.empty((len(near[0]), 0), np.float32)
+    return spread_labels(*joint_neighbours(no_train, near, neighbours, power), np.empty(0, np.int64), own, kept)
+
+
+def no_labels(images: int) -> LabelDistributions:
+    """Of images that have none."""
+    return LabelDistributions(np.full((images, 1), -1, np.int32), np.zeros((images, 1), np.float32))
+
+
 def spread_labels(
     numbers: np.ndarray, weights: np.ndarray, train_labels: np.ndarray, index: LabelDistributions | None, kept: int
 ) -> LabelDistributions:
@@ -48,7 +61,7 @@ def spread_labels(
     Source: label propagation (Zhu and Ghahramani, 2002), the training images clamped.
     """
     if index is None:
-        index = LabelDistributions(np.full((1, 1), -1, np.int32), np.zeros((1, 1), np.float32))
+        index = no_labels(1)
         numbers = np.where(numbers >= 0, -1, numbers)
     labels, shares = _spread(numbers, weights, np.asarray(train_labels, np.int64), index.labels, index.shares, kept)
     return LabelDistributions(labels, shares)

@@ -8,11 +8,11 @@ import numpy as np
 
 from landmarks.ops.communities import find_communities, mutual_graph
 from landmarks.ops.known_labels import combine, on_scale, own_share, side_by_side
-from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, spread_labels
+from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, no_labels, spread_from_index, spread_labels
 from landmarks.ops.vectors import CACHE_ROWS
 from landmarks.ranking import Space
 from landmarks.rerank.classifier import Classifier, closed_form_classifier
-from landmarks.rerank.vectors import discriminant_space, space_with_labels
+from landmarks.rerank.vectors import discriminant_space, labels_of_train, neighbours_of_both, space_with_labels
 from landmarks.store.tables import SPLITS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def known_labels(context: Context, settings: AddClasses) -> dict[str, LabelDistr
     the index images around them have shares of their label from them.
     """
     space = discriminant_space(context, DIMENSIONS)
-    joint = {split: _joint_neighbours(context, space, split, settings) for split in ("index", "test")}
+    joint = {split: neighbours_of_both(space, context, split, settings) for split in ("index", "test")}
     sample = np.sort(np.random.default_rng(settings.seed).permutation(len(space.train))[:_SAMPLE])
     of_sample, labels = _neighbours_of_sample(context, space, sample, settings), context.labels[sample]
 
@@ -62,8 +62,7 @@ def known_labels(context: Context, settings: AddClasses) -> dict[str, LabelDistr
 
     first = on_scale(spread(joint["index"], None), own_share(spread(of_sample, None), labels))
     expected = own_share(spread(of_sample, first), labels)
-    own = LabelDistributions(context.labels[:, None].astype(np.int32), np.ones((len(context.labels), 1), np.float32))
-    return {"train": own} | {split: on_scale(spread(near, first), expected) for split, near in joint.items()}
+    return {"train": labels_of_train(context)} | {split: on_scale(spread(near, first), expected) for split, near in joint.items()}
 
 
 def community_shares(space: Space, context: Context, resolution: float) -> tuple[dict[str, LabelDistributions], int]:
@@ -78,19 +77,10 @@ def community_shares(space: Space, context: Context, resolution: float) -> tuple
     number[groups] = np.arange(len(groups))
     member = number[found]
     own = LabelDistributions(member[:, None], (member >= 0)[:, None].astype(np.float32))
-    alone = np.full((len(space.train), 1), -1, np.int32), np.zeros((len(space.train), 1), np.float32)
-    shares = {"train": LabelDistributions(*alone)}
+    shares = {"train": no_labels(len(space.train))}
     for split in ("index", "test"):
-        near, similarities = context.nearest(space, split, "index", _NEAREST)
-        nobody = np.empty((len(near), 0), np.int32), np.empty((len(near), 0), np.float32)
-        joint = joint_neighbours(nobody, (near, similarities), _NEAREST, _EDGE_POWER)
-        shares[split] = spread_labels(*joint, np.empty(0, np.int64), own, _COMMUNITIES)
+        shares[split] = spread_from_index(context.nearest(space, split, "index", _NEAREST), own, _NEAREST, _EDGE_POWER, _COMMUNITIES)
     return shares, len(groups)
-
-
-def _joint_neighbours(context: Context, space: Space, split: str, settings: AddClasses) -> tuple[np.ndarray, np.ndarray]:
-    train, index = (context.nearest(space, split, among, settings.neighbours) for among in ("train", "index"))
-    return joint_neighbours(train, index, settings.neighbours, settings.power)
 
 
 def _neighbours_of_sample(context: Context, space: Space, sample: np.ndarray, settings: AddClasses) -> tuple[np.ndarray, np.ndarray]:

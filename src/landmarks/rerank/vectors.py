@@ -16,6 +16,7 @@ from landmarks.store.tables import SPLITS
 
 if TYPE_CHECKING:
     from landmarks.rerank.context import Context
+    from landmarks.rerank.steps.add_classes import AddClasses
     from landmarks.rerank.steps.add_labels import AddLabels
 
 
@@ -39,12 +40,11 @@ def discriminant_space(context: Context, dimensions: int, within: float | None =
 
 def label_distributions(space: Space, context: Context, settings: AddLabels) -> dict[str, LabelDistributions]:
     """Of every split: train's own labels, and what spreads from them to the index, and from both to the queries."""
-    of_index, of_test = (_joint_neighbours(space, context, split, settings) for split in ("index", "test"))
+    of_index, of_test = (neighbours_of_both(space, context, split, settings) for split in ("index", "test"))
     index = spread_labels(*of_index, context.labels, None, settings.kept)
     for _ in range(settings.rounds - 1):
         index = spread_labels(*of_index, context.labels, index, settings.kept)
-    own = LabelDistributions(context.labels[:, None].astype(np.int32), np.ones((len(context.labels), 1), np.float32))
-    return {"train": own, "index": index, "test": spread_labels(*of_test, context.labels, index, settings.kept)}
+    return {"train": labels_of_train(context), "index": index, "test": spread_labels(*of_test, context.labels, index, settings.kept)}
 
 
 def space_with_labels(space: Space, context: Context, labels: dict[str, LabelDistributions], axes: np.ndarray, weight: float) -> Space:
@@ -56,7 +56,13 @@ def space_with_labels(space: Space, context: Context, labels: dict[str, LabelDis
     return Space.from_splits({split: _with_labels(context, space.vectors(split), labels[split], axes, weight) for split in SPLITS})
 
 
-def _joint_neighbours(space: Space, context: Context, split: str, settings: AddLabels) -> tuple[np.ndarray, np.ndarray]:
+def labels_of_train(context: Context) -> LabelDistributions:
+    """Each training image has its own label."""
+    return LabelDistributions(context.labels[:, None].astype(np.int32), np.ones((len(context.labels), 1), np.float32))
+
+
+def neighbours_of_both(space: Space, context: Context, split: str, settings: AddLabels | AddClasses) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest images of the split's, in train and index together, as ops.label_spread.joint_neighbours returns them."""
     train, index = (context.nearest(space, split, among, settings.neighbours) for among in ("train", "index"))
     return joint_neighbours(train, index, settings.neighbours, settings.power)
 

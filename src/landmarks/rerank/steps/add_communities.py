@@ -39,7 +39,7 @@ class AddCommunities(Step):
         import numpy as np
 
         from landmarks.ops.communities import find_communities, mutual_graph
-        from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, spread_labels
+        from landmarks.ops.label_spread import LabelDistributions, class_axes, no_labels, spread_from_index
         from landmarks.rerank.vectors import space_with_labels
 
         space = context.space(ranking)
@@ -47,17 +47,8 @@ class AddCommunities(Step):
         graph = mutual_graph(near[:, : self.neighbours], similarities[:, : self.neighbours], self.power)
         communities = find_communities(graph, self.resolution)
         own = LabelDistributions(communities[:, None], np.ones((len(communities), 1), np.float32))
-
-        def shares(near: np.ndarray, similarities: np.ndarray) -> LabelDistributions:
-            no_train = np.empty((len(near), 0), np.int32), np.empty((len(near), 0), np.float32)
-            joint = joint_neighbours(no_train, (near, similarities), self.nearest, self.power)
-            return spread_labels(*joint, np.empty(0, np.int64), own, self.kept)
-
-        of_train = len(space.train), self.kept
-        labels = {
-            "index": shares(near, similarities),
-            "test": shares(*context.nearest(space, "test", "index", self.nearest)),
-            "train": LabelDistributions(np.full(of_train, -1, np.int32), np.zeros(of_train, np.float32)),
-        }
+        found = {"index": (near, similarities), "test": context.nearest(space, "test", "index", self.nearest)}
+        labels = {split: spread_from_index(near, own, self.nearest, self.power, self.kept) for split, near in found.items()}
+        labels["train"] = no_labels(len(space.train))
         axes = class_axes(int(communities.max(initial=-1)) + 1, self.dimensions)
         return context.search(ranking, space_with_labels(space, context, labels, axes, self.weight))
