@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from landmarks.ops.class_probabilities import class_centres, class_probabilities
-from landmarks.ops.discriminant import learn_discriminant
 from landmarks.ops.kernel_classifier import learn_kernel_classifier
 from landmarks.ops.label_spread import LabelDistributions, class_axes, sketch_labels
 from landmarks.ops.vectors import CACHE_ROWS, join_rows, whitened_rows
 from landmarks.ranking import Space
+from landmarks.rerank.vectors import train_discriminant
 from landmarks.store.tables import SPLITS
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def closed_form_classifier(context: Context, kept: int) -> Classifier:
 
 def _learned(context: Context, kept: int) -> Classifier:
     train = context.descriptors("train")
-    project = learn_discriminant(train, context.labels, DIMENSIONS)
+    project = train_discriminant(context, DIMENSIONS)
     rows, kept = whitened_rows(train, project), min(kept, context.classes)
     if context.classes > MOST_CLASSES:
         centres = class_centres(rows, context.labels, context.classes)

@@ -98,7 +98,7 @@ class Context:
         return scratch_array((images, dimensions), dtype, self._scratch)
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """The space, or the classifier, that several steps of a chain need, made by the first of them."""
+        """What several steps of a chain need, made by the first of them."""
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landmarks.ops.class_probabilities import class_centres, class_probabilities
-from landmarks.ops.discriminant import learn_discriminant
 from landmarks.ops.vectors import CACHE_ROWS, whitened_rows
+from landmarks.rerank.vectors import train_discriminant
 
 if TYPE_CHECKING:
     from landmarks.rerank.context import Context
@@ -64,7 +64,7 @@ def owners_of_index(context: Context) -> np.ndarray:
     By the class centres of train's discriminant (ops/class_probabilities.py). Raises ValueError for fewer than two training images.
     """
     train = context.descriptors("train")
-    projection = learn_discriminant(train, context.labels, DIMENSIONS)
+    projection = train_discriminant(context, DIMENSIONS)
     centres = class_centres(whitened_rows(train, projection), context.labels, context.classes)
     index, owners = context.descriptors("index"), []
     for start in range(0, len(index), CACHE_ROWS):

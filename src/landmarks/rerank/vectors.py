@@ -25,15 +25,21 @@ def projected_space(context: Context, projections: Sequence[Whitening]) -> Space
     return Space.from_splits({split: _side_by_side(context, context.descriptors(split), projections) for split in SPLITS})
 
 
+def train_discriminant(context: Context, dimensions: int, within: float | None = None) -> Whitening:
+    """Train's discriminant (ops/discriminant.py), learned once for all that ask for it. Raises ValueError for fewer than two images."""
+    key = "projection of the discriminant", dimensions, within
+    return context.once(key, lambda: learn_discriminant(context.descriptors("train"), context.labels, dimensions, within))
+
+
 def discriminant_space(context: Context, dimensions: int, within: float | None = None) -> Space:
     """Train's discriminant beside a whitening (ops/discriminant.py); made once for all steps that ask for it.
 
     Raises ValueError for fewer than two training images.
     """
-    train = context.descriptors("train")
 
     def make() -> Space:
-        return projected_space(context, [learn_discriminant(train, context.labels, dimensions, within), learn_shrunk_whitening(train)])
+        halves = train_discriminant(context, dimensions, within), learn_shrunk_whitening(context.descriptors("train"))
+        return projected_space(context, halves)
 
     return context.once(("discriminant", dimensions, within), make)
 
