@@ -56,6 +56,18 @@ def test_starting_late_gives_the_rest_of_the_same_order(sampler, shapes):
 
 
 @shaped
+def test_the_rows_of_a_step_are_those_that_the_processes_compute(shapes):
+    settings, start = settings_of(accumulate=2), 3
+    for rank in (0, 1):
+        order = TrainingOrder(LABELS, settings, rank, 2, start, shapes)
+        computed = [[key.row for key in part] for part in order]
+        for step in range(start, order.steps):
+            first, second = computed[2 * (step - start) : 2 * (step - start) + 2]
+            assert order.rows_of(step, [rank]) == first + second
+            assert order.rows_of(step, [0, 1]) == order.rows_of(step, [0]) + order.rows_of(step, [1])
+
+
+@shaped
 def test_every_landmark_of_a_batch_has_two_images(shapes):
     for batch in batches(settings_of(sampler="pairs"), shapes=shapes):
         assert (np.bincount(LABELS[[key.row for key in batch]], minlength=5) != 1).all()

@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 from toy_training import configure, cut_off_at, journal, make_photos, weights
 
+from landmarks.data.sampler import TrainingOrder
 from landmarks.errors import UserError
 from landmarks.stages import train as train_stage
 from landmarks.stages.train import train
@@ -103,7 +104,7 @@ def test_with_a_scaler_the_images_of_a_loss_that_is_no_number_are_left_out(datas
 
 
 def test_all_processes_leave_out_the_step_of_which_one_has_a_broken_loss(dataset, tmp_path, scaled, monkeypatch):
-    """The other process's loss is what `reduce` adds; its gradient has reached this one, whose own loss is fine."""
+    """The other process's loss is what `gather` adds; its gradient has reached this one, whose own loss is fine."""
     forward, calls = learner.Learner.forward, []
 
     def forward_or_inf(self, images, *others):
@@ -113,10 +114,12 @@ def test_all_processes_leave_out_the_step_of_which_one_has_a_broken_loss(dataset
             numbers["loss"].register_hook(lambda gradient: gradient * float("inf"))
         return numbers
 
-    reduce = Accelerator.reduce
+    named, other = [], torch.tensor([float("nan")])
     monkeypatch.setattr(learner.Learner, "forward", forward_or_inf)
-    monkeypatch.setattr(Accelerator, "reduce", lambda self, tensor, how: tensor + 1 if how == "sum" else reduce(self, tensor, how))
+    monkeypatch.setattr(Accelerator, "gather", lambda self, tensor: torch.cat([tensor, other]))
+    monkeypatch.setattr(TrainingOrder, "rows_of", lambda self, step, processes: named.append((step, processes)) or [0])
     scaled.load_state_dict(scaled.state_dict() | {"scale": 1024.0})
     train(configure(dataset, tmp_path, on_nonfinite="skip"))
     (left_out,) = [line for line in journal(tmp_path) if "left_out" in line]
     assert left_out["step"] == 5 and all(line["overflows"] == 0 for line in journal(tmp_path) if "loss" in line)
+    assert named == [(4, [1])]  # the images of the other process

@@ -9,8 +9,10 @@ from landmarks.training.window import Window, listed
 
 
 def window(first=10, scaler=None, reduce=lambda tensor, how: tensor):
-    accelerator = SimpleNamespace(scaler=scaler, reduce=reduce)
-    return Window(TrainSettings(learning_rate=0.5), accelerator, first, lambda step: [f"{step}a", f"{step}b"])
+    accelerator = SimpleNamespace(scaler=scaler, reduce=reduce, process_index=1, num_processes=3)
+    return Window(
+        TrainSettings(learning_rate=0.5), accelerator, first, lambda step, processes: [f"{step}{'abc'[one]}" for one in processes]
+    )
 
 
 def numbers(loss, gradient_norm=1.0, **others):
@@ -36,18 +38,19 @@ def test_the_means_are_those_of_all_processes():
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"loss": float("nan")}, "loss of step 12 is nan"),
-        ({"loss": 1.0, "gradient_norm": float("inf")}, "gradient of step 12 is inf"),
-        ({"loss": float("inf"), "gradient_norm": float("nan")}, "loss of step 12 is inf"),
+        ({"loss": float("nan")}, "loss of step 12 is nan, at the images 11b"),
+        ({"loss": 1.0, "gradient_norm": float("inf")}, "gradient of step 12 is inf, at the images 11a, 11b, 11c"),
+        ({"loss": float("inf"), "gradient_norm": float("nan")}, "loss of step 12 is inf, at the images 11b"),
     ],
 )
-def test_the_first_step_that_is_not_finite_is_named(bad, message):
+def test_the_first_step_that_is_not_finite_is_named_with_its_images(bad, message):
+    """Those of this process for its own loss; the gradient is that of all."""
     steps = window()
     steps.require_finite()
     for step in (numbers(1.0), numbers(**bad), numbers(float("nan"))):
         steps.add(step)
     for check in (steps.require_finite, steps.close):
-        with pytest.raises(UserError, match=f"(?s){message}, at the images 11a, 11b.*learning_rate=0.5"):
+        with pytest.raises(UserError, match=f"(?s){message}\n.*learning_rate=0.5"):
             check()
 
 
@@ -79,7 +82,7 @@ def test_steps_that_were_left_out_have_no_numbers_but_a_place():
     assert steps.close() == {} and steps.first == 15
     for step in (None, numbers(float("nan"))):
         steps.add(step)
-    with pytest.raises(UserError, match="loss of step 17 is nan, at the images 16a, 16b"):
+    with pytest.raises(UserError, match="loss of step 17 is nan, at the images 16b\n"):
         steps.require_finite()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -102,19 +102,27 @@ class TrainingOrder:
             for step in self._steps(epoch, start):
                 yield from step
 
-    def rows_of(self, step: int) -> list[int]:
-        """The rows that this process computes in a step of the training, 0, 1, ..."""
-        epoch, start = divmod(step, self.steps_per_epoch)
-        return [key.row for part in next(self._steps(epoch, start)) for key in part]
+    def rows_of(self, step: int, processes: Iterable[int]) -> list[int]:
+        """The rows that these processes, 0, 1, ..., compute in a step of the training, 0, 1, ..."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        rows = self._plan(epoch).rows.reshape(self._cut)[place]
+        return [row for process in processes for row in rows[:, process].ravel().tolist()]
+
+    @property
+    def _cut(self) -> tuple[int, int, int, int]:
+        """The shape of an epoch's images: steps, parts of a process, processes, images."""
+        return self.steps_per_epoch, self.settings.parts, self.world, self.part
+
+    def _plan(self, epoch: int) -> Epoch:
+        batch = self.part * self.world * self.settings.parts
+        return plan_epoch(self.labels, self.settings, epoch, self.steps_per_epoch, batch, self.shapes)
 
     def _steps(self, epoch: int, start: int) -> Iterator[list[list[Key]]]:
-        accumulate, batch = self.settings.parts, self.part * self.world * self.settings.parts
-        plan = plan_epoch(self.labels, self.settings, epoch, self.steps_per_epoch, batch, self.shapes)
-        cut = (self.steps_per_epoch, accumulate, self.world, self.part)
-        rows, repeats = plan.rows.reshape(cut)[:, :, self.rank], plan.repeats.reshape(cut)[:, :, self.rank]
+        plan = self._plan(epoch)
+        rows, repeats = plan.rows.reshape(self._cut)[:, :, self.rank], plan.repeats.reshape(self._cut)[:, :, self.rank]
         for step in range(start, self.steps_per_epoch):
             shape = int(plan.shapes[step])
             yield [
                 [Key(epoch, row, repeat, shape) for row, repeat in zip(rows[step, n].tolist(), repeats[step, n].tolist(), strict=True)]
-                for n in range(accumulate)
+                for n in range(self.settings.parts)
             ]

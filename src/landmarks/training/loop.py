@@ -30,7 +30,7 @@ from landmarks.training.optimizer import create_optimizer, set_learning_rate
 from landmarks.training.resume import read_resume, require_processes, write_resume
 from landmarks.training.schedule import learning_rate
 from landmarks.training.skipped import SkippedImages
-from landmarks.training.step import one_step
+from landmarks.training.step import Broken, one_step
 from landmarks.training.tracking import Tracking
 from landmarks.training.validation import AT, Validation
 from landmarks.training.window import Window
@@ -93,7 +93,7 @@ def run_training(
         say(f"train {name}: {changed}")
     with interrupts_held():  # from the loader's processes
         parts = Timed(loader)
-    window = Window(settings, accelerator, done, lambda step: [str(train_set.ids[row]) for row in order.rows_of(step)])
+    window = Window(settings, accelerator, done, lambda *where: [str(train_set.ids[row]) for row in order.rows_of(*where)])
     left_out = LeftOut(name, folder, window, first)
     best = BestWeights(folder)
     every = settings.validation_steps or order.steps_per_epoch
@@ -111,8 +111,8 @@ def run_training(
                 numbers = one_step(wrapped, optimizer, parts, settings, accelerator, skipped)
             except torch.OutOfMemoryError:
                 raise out_of_memory(step, folder, settings, asked, drawn, accelerator.num_processes) from None
-            window.add(numbers)
-            left_out.take_note(step, numbers is None)
+            window.add(None if isinstance(numbers, Broken) else numbers)
+            left_out.take_note(step, numbers if isinstance(numbers, Broken) else None)
             if average is not None:
                 average.update(step + 1)
             bar.update(images_a_step)

@@ -16,7 +16,7 @@ from landmarks.progress import progress
 from landmarks.seeds import seed_of
 from landmarks.training.learner import Learner
 from landmarks.training.optimizer import create_optimizer, set_learning_rate
-from landmarks.training.step import one_step
+from landmarks.training.step import Broken, one_step
 
 _SMOOTHING = 0.9  # share of the earlier losses in a smoothed one
 _DIVERGED = 4.0  # times the lowest smoothed loss
@@ -49,7 +49,7 @@ def measure_rates(
             learner.enter(step, 0)
             set_learning_rate(optimizer, float(rate))
             numbers = one_step(wrapped, optimizer, batches, settings, accelerator)
-            loss = math.nan if numbers is None else float(numbers["loss"])
+            loss = math.nan if isinstance(numbers, Broken) else float(numbers["loss"])
             losses.append(loss)
             smooth = smoothed(np.array(losses))
             if not math.isfinite(loss) or smooth[-1] > _DIVERGED * smooth.min():

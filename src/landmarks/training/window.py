@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from accelerate import Accelerator
@@ -15,10 +15,10 @@ class Window:
     """Collects numbers on the device and reads them only when asked, since reading makes the CPU wait for the GPU.
 
     first      the number of steps before those of the window
-    images_of  the ids of the images that this process computes in a step, 0, 1, ...
+    images_of  the ids of the images that processes compute in a step, 0, 1, ...
     """
 
-    def __init__(self, settings: TrainSettings, accelerator: Accelerator, first: int, images_of: Callable[[int], list[str]]):
+    def __init__(self, settings: TrainSettings, accelerator: Accelerator, first: int, images_of: Callable[[int, Iterable[int]], list[str]]):
         self.settings, self.accelerator, self.first, self.images_of = settings, accelerator, first, images_of
         self._steps: list[dict[str, torch.Tensor]] = []
         self._places: list[int] = []
@@ -45,8 +45,12 @@ class Window:
         if not bad.any():
             return
         step = int(bad.any(dim=0).nonzero()[0])
-        what, value = ("gradient", numbers[1, step]) if not bad[0, step] else ("loss", numbers[0, step])
-        settings, place = self.settings, self._places[step]
+        settings, place, accelerator = self.settings, self._places[step], self.accelerator
+        if bad[0, step]:
+            what, value, at_fault = "loss", numbers[0, step], range(accelerator.process_index, accelerator.process_index + 1)
+        else:  # the gradient of all processes together
+            what, value, at_fault = "gradient", numbers[1, step], range(accelerator.num_processes)
+        images = listed(self.images_of(place, at_fault))
         on = (
             ""
             if settings.on_nonfinite == "skip"
@@ -55,7 +59,7 @@ class Window:
         if self.accelerator.scaler is not None:
             on += "train.precision=float32, or bfloat16 on a GPU that has it, with run.overwrite=true: float16 ends at 65,504; or "
         raise UserError(
-            f"training diverged: the {what} of step {place + 1} is {value.item()}, at the images {listed(self.images_of(place))}",
+            f"training diverged: the {what} of step {place + 1} is {value.item()}, at the images {images}",
             where=f"train.learning_rate={settings.learning_rate}, train.head_learning_rate_factor={settings.head_learning_rate_factor}, "
             f"train.clip_norm={settings.clip_norm}",
             next=f"{on}lower one of them, or raise train.warmup, and start again with run.overwrite=true",
