@@ -104,3 +104,11 @@ def test_one_model_has_no_weight_to_fit(dataset, tmp_path):
 def test_few_held_out_images_are_refused(dataset, tmp_path):
     with pytest.raises(UserError, match="(?s)6 images.*too few.*validation_images=500"):
         fit_weights(made(dataset, tmp_path, validation_images=6))
+
+
+def test_images_that_were_known_before_a_model_started_are_left_out(dataset, tmp_path, capsys):
+    (first,) = train(configure(dataset, tmp_path / "first", models=("first",), epochs=1, validation_images=20))
+    config = made(dataset, tmp_path / "run", validation_images=24, start_from=str(first))
+    fit_weights(config)
+    said = capsys.readouterr().out
+    assert "4 of 24 held-out images were trained on before 'a' started" in said and "20 held-out images in 24 of train" in said

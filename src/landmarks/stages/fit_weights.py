@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from landmarks.command import next_command
-from landmarks.config import Config, TrainSettings
+from landmarks.config import Config
 from landmarks.errors import UserError
 from landmarks.ops.ensemble_weights import FOLDS, Fitted, Similarities
 from landmarks.ops.ensemble_weights import fit_weights as fit
 from landmarks.ops.vectors import l2_normalise
 from landmarks.progress import say
 from landmarks.search.origins import Origins
-from landmarks.store.artefact import MANIFEST, fingerprint_of_file, read_manifest
+from landmarks.store.artefact import fingerprint_of_file
 from landmarks.store.descriptors import read_descriptors
-from landmarks.store.manifest import read_manifest_file
 from landmarks.store.tables import positions, read_train
 from landmarks.training.held_out import HeldOut, hold_out
 from landmarks.training.images import TrainingImages, images_of
-
-_HELD_OUT_BY = ("seed", "validation", "validation_images", "validation_gallery")  # settings of `train`: another, and other images are
+from landmarks.training.trained_on import known_before, manifest_of_training, settings_of_training
 
 
 def fit_weights(config: Config) -> Fitted:
     """Print each model's mAP@100 on the held-out training images, and the weights to type; queries and index are not looked at.
 
     The held-out images (train.validation_images) of all models are searched in train's others by the descriptors that `extract` made.
-    Raises UserError for fewer than two models, and where a model was trained on all images, or on some of those that are held out by
-    the settings of today: these it knows, whatever it is worth.
+    Those that a training knew whose weights a model started from (train.start_from) are left out. Raises UserError for fewer than two
+    models, and where a model was trained on all images, or on some of those that are held out by the settings of today: these it knows,
+    whatever it is worth.
     """
     names = list(config.models)
     if len(names) < 2:
@@ -59,7 +57,8 @@ def fit_weights(config: Config) -> Fitted:
         raise UserError(
             f"{len(similarities)} images that no model was trained on are too few to fit weights on",
             where="train.validation_images",
-            next="train.validation_images=500 and the same train.seed for all models, in a run folder of its own",
+            next="train.validation_images=500 and the same train.seed for all models, and the trainings that they start from, in a run "
+            "folder of its own",
         )
     fitted = fit(similarities, config.train.seed)
     say(f"fit-weights: {len(similarities)} held-out images in {len(gallery)} of train; mAP@100 in percent")
@@ -86,7 +85,7 @@ def _held_out(config: Config, name: str, images: TrainingImages, table: Path) ->
         raise UserError("no training images are held out", where="train.validation_images", next=next)
     by_landmark = settings.validation == "landmarks"
     held = hold_out(images.labels, settings.validation_images, settings.validation_gallery, landmarks=by_landmark, seed=settings.seed)
-    manifest = _manifest_of_training(folder, config.models[name].checkpoint)
+    manifest = manifest_of_training(folder, config.models[name].checkpoint)
     if not manifest.get("classes"):  # it was not trained: it knows no image
         return held
     if manifest.get("images") != len(held.training):
@@ -94,27 +93,13 @@ def _held_out(config: Config, name: str, images: TrainingImages, table: Path) ->
         raise UserError(what, where=f"models.{name}", next=next)
     if fingerprint_of_file(table) not in manifest["inputs"].values():
         raise UserError(f"'{name}' was trained on another table", where=table, next=f"dataset.train_table=FILE, that table; or {next}")
-    kept, unset = manifest["settings"]["train"], TrainSettings()  # a default may be left out of a manifest
-    trained = {key: kept.get(key, getattr(unset, key)) for key in _HELD_OUT_BY}
-    other = {key: value for key, value in trained.items() if value != getattr(settings, key)}
+    other = {key: value for key, value in settings_of_training(manifest).items() if value != getattr(settings, key)}
     if other:
         words = ", ".join(f"train.{key}={value} (now {getattr(settings, key)})" for key, value in other.items())
         typed = " ".join(f"models.{name}.recipe.{key}={value}" for key, value in other.items())
         raise UserError(f"'{name}' was trained with {words}: other images were held out", where=f"models.{name}", next=typed)
-    return held
-
-
-def _manifest_of_training(folder: Path, checkpoint: Path | None) -> dict[str, Any]:
-    """The manifest of the training itself, of the model in `folder`: of one that was taken over, that of its checkpoint.
-
-    Raises UserError where the folder that it was taken over from is gone, or holds another model by now.
-    """
-    manifest = read_manifest(folder)
-    if "checkpoint" not in manifest["inputs"]:
-        return manifest
-    origin = checkpoint or Path(manifest["checkpoint"])
-    there = read_manifest_file(origin / MANIFEST, complete=True)
-    if there is None or there["fingerprint"] != manifest["inputs"]["checkpoint"]:
-        what = f"which images '{folder.name}' was trained on is not known: the folder that it was taken over from is gone, or another model"
-        raise UserError(what, where=origin, next=f"models.{folder.name}.checkpoint=FOLDER, where that model is now")
-    return _manifest_of_training(origin, None)
+    known = np.isin(images.ids[held.queries], known_before(name, manifest, settings.start_from, table.parent))
+    if known.any():
+        what = f"{known.sum()} of {len(known)} held-out images were trained on before '{name}' started from their weights"
+        say(f"fit-weights: {what} (train.start_from): they are left out")
+    return held._replace(queries=held.queries[~known])

@@ -20,7 +20,6 @@ from landmarks.machine import is_first_process
 from landmarks.models.checkpoint import copy_model, save_model
 from landmarks.ops.sides import Sides
 from landmarks.progress import say
-from landmarks.quantities import format_bytes
 from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
 from landmarks.store.manifest import read_manifest_file
 from landmarks.store.skipped_rows import is_same_but_for_skipped, skipped_facts
@@ -37,6 +36,7 @@ from landmarks.training.shrunk import require_shrunk, shrunk_fingerprint
 from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped
 from landmarks.training.start import begin_learner
 from landmarks.training.tracking import require_tracker
+from landmarks.training.trained_on import START
 from landmarks.training.validation import Validation, hold_out_images
 
 # Train settings that do not change the result, or not under their own name.
@@ -102,7 +102,7 @@ def _training(config: Config, name: str) -> _Training:
         tables = [config.dataset.train_table, *([settings.clean_table] if settings.clean_table else [])]
         inputs = {table: fingerprint_of_file(config.tables_folder / table) for table in tables}
         if settings.start_from is not None:
-            inputs["start_from"] = _fingerprint(settings.start_from)
+            inputs[START] = _fingerprint(settings.start_from)
         if settings.shrunk:
             inputs["shrunk"] = shrunk_fingerprint(config.run.folder, folder, config.tables_folder / config.dataset.train_table, settings)
     elif model.train and settings.start_from is not None:
@@ -186,7 +186,8 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
             validation.skipped = SkippedImages(name, artefact.folder, validation.ids)
         train_set = _train_set(folder, artefact.folder, images, settings, dataset.max_pixels, learner.model.sides)
         line = run_training(name, artefact.folder, learner, train_set, settings, accelerator, validation)
-        facts = {"images": len(images.ids), "classes": images.classes} | line
+        started = {START: str(settings.start_from.resolve())} if settings.start_from is not None else {}
+        facts = {"images": len(images.ids), "classes": images.classes} | line | started
         accelerator.wait_for_everyone()  # until every process has listed what it skipped
         if skipped := read_skipped(artefact.folder):
             facts |= skipped_facts(skipped, folder / dataset.train_table, artefact.recipe["inputs"])
@@ -240,10 +241,8 @@ def _train_set(folder: Path, model: Path, images: TrainingImages, settings: Trai
 def _say_memory(name: str, settings: TrainSettings, learner: Learner, part: int) -> None:
     classifier, dimensions = learner.classifier, learner.model.dimensions
     memory = classifier_memory(classifier.classes, classifier.centres, dimensions, part, settings.optimizer, settings.ema > 0)
-    weights, gradients, optimizer, average, computed, total = map(format_bytes, (*memory, sum(memory)))
-    average = f", average {average}" if memory.average else ""
     centres = f" x {classifier.centres} centres" if classifier.centres > 1 else ""
     say(
-        f"train {name}: the classifier of {classifier.classes} landmarks{centres} x {dimensions} dimensions takes {total}: "
-        f"weights {weights}, gradients {gradients}, optimizer {optimizer}{average}, and {computed} while {part} images are computed"
+        f"train {name}: the classifier of {classifier.classes} landmarks{centres} x {dimensions} dimensions takes {memory.in_words()} "
+        f"while {part} images are computed"
     )

@@ -23,6 +23,8 @@ _FACTS: Shape = {  # what only some stages write
     "pairs": int,
     "skipped": dict,
     "table_without_skipped": str,
+    "checkpoint": str,
+    "start_from": str,
     "step_seconds": (int, float),
     "seconds_a_comparison": (int, float, type(None)),
     "peak_megabytes": (int, float, type(None)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from landmarks.quantities import format_bytes
+
 _FLOAT32 = 4  # bytes
 STATES = {"sgd": 1, "adamw": 2}  # numbers that an optimizer keeps for each weight
 
@@ -23,6 +25,11 @@ class ClassifierMemory(NamedTuple):
     optimizer: int
     average: int
     computed: int
+
+    def in_words(self) -> str:
+        weights, gradients, optimizer, average, computed, total = map(format_bytes, (*self, sum(self)))
+        kept = f"weights {weights}, gradients {gradients}, optimizer {optimizer}" + (f", average {average}" if self.average else "")
+        return f"{total}: {kept}, and {computed}"
 
 
 def classifier_memory(classes: int, centres: int, dimensions: int, part: int, optimizer: str, averaged: bool = False) -> ClassifierMemory:
