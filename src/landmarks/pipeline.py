@@ -86,7 +86,7 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
     if several or processes > 1:
         return launch(name, command, processes, config.run)
     if stage.chain and not (name == "evaluate" and config.evaluate.submission is not None):  # that scores a file, whatever the chain
-        config = _with_chosen_steps(config, makes=stage.chain == "makes")
+        config = _with_chosen_steps(name, config, makes=stage.chain == "makes")
     if stage.takes_command:
         options["command"] = list(command)
     module = importlib.import_module(f"landmarks.{stage.module}")
@@ -101,9 +101,15 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
         give_freed_memory_back()  # what a training kept for its next step is of no use to the search
 
 
-def _with_chosen_steps(config: Config, *, makes: bool) -> Config:
+def _with_chosen_steps(stage: str, config: Config, *, makes: bool) -> Config:
     if not chooses(config.rerank):
         return config
+    if stage == "recognize" and config.protocol != "recognition":
+        raise UserError(
+            f"auto chooses the steps that are best for the protocol {config.protocol}, and some of those cost recognition much",
+            where="rerank",
+            next=f"{next_command('run')} evaluate.protocol=recognition, which chooses for recognition",
+        )
     from landmarks.rerank.resolve import with_chosen_steps
 
     return with_chosen_steps(config, makes=makes)

@@ -5,11 +5,13 @@ import yaml
 from landmarks.config.load import read_chain
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank import choice as module
-from landmarks.rerank.choice import WITH_TRAIN, WITHOUT_TRAIN, as_table, choose, chosen, report
+from landmarks.rerank import verdict as verdicts_module
+from landmarks.rerank.choice import WITH_TRAIN, WITHOUT_TRAIN, choose
 from landmarks.rerank.context import Context
 from landmarks.rerank.parts import Draw
 from landmarks.rerank.steps.auto import Auto
 from landmarks.rerank.steps.fuse import Fuse
+from landmarks.rerank.verdict import as_table, chosen, report
 
 DRAW = Draw(0.3, 0.2, 0.75, 1000, 6000, 0)
 
@@ -59,11 +61,11 @@ def test_a_step_is_dropped_where_it_surely_loses(monkeypatch, capsys):
     assert table.loc["expand_query", "after"] == 49 and table.loc["expand_query", "low"] < 0 < table.loc["expand_query", "high"]
     assert table.loc["diffuse", ["before", "after"]].tolist() == [51, 41], "compared with what was kept so far"
     assert table.loc["discriminate", "kept"] and table.loc["discriminate", "high"] == 0, "nothing speaks against it"
-    report(verdicts)
+    report(verdicts, "mAP")
     said = capsys.readouterr().out
-    interval = "95 % interval of the change +2.00 to +2.00 (gains on pseudo-queries of 100 landmarks)"
+    interval = "95 % interval of the change +2.00 to +2.00 (gains on pseudo-queries of 12 landmarks)"
     assert f"auto: kept    augment_database(mutual=True): mAP 49.00 -> 51.00, {interval}" in said
-    assert "auto: dropped diffuse: mAP 51.00 -> 41.00" in said and "surely loses on pseudo-queries of 100 landmarks; saves about" in said
+    assert "auto: dropped diffuse: mAP 51.00 -> 41.00" in said and "surely loses on pseudo-queries of 12 landmarks; saves about" in said
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_every_step_is_timed_when_it_runs_for_the_first_time():
     with pytest.MonkeyPatch.context() as patch:
         for step in (*WITH_TRAIN, *module.TRIED):
             patch.setattr(type(step), "apply", apply)
-        patch.setattr(module, "measured", Timed)
+        patch.setattr(verdicts_module, "measured", Timed)
         choose(world(noise=1.3, landmarks=6)[1].after(()), DRAW, 20)
     steps = ["discriminate", "add_labels", "expand_query", "augment_database", "add_classes", "diffuse"]
     assert list(timed.values()) == [[step] * module.DRAWS for step in steps]

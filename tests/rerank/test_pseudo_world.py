@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from landmarks.config import load_config
+from landmarks.config import chain_names, load_config
 from landmarks.ranking import Space
 from landmarks.rerank.context import Context
 from landmarks.rerank.parts import split_training
@@ -77,6 +77,9 @@ def test_the_images_that_verification_will_ask_for_are_known_before():
     np.testing.assert_array_equal(needed, np.unique(np.concatenate(asked)))
     lonely = Context(context.base, np.arange(108), context.descriptors, count_inliers=count)
     assert len(chain[2].training_rows(lonely, chain[:2], 20)) == 0
+    few = Context(context.base, np.minimum(context.labels, 3), context.descriptors, count_inliers=count)
+    asked.clear()
+    assert len(chain[2].training_rows(few, chain[:2], 20)) == 0 and not asked, "of four landmarks nothing is learned"
 
 
 def test_the_real_index_is_in_the_lists_with_training_images_hidden_behind_it():
@@ -109,3 +112,16 @@ def test_what_a_chain_made_is_kept_for_the_chains_that_begin_with_it(monkeypatch
     assert made == ["expand_query", "diffuse"]
     make_pseudo_world(context, chain[:1], split_training(context.labels, None, draw(seed=1)), 20)
     assert made == ["expand_query", "diffuse", "expand_query"], "in another world it is made again"
+
+
+def test_of_another_chain_nothing_is_kept_but_the_steps_that_both_begin_with():
+    context = small()
+    first, other = (load_config(None, [f"rerank={chain}"]).rerank for chain in ("expand_query,add_labels,diffuse", "expand_query,diffuse"))
+    parts = split_training(context.labels, None, draw())
+    before = make_pseudo_world(context, first, parts, 20).ranking
+    ((_, made),) = context.pseudo_worlds.values()
+    assert list(made) == chain_names(first)
+    make_pseudo_world(context, other, parts, 20)
+    assert list(made) == chain_names(other), "an ablation does not hold the vectors of all its chains"
+    again = make_pseudo_world(context, first, parts, 20).ranking
+    np.testing.assert_array_equal(again.indices, before.indices)

@@ -104,6 +104,32 @@ def test_a_submission_file_to_score_changes_the_chain_of_no_other_stage(run, tmp
     assert {path.name for path in (run.out / "rankings").iterdir()} == set(chain_names(steps))
 
 
+def test_for_recognition_other_steps_are_chosen_and_kept_beside_those_for_retrieval(run, tmp_path, capsys):
+    shown = {"id": [f"te{row:014x}" for row in range(16)], "landmarks": np.repeat(np.arange(8), 2), "Usage": ["Private", "Public"] * 8}
+    pd.DataFrame(shown).to_csv(tmp_path / "data" / "recognition_solution.csv", index=False)
+    recognition = ("evaluate.protocol=recognition", "rerank=auto")
+    assert run("search rerank") == 0
+    assert run("rerank recognize evaluate ablate", *recognition, "ablate.leave_one_out=false") == 0
+    said = capsys.readouterr().out
+    assert "auto: kept    discriminate: GAP" in said or "auto: dropped discriminate: GAP" in said
+    steps = read_chain(yaml.safe_load((run.out / "recognition_choice" / "chain.yaml").read_text())["rerank"])
+    assert not {"fuse", "diffuse", "augment_database"} & {step.step for step in steps}
+    assert list(json.loads((run.out / "recognition" / "metrics.json").read_text())["chains"]) == chain_names(steps)[-1:]
+    assert run("evaluate") == 0, "the steps for retrieval are still there"
+    before = (run.out / "recognition_choice" / "manifest.json").read_text()
+    assert run("rerank", *recognition, "recognize.frequent=3") == 0, "which steps are chosen does not hang on it"
+    assert (run.out / "recognition_choice" / "manifest.json").read_text() == before
+    assert run("rerank", *recognition, "recognize.neighbours=5") == 0
+    assert (run.out / "recognition_choice" / "manifest.json").read_text() != before
+
+
+def test_recognize_refuses_steps_that_were_chosen_for_retrieval(run, capsys):
+    run("search rerank")
+    assert run("recognize") == 2
+    said = capsys.readouterr().err
+    assert "best for the protocol retrieval" in said and "evaluate.protocol=recognition" in said
+
+
 def test_other_processes_wait_for_the_first(run, monkeypatch):
     run("search rerank")
     artefact, asked = resolve.choice_artefact, []

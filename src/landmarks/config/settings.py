@@ -148,12 +148,7 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
-    def _auto_chooses_for_retrieval(self):
-        if self.protocol == "recognition" and chooses(self.rerank):
-            raise ValueError(
-                "rerank: auto chooses the steps that are best for retrieval, and some of those cost recognition much: "
-                "rerank=discriminate,add_labels"
-            )
+    def _auto_is_chosen_for_the_chain_alone(self):
         name = next((name for name, chain in self.ablate.chains.items() if chooses(chain)), None)
         if name is not None:
             raise ValueError(

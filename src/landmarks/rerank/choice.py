@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import yaml
 
-from landmarks.config.chain import Chain, step_name
-from landmarks.config.step import Step
+from landmarks.config.chain import Chain
 from landmarks.metrics.bootstrap import mean_interval
-from landmarks.progress import say
-from landmarks.rerank.cost import measured
 from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
@@ -24,6 +19,7 @@ from landmarks.rerank.steps.discriminate import Discriminate
 from landmarks.rerank.steps.expand_query import ExpandQuery
 from landmarks.rerank.steps.fuse import MAX_CANDIDATES, Fuse
 from landmarks.rerank.steps.verify import Verify
+from landmarks.rerank.verdict import SAMPLES, Change, Verdict, chosen, try_steps
 
 if TYPE_CHECKING:
     from landmarks.rerank.context import Context
@@ -38,23 +34,6 @@ DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few tra
 DEEP = 20  # index images a landmark, from which on these steps gain where nothing can be measured (EXPERIMENTS.md)
 FEWEST_IMAGES = 5  # training images a landmark: with three, a pseudo-world keeps one, and took steps for losing that gain (EXPERIMENTS.md)
 OVERFIT_MAP = 0.95  # of the pseudo-queries: nearly all is found already, and steps that gained there lost on the sample's real queries
-_SAMPLES = 2000  # bootstrap draws
-
-
-class Verdict(NamedTuple):
-    """On one step; before, after: mAP of the pseudo-queries in percent; low, high: 95 % interval of the change; NaN = not tried.
-
-    seconds  that the step would take for the real queries and index, from those in the pseudo-worlds
-    """
-
-    step: Step
-    kept: bool
-    why: str
-    before: float = np.nan
-    after: float = np.nan
-    low: float = np.nan
-    high: float = np.nan
-    seconds: float = np.nan
 
 
 def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
@@ -88,28 +67,21 @@ def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
 
 
 def _tried(context: Context, chain: Chain, steps: Chain, worlds: list[Parts], neighbours: int) -> list[Verdict]:
-    """A verdict on each of the steps, behind the chain and those before it that were kept."""
-    larger = len(context.base.index) ** 2 / sum((len(parts.index) + len(parts.hidden)) ** 2 for parts in worlds)
-    before, verdicts = _score(context, chain, worlds, neighbours), []
-    for step in steps:
-        with measured() as cost:  # the first time that the step runs: a pseudo-world keeps what it made
-            after = _score(context, (*chain, step), worlds, neighbours)
-        low, high = mean_interval(100 * (after - before)[:, None], _SAMPLES)[:, 0]
-        kept, what = _verdict(step in MUST_GAIN, low, high)
-        why = f"{what} on pseudo-queries of {len(after)} landmarks"
-        verdicts.append(Verdict(step, kept, why, 100 * before.mean(), 100 * after.mean(), low, high, cost.seconds * larger))
-        if kept:
-            before, chain = after, (*chain, step)
-    return verdicts
+    landmarks = len(np.unique(np.concatenate([context.labels[parts.test] for parts in worlds])))
+    return try_steps(
+        chain,
+        steps,
+        lambda so_far: _score(context, so_far, worlds, neighbours),
+        _change,
+        must_gain=MUST_GAIN,
+        on=f"pseudo-queries of {landmarks} landmarks",
+        larger=len(context.base.index) ** 2 / sum((len(parts.index) + len(parts.hidden)) ** 2 for parts in worlds),
+    )
 
 
-def _verdict(must_gain: bool, low: float, high: float) -> tuple[bool, str]:
-    """Whether a step is kept whose change has this interval, and why."""
-    if low > 0:
-        return True, "gains"
-    if high < 0:
-        return False, "surely loses"
-    return (False, "does not surely gain") if must_gain else (True, "does not surely lose")
+def _change(before: np.ndarray, after: np.ndarray) -> Change:
+    low, high = mean_interval(100 * (after - before)[:, None], SAMPLES)[:, 0]
+    return Change(100 * before.mean(), 100 * after.mean(), low, high)
 
 
 def _score(context: Context, chain: Chain, worlds: list[Parts], neighbours: int) -> np.ndarray:
@@ -136,30 +108,3 @@ def _last(context: Context, neighbours: int, nothing_is_measured: str = "") -> l
     if 3 * neighbours > MAX_CANDIDATES:
         return [Verdict(Fuse(), False, f"lists of {neighbours} images are too long for it")]
     return [Verdict(Fuse(), True, "keeps the order itself where no gain is sure")]
-
-
-def chosen(verdicts: list[Verdict]) -> Chain:
-    return tuple(verdict.step for verdict in verdicts if verdict.kept)
-
-
-def as_table(verdicts: list[Verdict]) -> pd.DataFrame:
-    """A row a step: step, kept, before, after, low, high, seconds, why."""
-    rows = [verdict._asdict() | {"step": step_name(verdict.step)} for verdict in verdicts]
-    return pd.DataFrame(rows)[["step", "kept", "before", "after", "low", "high", "seconds", "why"]].round(2)
-
-
-def as_yaml(chain: Chain) -> str:
-    """To be pasted into a configuration."""
-    steps = [{"step": step.step} | step.model_dump(mode="json", exclude_defaults=True, exclude={"step"}) for step in chain]
-    return yaml.safe_dump({"rerank": steps}, sort_keys=False)
-
-
-def report(verdicts: list[Verdict]) -> None:
-    """Print what was kept, what was dropped and why."""
-    for verdict in verdicts:
-        numbers = ""
-        if not np.isnan(verdict.before):
-            change = f"{verdict.low:+.2f} to {verdict.high:+.2f}"
-            numbers = f": mAP {verdict.before:.2f} -> {verdict.after:.2f}, 95 % interval of the change {change}"
-        saved = "" if verdict.kept or np.isnan(verdict.seconds) else f"; saves about {verdict.seconds:.1f} s"
-        say(f"auto: {'kept   ' if verdict.kept else 'dropped'} {step_name(verdict.step)}{numbers} ({verdict.why}{saved})")

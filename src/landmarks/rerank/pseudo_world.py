@@ -53,7 +53,8 @@ def make_pseudo_world(context: Context, chain: Chain, parts: Parts, neighbours: 
     """The search and `chain` run for the pseudo-queries, as they were for the real ones.
 
     neighbours  images in each list
-    What a step made is kept with the context: a chain is chosen step by step, and its last step learns in the same world.
+    What the steps of this chain made is kept with the context until another chain is asked for: a chain is chosen step by step, and
+    its last step learns in the same world.
     Raises UserError where the chain verifies and training images that the lists hold have no local features.
     """
     key = hashlib.blake2b(b"".join(rows.tobytes() for rows in parts.all_rows)).hexdigest(), neighbours
@@ -63,6 +64,8 @@ def make_pseudo_world(context: Context, chain: Chain, parts: Parts, neighbours: 
         context.pseudo_worlds[key] = pseudo, {"knn": pseudo.search_first(parts.test.astype(str), np.array(index_ids), neighbours)}
     pseudo, made = context.pseudo_worlds[key]
     names = chain_names(chain)
+    for name in made.keys() - set(names):
+        del made[name]  # an ablation goes through many chains, and every step that searches has vectors of its own
     for steps, step in enumerate(chain):
         if names[steps + 1] not in made:
             made[names[steps + 1]] = step.apply(made[names[steps]], pseudo.after(chain[:steps]))
@@ -75,8 +78,6 @@ def images_to_verify(context: Context, before: Chain, parts: Parts, neighbours: 
 
     parts  without images of the real index: local features are made of those alone that real queries find
     """
-    if len(parts.test) == 0:
-        return parts.test
     found = make_pseudo_world(context, before[: first_verifying(before)], parts, neighbours).ranking.indices[:, : verified_images(before)]
     return np.union1d(parts.test, parts.hidden[np.unique(found[found >= 0])])
 

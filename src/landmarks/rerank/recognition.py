@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,8 @@ from landmarks.datasets.recognition import Predictions, write_predictions
 from landmarks.errors import UserError
 from landmarks.extraction.jobs import local_recipe
 from landmarks.extraction.run import extract_features
-from landmarks.ops.non_landmark import mean_similarity
-from landmarks.ops.recognition import demote_frequent, recognition_votes
-from landmarks.ops.voting import Votes, label_votes
-from landmarks.ranking import Space
 from landmarks.rerank.chain import open_context, space_after
-from landmarks.rerank.context import Context
+from landmarks.rerank.landmark_votes import landmark_votes
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.search.current import require_current_search
 from landmarks.search.origins import digest
@@ -79,46 +76,13 @@ def make_predictions(config: Config, chain: Chain, artefact: Artefact, test_ids:
 
 
 def _predict(config: Config, chain: Chain) -> Predictions:
-    settings, folder = config.recognize, config.run.folder / "space"
-    context, space = open_context(config), space_after(config, chain)
+    folder = config.run.folder / "space"
     query_ids, train_ids = (read_ids(folder / split / "ids.csv") for split in ("test", "train"))
-    voters, others = _voters(context, settings.non_landmark_ids)
-    found, cosines = _nearest_voters(context, space, voters, settings.neighbours)
-    labels = np.append(context.labels, -1)[found]
-    if settings.verify:
-        votes = recognition_votes(labels, _inliers(config, query_ids, train_ids, found), cosines, settings.cosine_weight)
-    else:
-        votes = label_votes(labels, cosines)
-    if len(others):
-        _, similarities = context.search_vectors(
-            space.test, space.train[others], settings.non_landmark_neighbours, "search test in non-landmarks"
-        )
-        votes = Votes(votes.labels, votes.scores - np.float32(settings.non_landmark_weight) * mean_similarity(similarities))
-    confidences = demote_frequent(votes, settings.frequent) if settings.frequent else votes.scores
-    known = votes.labels >= 0
+    context, settings = open_context(config), config.recognize
+    inliers = partial(_inliers, config, query_ids, train_ids) if settings.verify else None
+    votes = landmark_votes(context, space_after(config, chain), settings, inliers)
     landmark_ids = np.append(np.unique(context.landmark_ids), 0)[votes.labels]
-    return Predictions(query_ids, landmark_ids, np.where(known, confidences, -np.inf).astype(np.float32))
-
-
-def _voters(context: Context, non_landmark_ids: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of train that show a landmark, and rows that show none."""
-    absent = sorted(set(non_landmark_ids) - set(context.landmark_ids.tolist()))
-    if absent:
-        raise UserError(
-            f"train has no image of the landmark {absent[0]}",
-            where="recognize.non_landmark_ids",
-            next="give ids that the train table holds",
-        )
-    shows_none = np.isin(context.landmark_ids, non_landmark_ids)
-    return np.flatnonzero(~shows_none), np.flatnonzero(shows_none)
-
-
-def _nearest_voters(context: Context, space: Space, voters: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of train (n_query, neighbours), -1 = none, and cosines float32, -inf = none."""
-    if len(voters) == len(space.train):
-        return context.nearest(space, "test", "train", neighbours)
-    found, cosines = context.search_vectors(space.test, space.train[voters], neighbours, "search test in train")
-    return np.append(voters, -1)[found], cosines
+    return Predictions(query_ids, landmark_ids, np.where(votes.labels >= 0, votes.scores, -np.inf).astype(np.float32))
 
 
 def _inliers(config: Config, query_ids: np.ndarray, train_ids: np.ndarray, found: np.ndarray) -> np.ndarray:

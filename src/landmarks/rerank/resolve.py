@@ -12,9 +12,11 @@ from landmarks.errors import UserError
 from landmarks.machine import is_first_process
 from landmarks.progress import say
 from landmarks.rerank.chain import open_context
-from landmarks.rerank.choice import as_table, as_yaml, choose, chosen, report
+from landmarks.rerank.choice import choose
+from landmarks.rerank.choice_recognition import choose_for_recognition
 from landmarks.rerank.cost import measured
 from landmarks.rerank.steps.auto import Auto
+from landmarks.rerank.verdict import as_table, as_yaml, chosen, report
 from landmarks.search.rankings import choice_artefact
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
@@ -52,8 +54,11 @@ def _choose(config: Config, before: Chain, auto: Auto, artefact: Artefact) -> No
     artefact.begin()
     context = open_context(config).after(before)
     with measured() as cost:
-        verdicts = choose(context, auto.draw, config.search.neighbours)
-    report(verdicts)
+        if config.protocol == "recognition":
+            verdicts = choose_for_recognition(context, auto.draw, config.search.neighbours, config.recognize)
+        else:
+            verdicts = choose(context, auto.draw, config.search.neighbours)
+    report(verdicts, "GAP" if config.protocol == "recognition" else "mAP")
     chain = chosen(verdicts)
     write_csv(artefact.folder / _TABLE, as_table(verdicts))
     write_text(artefact.folder / _CHAIN, as_yaml(chain))

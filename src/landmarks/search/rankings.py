@@ -76,11 +76,19 @@ def chain_artefacts(config: Config, chain: Chain) -> list[Artefact]:
 
 
 def choice_artefact(config: Config, chain: Chain) -> Artefact:
-    """<run>/choice: the steps chosen in place of the last step of `chain`. Raises UserError without a current search."""
+    """<run>/choice, or <run>/recognition_choice: the steps chosen in place of the last step of `chain`.
+
+    Raises UserError without a current search.
+    """
     require_current_search(config, train=True)
     inputs = _inputs(config, (), read_manifest(config.run.folder / "rankings" / "knn"))
-    local = any(model.local for model in config.models.values())
-    return Artefact(config.run.folder / "choice", "rerank", ranking_settings(config, chain) | {"local features": local}, inputs)
+    settings = ranking_settings(config, chain) | {"local features": any(model.local for model in config.models.values())}
+    if config.protocol != "recognition":
+        return Artefact(config.run.folder / "choice", "rerank", settings, inputs)
+    votes = config.recognize.model_dump(
+        mode="json", include={"neighbours", "non_landmark_ids", "non_landmark_neighbours", "non_landmark_weight"}
+    )
+    return Artefact(config.run.folder / "recognition_choice", "rerank", settings | {"recognize": votes}, inputs)
 
 
 def read_chain_manifests(config: Config, chain: Chain) -> dict[str, dict[str, Any]]:

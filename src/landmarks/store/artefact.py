@@ -32,6 +32,7 @@ _MAKERS = {
     "overlap": "overlap",
     "pairs": "rerank",
     "choice": "rerank",
+    "recognition_choice": "rerank",
     "same_label": "clean",
 }
 _STAGE_OF = {"verify": "rerank"}  # what is called otherwise in a manifest

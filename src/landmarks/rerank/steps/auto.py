@@ -19,8 +19,9 @@ class Auto(Step):
 
     Some training images become pseudo-queries, others are hidden in the index (rerank/pseudo_world.py); a step is dropped where the 95 %
     interval of its change in mAP on the pseudo-queries lies below zero (rerank/choice.py). Without training images it is expand_query
-    alone. In `rerank` the chosen steps take its place before anything is re-ranked: <run>/choice holds chain.yaml, to be pasted into a
-    configuration, and choice.csv.
+    alone. With evaluate.protocol=recognition it is discriminate, add_labels, expand_query and add_classes, by their change in GAP
+    (rerank/choice_recognition.py). In `rerank` the chosen steps take its place before anything is re-ranked: <run>/choice, or
+    <run>/recognition_choice, holds chain.yaml, to be pasted into a configuration, and choice.csv.
     """
 
     searches: ClassVar[bool] = True
@@ -57,10 +58,12 @@ class Auto(Step):
         For chains in memory (`rerank_arrays`): in a run's chain the stages find the chosen steps in the place of this one
         (rerank/resolve.py).
         """
-        from landmarks.rerank.choice import as_table, as_yaml, choose, chosen, report
+        from landmarks.rerank.choice import choose
+        from landmarks.rerank.verdict import as_table, as_yaml, chosen, report
 
         verdicts = choose(context, self.draw, ranking.indices.shape[1])
-        report(verdicts)
+        report(verdicts, "mAP")
+        context.pseudo_worlds.clear()  # those of the choice: no step works in them
         chain = chosen(verdicts)
         context.attach("choice.csv", as_table(verdicts).to_csv(index=False))
         context.attach("chain.yaml", as_yaml(chain))

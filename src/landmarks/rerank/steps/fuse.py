@@ -46,10 +46,14 @@ class Fuse(Step):
         return self.queries + self.index_images
 
     def training_rows(self, context: Context, before: tuple[Step, ...], neighbours: int) -> np.ndarray:
-        from landmarks.rerank.parts import split_training
+        """None where train is too small to learn from: the order then stays as it is."""
+        from landmarks.rerank.parts import split_training, too_few_landmarks
         from landmarks.rerank.pseudo_world import images_to_verify
 
-        return images_to_verify(context, before, split_training(context.labels, None, self.draw_of_train_alone), neighbours)
+        parts = split_training(context.labels, None, self.draw_of_train_alone)
+        if too_few_landmarks(context.labels, [parts], self.index_images):
+            return parts.test[:0]
+        return images_to_verify(context, before, parts, neighbours)
 
     @property
     def draw(self) -> Draw:
