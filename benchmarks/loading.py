@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import albumentations
 import cv2
@@ -26,6 +27,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from landmarks.config import ModelSettings, TrainSettings
+from landmarks.data import images
 from landmarks.data.augment import Augmentation
 from landmarks.data.extract_loader import load_ahead
 from landmarks.data.extract_set import ExtractSet, Picture
@@ -38,14 +40,14 @@ from landmarks.extraction.batch_size import BatchSize
 from landmarks.machine import keep_freed_memory
 from landmarks.models.checkpoint import build_model
 from landmarks.models.multi_scale import describe
+from landmarks.ops.area import load_kernels
 
-SIZE = 512  # of the training crops
-SETTINGS = TrainSettings(image_size=SIZE)
 CPU = torch.device("cpu")
 
 
 def rendered(folder: Path, width: int, height: int, count: int) -> list[Path]:
     """Photos with as much detail as photos have: smooth shapes, edges and noise; about 2 bits a pixel."""
+    folder.mkdir()
     paths = []
     for number in range(count):
         rng = np.random.default_rng(number)
@@ -59,31 +61,30 @@ def rendered(folder: Path, width: int, height: int, count: int) -> list[Path]:
     return paths
 
 
-def ours(paths: list[Path]) -> Iterator[np.ndarray]:
-    augmentation = Augmentation(SETTINGS.augmentation, (SIZE, SIZE), SETTINGS.crop_scale, 0)
+def ours(paths: list[Path], size: int, recipe: str = "soft", crop_scale: float = 0.2) -> Iterator[np.ndarray]:
+    """Each photo decoded at the reduction that its crop needs."""
+    augmentation = Augmentation(recipe, (size, size), crop_scale, 0)
     for path in paths:
         draw = augmentation.draw(0, path.stem)
         yield draw(read_image(path, draw.min_side))
 
 
-def ours_delg(paths: list[Path]) -> Iterator[np.ndarray]:
-    """Crops of 8 % of the area and more, each photo decoded at the reduction that its crop needs."""
-    augmentation = Augmentation("delg", (SIZE, SIZE), 0.92, 0)
-    for path in paths:
-        draw = augmentation.draw(0, path.stem)
-        yield draw(read_image(path, draw.min_side))
+def by_opencv(paths: list[Path], size: int) -> Iterator[np.ndarray]:
+    """The same pixels, averaged by OpenCV."""
+    with patch.object(images, "shrink_by_area", lambda image, *shape: cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA)):
+        yield from ours(paths, size)
 
 
-def delg_for_the_smallest(paths: list[Path]) -> Iterator[np.ndarray]:
-    """The same crops, each photo decoded at the reduction that the smallest crop needs."""
-    augmentation = Augmentation("delg", (SIZE, SIZE), 0.92, 0)
+def delg_for_the_smallest(paths: list[Path], size: int) -> Iterator[np.ndarray]:
+    """Crops of 8 % of the area and more, each photo decoded at the reduction that the smallest crop needs."""
+    augmentation = Augmentation("delg", (size, size), 0.92, 0)
     for path in paths:
         yield augmentation(read_image(path, augmentation.min_side), 0, path.stem)
 
 
-def decoding_alone(paths: list[Path]) -> Iterator[np.ndarray]:
+def decoding_alone(paths: list[Path], size: int) -> Iterator[np.ndarray]:
     """The same files at the same reduction, and nothing else: the limit of what decodes them."""
-    least = Augmentation(SETTINGS.augmentation, (SIZE, SIZE), SETTINGS.crop_scale, 0).min_side
+    least = Augmentation("soft", (size, size), 0.2, 0).min_side
     for path in paths:
         data = path.read_bytes()
         height, width, *_ = simplejpeg.decode_jpeg_header(data)
@@ -91,24 +92,24 @@ def decoding_alone(paths: list[Path]) -> Iterator[np.ndarray]:
         yield simplejpeg.decode_jpeg(data, "RGB", min_width=-(-width // reduction), min_height=-(-height // reduction))
 
 
-def with_torchvision(paths: list[Path]) -> Iterator[torch.Tensor]:
-    steps = [transforms.RandomResizedCrop(SIZE, (0.8, 1.0)), transforms.RandomHorizontalFlip(), transforms.ColorJitter(0.1)]
+def with_torchvision(paths: list[Path], size: int) -> Iterator[torch.Tensor]:
+    steps = [transforms.RandomResizedCrop(size, (0.8, 1.0)), transforms.RandomHorizontalFlip(), transforms.ColorJitter(0.1)]
     transform = transforms.Compose([*steps, transforms.PILToTensor()])
     for path in paths:
         with Image.open(path) as image:
             yield transform(image.convert("RGB"))
 
 
-def with_albumentations(paths: list[Path]) -> Iterator[np.ndarray]:
-    crop = albumentations.RandomResizedCrop((SIZE, SIZE), scale=(0.8, 1.0))
+def with_albumentations(paths: list[Path], size: int) -> Iterator[np.ndarray]:
+    crop = albumentations.RandomResizedCrop((size, size), scale=(0.8, 1.0))
     transform = albumentations.Compose([crop, albumentations.HorizontalFlip(p=0.5), albumentations.RandomBrightnessContrast(0.1, 0.0, p=1)])
     for path in paths:
         yield transform(image=cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB))["image"]
 
 
-def shrunken(paths: list[Path], folder: Path) -> list[Path]:
+def shrunken(paths: list[Path], folder: Path, size: int) -> list[Path]:
     """As the stage `shrink` keeps them."""
-    side, copies = side_needed(SETTINGS), []
+    side, copies = side_needed(TrainSettings(image_size=size)), []
     for path in paths:
         image = read_image(path, side)
         factor = min(1, side / max(image.shape[:2]))
@@ -117,13 +118,13 @@ def shrunken(paths: list[Path], folder: Path) -> list[Path]:
     return copies
 
 
-def a_cpu_second(ways: dict[str, Callable[[list[Path]], Iterator]], paths: list[Path], repeats: int) -> dict[str, float]:
+def a_cpu_second(ways: dict[str, Callable[[list[Path], int], Iterator]], paths: list[Path], size: int, repeats: int) -> dict[str, float]:
     """Images a second of the processor: the best of so many rounds, in which the ways take turns."""
     best = dict.fromkeys(ways, float("inf"))
     for number in range(repeats):
         for way in ways if number % 2 == 0 else reversed(list(ways)):
             began = time.process_time()
-            for _ in ways[way](paths):
+            for _ in ways[way](paths, size):
                 pass
             best[way] = min(best[way], time.process_time() - began)
     return {way: len(paths) / seconds for way, seconds in best.items()}
@@ -179,54 +180,50 @@ def beside_the_network(pictures: ExtractSet, repeats: int) -> tuple[float, float
 
     best = [float("inf"), float("inf")]
     for _ in range(repeats):
-        for number, some in enumerate((iter(batches), _flat(load_ahead(pictures, [len(pictures)], size.images, 2)))):
+        loaded = (batch for one in load_ahead(pictures, [len(pictures)], size.images, 2) for batch in one.batches)
+        for number, some in enumerate((batches, loaded)):
             began = time.process_time()
             compute(some)
             best[number] = min(best[number], time.process_time() - began)
     return len(pictures) / best[0], len(pictures) / best[1]
 
 
-def _flat(loaded) -> Iterator:
-    for one in loaded:
-        yield from one.batches
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, help="a folder with .jpg files")
+    parser.add_argument("--size", type=int, default=512, help="of the crops, pixels")
     parser.add_argument("--decoding", action="store_true", help="no extraction")
     parser.add_argument("--quick", action="store_true", help="fewer pictures")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     keep_freed_memory()  # as loading processes do; for all ways
+    load_kernels()
     count, repeats = (6, 1) if chosen.quick else (40, 3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if chosen.photos:
             sets = {str(chosen.photos): sorted(chosen.photos.rglob("*.jpg"))[: 5 * count]}
         else:
-            (folder / "a").mkdir()
-            (folder / "b").mkdir()
             sets = {"1600 x 1200": rendered(folder / "a", 1600, 1200, count), "3072 x 2048": rendered(folder / "b", 3072, 2048, count // 2)}
         for name, paths in sets.items():
             size = sum(path.stat().st_size for path in paths) / len(paths) / 1e6
-            print(f"{name}, {len(paths)} photos of {size:.2f} MB, crops of {SIZE}: images a CPU-second")
-            small = shrunken(paths, folder)
+            print(f"{name}, {len(paths)} photos of {size:.2f} MB, crops of {chosen.size}: images a CPU-second")
+            small = shrunken(paths, folder, chosen.size)
             ways = {
                 "ours": ours,
+                "ours, averaged by OpenCV": by_opencv,
                 "torchvision": with_torchvision,
                 "albumentations": with_albumentations,
                 "bare reduced decoding": decoding_alone,
-                "ours, crops of delg": ours_delg,
+                "ours, crops of delg": lambda paths, size: ours(paths, size, "delg", 0.92),
                 "decoded for the smallest": delg_for_the_smallest,
-                "ours, from shrink": lambda paths, small=small: ours(small),
+                "ours, from shrink": lambda paths, size, small=small: ours(small, size),
             }
-            found = a_cpu_second(ways, paths, repeats)
+            found = a_cpu_second(ways, paths, chosen.size, repeats)
             for way, speed in found.items():
                 print(f"  {way:28}{speed:8.1f}   {speed / found['bare reduced decoding']:6.0%} of bare reduced decoding", flush=True)
-            kept = sum(path.stat().st_size for path in small) / len(small) / 1e6
-            print(f"  shrink keeps {kept:.2f} MB a photo", flush=True)
+            print(f"  shrink keeps {sum(path.stat().st_size for path in small) / len(small) / 1e6:.2f} MB a photo", flush=True)
         if chosen.decoding:
             return
         pictures = _as_set(folder, next(reversed(sets.values())) * 4, 2048)

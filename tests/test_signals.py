@@ -144,16 +144,8 @@ BEGUN = {"train": "models/tiny/metrics.jsonl", "extract": "descriptors/tiny/trai
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", ["parent", "launcher", "rank", "worker"])
-@pytest.mark.parametrize(
-    ("stage", "number"),
-    [
-        ("train", signal.SIGKILL),
-        ("extract", signal.SIGKILL),
-        ("clean", signal.SIGKILL),
-        ("train", signal.SIGTERM),
-        ("train", signal.SIGINT),
-    ],
-)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("stage", ["train", "extract", "clean"])
 def test_whoever_is_killed_nothing_is_left(tmp_path, world, stage, number, killed):
     """No process, no segment of shared memory, and no lock in the way of the next command."""
     (tmp_path / "world").symlink_to(world / "world")

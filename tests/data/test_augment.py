@@ -2,14 +2,15 @@ import random
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import albumentations
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from landmarks.data.augment import Augmentation
-from landmarks.data.crops import draw_crop
-from landmarks.data.images import read_image, read_reduced
+from landmarks.data.crops import cut, draw_crop, scale_sides
+from landmarks.data.images import read_image, read_reduced, resize
 from landmarks.data.jpeg import reduction_for
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -115,12 +116,40 @@ def test_a_circle_in_a_photo_of_the_shape_s_ratio_stays_round(recipe):
 
 
 def test_an_argument_albumentations_does_not_know_is_an_error(monkeypatch):
-    import albumentations
-
-    original = albumentations.HorizontalFlip
-    monkeypatch.setattr(albumentations, "HorizontalFlip", lambda **options: original(**options, always=True))
+    original = albumentations.Affine
+    monkeypatch.setattr(albumentations, "Affine", lambda **options: original(**options, always=True))
     with pytest.raises(UserWarning, match="always"):
-        Augmentation("soft", (32, 32), 0.2, seed=0)
+        Augmentation("middle", (32, 32), 0.2, seed=0)
+
+
+TWINS = {
+    "soft": [albumentations.HorizontalFlip(p=0.5), albumentations.RandomBrightnessContrast(0.1, 0.0, p=1)],
+    "middle": [
+        albumentations.HorizontalFlip(p=0.5),
+        albumentations.RandomBrightnessContrast(0.1, 0.1, p=1),
+        albumentations.Affine(scale=(0.7, 1.3), shear=(-4, 4), border_mode=cv2.BORDER_REFLECT_101, p=0.5),
+    ],
+    "yokoo_soft": [albumentations.RandomBrightnessContrast(0.1, 0.0, p=0.5)],
+    "yokoo_middle": [
+        albumentations.Affine(shear={"x": (-4, 4), "y": (0, 0)}, border_mode=cv2.BORDER_CONSTANT, p=0.5),
+        albumentations.RandomBrightnessContrast(0.1, 0.1, p=0.5),
+    ],
+}
+
+
+@pytest.mark.parametrize("recipe", TWINS)
+def test_mirroring_and_colours_are_drawn_and_computed_as_by_albumentations(recipe):
+    augmentation, twin = Augmentation(recipe, (32, 48), 0.2, seed=0), albumentations.Compose(TWINS[recipe])
+    for n in range(100):
+        draw = augmentation.draw(0, str(n))
+        numbers = random.Random(draw._seed)
+        if augmentation.crops:
+            part = cut(IMAGE, draw_crop(IMAGE.shape[:2], (32, 48), 0.8, numbers), IMAGE.shape[:2], (32, 48))
+        else:
+            part = resize(IMAGE, 32, 48)
+        twin.set_random_state(np.random.default_rng(0), numbers)
+        other = twin(image=part)["image"]
+        np.testing.assert_array_equal(draw(IMAGE), other if augmentation.crops else scale_sides(other, 0.2, numbers))
 
 
 def waves(height, width):

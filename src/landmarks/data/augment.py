@@ -6,12 +6,17 @@ import math
 import os
 import random
 import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
+import cv2
 import numpy as np
 
 from landmarks.data.crops import cut, draw_crop, scale_sides
 from landmarks.data.images import resize, resize_to_cover
 from landmarks.data.jpeg import reduction_for
+from landmarks.ops.colours import multiply_add
 from landmarks.seeds import seed_of
 
 
@@ -32,7 +37,7 @@ class Augmentation:
 
     def __init__(self, recipe: str, shape: tuple[int, int], crop_scale: float, seed: int):
         self.recipe, self.shape, self.crop_scale, self.seed = recipe, shape, crop_scale, seed
-        self.transform = _build(recipe)
+        self.steps = _steps(recipe)
         self.crops = recipe != "none" and not recipe.startswith("yokoo")
         if recipe.startswith("yokoo"):
             # Squashed from about its own aspect ratio; a photo of 4:3 where the shape is a square.
@@ -82,32 +87,48 @@ class Draw:
             image = cut(image, draw_crop(size, whole.shape, 1 - whole.crop_scale, numbers), size, whole.shape)
         else:
             image = resize(image, *whole.shape)
-        if whole.transform is not None:
-            # One random stream for all transforms. set_random_seed would give each of them the same stream, so that their draws would be
-            # correlated: whether an image is mirrored would determine its brightness.
-            whole.transform.set_random_state(np.random.default_rng(self._seed), numbers)
-            image = whole.transform(image=image)["image"]
+        if whole.steps:
+            numbers.random()  # unused: the draws are those of earlier versions, where albumentations' Compose took this one
+        for step in whole.steps:
+            image = step(image, numbers)
         return np.ascontiguousarray(image if whole.crops else scale_sides(image, whole.crop_scale, numbers))
 
 
-def _build(recipe: str):
-    """What albumentations does of a recipe; None where that is nothing."""
+def _steps(recipe: str) -> list[Callable[[np.ndarray, random.Random], np.ndarray]]:
+    """What is done with a crop, in this order."""
     if recipe in ("none", "delg"):
-        return None
+        return []
+    published, middle = recipe.startswith("yokoo"), recipe in ("middle", "yokoo_middle")
+    colours = partial(_change_colours, brightness=0.1, contrast=0.1 if middle else 0.0, share=0.5 if published else 1.0)
+    if published:
+        return [_affine("CONSTANT", shear={"x": (-4, 4), "y": (0, 0)}), colours] if middle else [colours]
+    return [_mirror, colours, _affine("REFLECT_101", scale=(0.7, 1.3), shear=(-4, 4))] if middle else [_mirror, colours]
+
+
+def _mirror(image: np.ndarray, numbers: random.Random) -> np.ndarray:
+    return cv2.flip(image, 1) if numbers.random() < 0.5 else image
+
+
+def _change_colours(image: np.ndarray, numbers: random.Random, *, brightness: float, contrast: float, share: float) -> np.ndarray:
+    """Drawn and computed as by albumentations' RandomBrightnessContrast, of which a call costs more than its pixels."""
+    if share < 1 and numbers.random() >= share:
+        return image
+    factor = 1.0 + numbers.uniform(-contrast, contrast)
+    return multiply_add(image, factor, 255.0 * numbers.uniform(-brightness, brightness))
+
+
+def _affine(border: str, **options: Any) -> Callable[[np.ndarray, random.Random], np.ndarray]:
+    """Half of the time, by albumentations."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would check online for a newer version
     import albumentations
-    import cv2
 
-    published = recipe.startswith("yokoo")
-    middle = recipe in ("middle", "yokoo_middle")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # albumentations warns of an unknown argument, and ignores it
-        colour = albumentations.RandomBrightnessContrast(
-            brightness_limit=0.1, contrast_limit=0.1 if middle else 0.0, p=0.5 if published else 1.0
-        )
-        steps = [colour] if published else [albumentations.HorizontalFlip(p=0.5), colour]
-        if recipe == "middle":
-            steps.append(albumentations.Affine(scale=(0.7, 1.3), shear=(-4, 4), border_mode=cv2.BORDER_REFLECT_101, p=0.5))
-        if recipe == "yokoo_middle":
-            steps.insert(0, albumentations.Affine(shear={"x": (-4, 4), "y": (0, 0)}, border_mode=cv2.BORDER_CONSTANT, p=0.5))
-        return albumentations.Compose(steps)
+        return partial(_transform, albumentations.Affine(border_mode=getattr(cv2, f"BORDER_{border}"), p=0.5, **options))
+
+
+def _transform(transform: Any, image: np.ndarray, numbers: random.Random) -> np.ndarray:
+    # One random stream for all steps. set_random_seed would give each of them the same stream, so that their draws would be
+    # correlated: whether an image is mirrored would determine its brightness.
+    transform.set_random_state(transform.random_generator, numbers)
+    return transform(image=image)["image"]

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from landmarks.data.extract_set import Batch, ExtractSet, Loaded
 from landmarks.lifeline import cancelled_on_error, interrupts_held, start_loader_process
 from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, is_first_process
+from landmarks.ops.area import load_kernels
 from landmarks.progress import say
 from landmarks.quantities import format_bytes
 
@@ -67,6 +68,7 @@ def load_ahead(
     shared = workers == 0 or has_shared_memory(largest * _AHEAD * workers)
     if not shared and is_first_process():
         _say_pipes()
+    load_kernels()
     loader = DataLoader(
         pictures,
         batch_size=None,

@@ -18,6 +18,7 @@ from landmarks.data.png import SIGNATURE, require_checksums
 from landmarks.data.raster import LARGE, Damaged, decode, open_picture, orientation_of
 from landmarks.data.webp import read_large_webp, read_webp_header, refuse_zeros
 from landmarks.errors import UserError
+from landmarks.ops.area import shrink_by_area
 from landmarks.reading import open_regular
 
 # OpenCV's threads do not survive a fork: the loader workers of a process that has used them hang at their first resize.
@@ -110,8 +111,9 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize (h, w, 3) uint8 to (height, width, 3): area averaging when it shrinks, cubic when it grows."""
     if image.shape[:2] == (height, width):
         return image
-    shrinks = height * width < image.shape[0] * image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    if height * width < image.shape[0] * image.shape[1]:
+        return shrink_by_area(image, height, width)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -20,6 +20,7 @@ from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.lifeline import start_loader_process
 from landmarks.machine import has_shared_memory
+from landmarks.ops import area, colours
 from landmarks.ops.sides import ANY, Sides
 from landmarks.seeds import seed_of
 
@@ -186,6 +187,8 @@ def as_tensors(batch: tuple) -> Batch:
 
 def create_loader(train_set: TrainSet, order: Iterable[list[Key]], workers: int, pinned: bool) -> DataLoader:
     """Batches in the given order, for `as_tensors`, prepared by `workers` processes; `pinned` memory makes the copy to a GPU faster."""
+    area.load_kernels()
+    colours.load_kernel()
     return DataLoader(
         train_set,
         batch_sampler=order,
