@@ -28,7 +28,7 @@ def picture(height, width, seed=0):
 SIDES = st.tuples(st.integers(1, 70), st.integers(1, 70)).map(sorted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(SIDES, SIDES, st.integers(0, 1000))
 def test_it_is_the_average_of_the_area_and_what_opencv_gives(rows, columns, seed):
     (height, tall), (width, wide) = rows, columns
