@@ -143,9 +143,18 @@ def test_a_package_of_weights_that_is_not_installed_is_named(monkeypatch):
     assert create_backbone("efficientnet_lite2", pretrained=False).channels == 1280
 
 
-def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(UserError, match="resnet101"):
-        create_backbone("resnet_101", pretrained=False)
+@pytest.mark.parametrize(
+    "name, nearest", [("resnet_101", "resnet101"), ("dinov2_vitb14", "vit_base_patch14_dinov2"), ("swin-b", "swin_s3_base_224")]
+)
+def test_an_unknown_name_is_answered_with_the_nearest(name, nearest):
+    with pytest.raises(UserError, match=f"the nearest: .*{nearest}"):
+        create_backbone(name, pretrained=False)
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_unknown_weights_of_an_architecture_are_answered_with_those_that_there_are(pretrained):
+    with pytest.raises(UserError, match=r"(?s)no weights 'fb_in22' of convnext_base.*one of .*convnext_base.fb_in22k_ft_in1k"):
+        create_backbone("convnext_base.fb_in22", pretrained)
 
 
 def test_a_failed_download_names_the_ways_out(monkeypatch):

@@ -148,16 +148,32 @@ def checkpoint_gradients(backbone: Backbone) -> None:
         ) from None
 
 
-def _create(name: str, pretrained: bool, drops: dict[str, Any]) -> Any:
+def _require_known(name: str) -> None:
+    """Raise UserError for an architecture that timm does not have, or has without the weights behind the dot."""
     import timm
 
-    if not name.startswith(HUB) and not timm.is_model(name):
-        guesses = get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
+    architecture, _, weights = name.partition(".")
+    if not timm.is_model(name):
+        word = architecture.partition("_")[0].lower()  # dinov2_vitb14 is near to all that are DINOv2
+        alike = [one for one in timm.list_models() if word in one]
+        guesses = get_close_matches(architecture, alike or timm.list_models(), n=3, cutoff=0 if alike else 0.4)
         raise UserError(
             f"timm knows no architecture '{name}'" + (f"; the nearest: {', '.join(guesses)}" if guesses else ""),
             where="models.NAME.backbone",
             next="name one that timm.list_models() lists, or hf-hub:OWNER/NAME",
         )
+    known = list(timm.models.get_arch_pretrained_cfgs(architecture))
+    if weights and name not in known:
+        raise UserError(
+            f"timm has no weights '{weights}' of {architecture}",
+            where=f"models.NAME.backbone={name}",
+            next=f"one of {', '.join(known)}" if known else f"models.NAME.backbone={architecture}",
+        )
+
+
+def _create(name: str, pretrained: bool, drops: dict[str, Any]) -> Any:
+    if not name.startswith(HUB):
+        _require_known(name)
     try:
         return _without_head(_at_any_size(name, pretrained, drops))
     except Exception as error:  # the download libraries that timm uses raise many types of error
