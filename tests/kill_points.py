@@ -28,6 +28,7 @@ from killed_world import STAGES, commands, contents, prepare_for
 
 CALLS = ("replace", "rename", "unlink", "link", "symlink")
 PACKAGE = f"{os.sep}landmarks{os.sep}"
+WRITERS = ("store/files.py", "store/csv_files.py")  # which others call to write; write_tensors too
 WATCH = "KILL_POINTS_WATCH"  # for the processes that the killed one starts: what `watch` is given, as JSON
 SLOW_TO_IMPORT = ("accelerate", "albumentations", "cv2", "faiss", "lightgbm", "numba", "pandas", "rich", "scipy.stats", "timm", "torch")
 
@@ -93,7 +94,7 @@ def _site() -> str | None:
         path = frame.f_code.co_filename
         if PACKAGE in path:
             nearest = f"{path.rpartition(PACKAGE)[2]}:{frame.f_code.co_name}"
-            if not path.endswith(("store/files.py", "store/csv_files.py")):
+            if not path.endswith(WRITERS) and frame.f_code.co_name != "write_tensors":
                 break
         frame = frame.f_back
     return nearest

@@ -7,7 +7,7 @@ from landmarks.config import TrainSettings
 from landmarks.data import train_set as train_set_module
 from landmarks.data.aspects import shapes_of
 from landmarks.data.sampler import Key
-from landmarks.data.train_set import TrainSet, as_tensors, create_loader
+from landmarks.data.train_set import TrainSet, load_batches
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
 from landmarks.ops.sides import Sides
@@ -109,9 +109,10 @@ def test_the_loader_follows_the_order(create, workers, shared, monkeypatch):
     train_set = create(SKIP, weights=np.arange(6, dtype=np.float32))
     image_path(train_set.folder, "train", IDS[2]).unlink()
     order = train_set.order()
-    handed_over = list(create_loader(train_set, order, workers, pinned=False))
-    assert {type(batch[0]) for batch in handed_over} == {torch.Tensor if shared else np.ndarray}
-    batches = [as_tensors(batch) for batch in handed_over]
+    handed_over, as_batch = [], train_set_module._as_batch
+    monkeypatch.setattr(train_set_module, "_as_batch", lambda batch: handed_over.append(type(batch[0])) or as_batch(batch))
+    batches = list(load_batches(train_set, order, workers, torch.device("cpu")))
+    assert set(handed_over) == {torch.Tensor if shared else np.ndarray}
     expected = list(order)
     assert len(batches) == len(expected) == 4
     for batch, keys in zip(batches, expected, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +18,8 @@ from landmarks.data.images import read_image
 from landmarks.data.sampler import Key, TrainingOrder
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.lifeline import start_loader_process
-from landmarks.machine import has_shared_memory
+from landmarks.lifeline import interrupts_held, start_loader_process
+from landmarks.machine import has_shared_memory, loader_workers
 from landmarks.ops import area, colours
 from landmarks.ops.sides import ANY, Sides
 from landmarks.seeds import seed_of
@@ -176,25 +176,36 @@ class TrainSet(Dataset):
         return batch.images.permute(0, 2, 3, 1).numpy(), batch.labels.numpy(), weights, batch.skipped
 
 
-def as_tensors(batch: tuple) -> Batch:
+def load_batches(train_set: TrainSet, order: Iterable[list[Key]], workers: int | None, device: torch.device) -> Iterator[Batch]:
+    """The batches in the given order, on the CPU, each prepared before it is asked for; the processes that do it are started at once.
+
+    workers  how many processes; None: as `loader_workers` says for the device
+    `next` raises UserError for an image that cannot be read, unless the training set puts another in its place.
+    """
+    area.load_kernels()
+    colours.load_kernel()
+    on_gpu = device.type == "cuda"
+    count = loader_workers(workers, on_gpu=on_gpu)
+    loader = DataLoader(
+        train_set,
+        batch_sampler=order,
+        num_workers=count,
+        collate_fn=train_set.collate if has_shared_memory() or not count else train_set.collate_arrays,
+        pin_memory=on_gpu,  # the copy to the GPU is faster
+        prefetch_factor=4 if count else None,
+        worker_init_fn=start_loader_process,
+    )
+    with interrupts_held():  # from the processes
+        loaded = iter(loader)
+    return map(_as_batch, loaded)
+
+
+def _as_batch(loaded: tuple | UserError) -> Batch:
     """What `collate` makes, also of what `collate_arrays` made."""
-    images, labels, weights, skipped = batch
+    if isinstance(loaded, UserError):
+        raise loaded
+    images, labels, weights, skipped = loaded
     if isinstance(images, np.ndarray):
         images, labels = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels)
         weights = None if weights is None else torch.from_numpy(weights)
     return Batch(images, labels, weights, skipped)
-
-
-def create_loader(train_set: TrainSet, order: Iterable[list[Key]], workers: int, pinned: bool) -> DataLoader:
-    """Batches in the given order, for `as_tensors`, prepared by `workers` processes; `pinned` memory makes the copy to a GPU faster."""
-    area.load_kernels()
-    colours.load_kernel()
-    return DataLoader(
-        train_set,
-        batch_sampler=order,
-        num_workers=workers,
-        collate_fn=train_set.collate if has_shared_memory() or not workers else train_set.collate_arrays,
-        pin_memory=pinned,
-        prefetch_factor=4 if workers else None,
-        worker_init_fn=start_loader_process,
-    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -51,9 +53,14 @@ def save_model(folder: Path, model: GlobalModel, settings: ModelSettings) -> Non
     if isinstance(model, DelgModel):
         saved["positive"] = model.local.positive
     write_text(folder / SETTINGS, json.dumps(saved, indent=2) + "\n")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_write(folder / WEIGHTS) as aside:
-        aside.write_bytes(save(tensors))  # save_file would make it readable by its owner only
+    write_tensors(folder / WEIGHTS, model.state_dict())
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: dict[str, str] | None = None) -> None:
+    """Write a .safetensors file; the tensors may be of any device."""
+    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, header)
+    with atomic_write(path) as aside:
+        aside.write_bytes(data)  # save_file would make it readable by its owner only
 
 
 def copy_model(source: Path, folder: Path, settings: ModelSettings) -> None:

@@ -6,10 +6,10 @@ import contextlib
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import nn
 
-from landmarks.store.files import atomic_write
+from landmarks.models.checkpoint import write_tensors
 
 BEST = "best.safetensors"
 
@@ -33,9 +33,7 @@ class BestWeights:
         if score < self.score or (score == self.score and self.step and self.step <= step):
             return False
         self.step, self.score = step, score
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in learner.state_dict().items()}
-        with atomic_write(self._path) as aside:
-            aside.write_bytes(save(tensors, {"step": str(step), "score": repr(score)}))
+        write_tensors(self._path, learner.state_dict(), {"step": str(step), "score": repr(score)})
         return True
 
     def apply(self, learner: nn.Module) -> None:

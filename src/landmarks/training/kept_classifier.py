@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
 from landmarks.errors import UserError, shown
+from landmarks.models.checkpoint import write_tensors
 from landmarks.reading import require_regular
-from landmarks.store.files import atomic_write
 from landmarks.training.learner import Learner
 
 CLASSIFIER = "classifier.safetensors"
@@ -23,9 +23,7 @@ def save_classifier(folder: Path, learner: Learner, landmark_ids: np.ndarray) ->
 
     landmark_ids  (classes,) int64, class after class
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _classifiers(learner).items()}
-    with atomic_write(folder / CLASSIFIER) as aside:
-        aside.write_bytes(save(tensors | {_LANDMARKS: torch.from_numpy(landmark_ids.astype(np.int64))}))
+    write_tensors(folder / CLASSIFIER, _classifiers(learner) | {_LANDMARKS: torch.from_numpy(landmark_ids.astype(np.int64))})
 
 
 def load_classifier(folder: Path, learner: Learner, landmark_ids: np.ndarray) -> int | None:

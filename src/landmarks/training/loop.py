@@ -13,8 +13,7 @@ from tqdm import tqdm
 
 from landmarks.config import TrainSettings
 from landmarks.data.draws import epoch_length
-from landmarks.data.train_set import TrainSet, create_loader
-from landmarks.lifeline import interrupts_held
+from landmarks.data.train_set import TrainSet, load_batches
 from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, loader_workers
 from landmarks.models.architectures import synchronise_batchnorm
 from landmarks.progress import progress, say
@@ -70,13 +69,11 @@ def run_training(
     accelerator.wait_for_everyone()
     order = train_set.order(accelerator.process_index, accelerator.num_processes, done, parts=settings.parts)
     skipped = SkippedImages(name, folder, train_set.ids)
-    workers = loader_workers(settings.workers, on_gpu=device.type == "cuda")
-    loader = create_loader(train_set, order, workers, device.type == "cuda")
     images_a_step = order.part * settings.parts * accelerator.num_processes
     tracking = Tracking(settings.track, folder.parents[1], name, asked.model_dump(mode="json"), done, first)
     if first:
         remove_lines_after(folder, done)
-        if workers and not has_shared_memory():
+        if loader_workers(settings.workers, on_gpu=device.type == "cuda") and not has_shared_memory():
             say(f"train {name}: {format_bytes(free_shared_memory() or 0)} free in {SHARED_MEMORY}: {THROUGH_PIPES}")
         if done:
             say(f"train {name}: continues after step {done} of {order.steps}")
@@ -91,8 +88,7 @@ def run_training(
     changed = require_processes(folder, learner, accelerator)
     if changed and first:
         say(f"train {name}: {changed}")
-    with interrupts_held():  # from the loader's processes
-        parts = Timed(loader)
+    batches = Timed(load_batches(train_set, order, settings.workers, device))
     window = Window(settings, accelerator, done, lambda *where: [str(train_set.ids[row]) for row in order.rows_of(*where)])
     left_out = LeftOut(name, folder, window, first)
     best = BestWeights(folder)
@@ -108,7 +104,7 @@ def run_training(
             set_learning_rate(optimizer, rate)
             learner.enter(step, step // order.steps_per_epoch)
             try:
-                numbers = one_step(wrapped, optimizer, parts, settings, accelerator, skipped)
+                numbers = one_step(wrapped, optimizer, batches, settings, accelerator, skipped)
             except torch.OutOfMemoryError:
                 raise out_of_memory(step, folder, settings, asked, drawn, accelerator.num_processes) from None
             window.add(None if isinstance(numbers, Broken) else numbers)
@@ -125,7 +121,7 @@ def run_training(
                     **means,
                     "learning_rate": rate,
                     "images_per_second": round(speed, 2),
-                    "waiting_for_images": round(parts.share_waited(), 3),
+                    "waiting_for_images": round(batches.share_waited(), 3),
                 }
                 logged = now
                 if first:

@@ -9,9 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from landmarks.config import TrainSettings
-from landmarks.data.train_set import TrainSet, create_loader
-from landmarks.lifeline import interrupts_held
-from landmarks.machine import loader_workers
+from landmarks.data.train_set import TrainSet, load_batches
 from landmarks.progress import progress
 from landmarks.seeds import seed_of
 from landmarks.training.learner import Learner
@@ -38,11 +36,8 @@ def measure_rates(
     learner.to(device)
     learner.to(memory_format=torch.channels_last)
     wrapped, optimizer = accelerator.prepare(learner, create_optimizer(learner, settings))
-    order, on_gpu = train_set.order(parts=settings.parts), device.type == "cuda"
-    loader = create_loader(train_set, order, loader_workers(settings.workers, on_gpu=on_gpu), on_gpu)
+    batches = load_batches(train_set, train_set.order(parts=settings.parts), settings.workers, device)
     losses: list[float] = []
-    with interrupts_held():
-        batches = iter(loader)
     with progress(rates, f"find-lr {name}", "step") as bar:
         for step, rate in enumerate(bar):
             torch.manual_seed(seed_of(settings.seed, "step", step, 0))

@@ -10,16 +10,15 @@ from typing import Any
 import torch
 from accelerate import Accelerator, PartialState
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from landmarks.command import next_command
 from landmarks.errors import UserError, shown
+from landmarks.models.checkpoint import write_tensors
 from landmarks.reading import require_regular
 from landmarks.store.artefact import RECIPE, fingerprint_of_recipe
 from landmarks.store.cells import integer
-from landmarks.store.files import atomic_write
 from landmarks.store.json_files import parse_json
 from landmarks.store.manifest import read_manifest_file
 from landmarks.training.optimizer import load_state_tensors, state_tensors
@@ -52,8 +51,7 @@ def write_resume(
     tensors |= {_MORE + name: tensor for name, tensor in (more or {}).items()}
     state = json.dumps(scaler.state_dict() if scaler is not None else None)
     header = {"step": str(step), "recipe": _recipe(folder), "scaler": state, "processes": str(PartialState().num_processes)}
-    with atomic_write(folder / RESUME) as aside:
-        aside.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, header))
+    write_tensors(folder / RESUME, tensors, header)
 
 
 def read_resume(

@@ -13,8 +13,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
 
 from landmarks.config import TrainSettings
-from landmarks.data.train_set import as_tensors
-from landmarks.errors import UserError
+from landmarks.data.train_set import Batch
 from landmarks.training.recompute import statistics_kept
 from landmarks.training.skipped import SkippedImages
 
@@ -28,7 +27,7 @@ class Broken(NamedTuple):
 def one_step(
     wrapped: nn.Module,
     optimizer: AcceleratedOptimizer,
-    parts: Iterator,
+    batches: Iterator[Batch],
     settings: TrainSettings,
     accelerator: Accelerator,
     skipped: SkippedImages | None = None,
@@ -36,7 +35,7 @@ def one_step(
     """One step on the clipped gradients of the accumulated parts.
 
     wrapped  the learner, as accelerator.prepare returns it
-    parts    batches of the loader, settings.parts of which are a step
+    batches  of `load_batches`, settings.parts of which are a step
     skipped  takes note of images that cannot be read
     Returns the learner's numbers, of this process, and gradient_norm; Broken where this is not finite and the step is left out: weights and
     statistics are as before. Float16's scaler leaves out what exceeds its scale by itself, and the next scale is lower; with it, a step is
@@ -46,10 +45,7 @@ def one_step(
     leaves_out = settings.on_nonfinite == "skip"
     before = {name: buffer.clone() for name, buffer in wrapped.named_buffers()} if leaves_out else {}
     for part in range(settings.parts):
-        batch = next(parts)
-        if isinstance(batch, UserError):
-            raise batch
-        *tensors, unread = as_tensors(batch)
+        *tensors, unread = next(batches)
         if skipped is not None:
             skipped.add(unread)
         inputs = [tensor if tensor is None else tensor.to(accelerator.device, non_blocking=True) for tensor in tensors]

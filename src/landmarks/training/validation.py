@@ -10,10 +10,7 @@ from accelerate import Accelerator
 
 from landmarks.config import TrainSettings
 from landmarks.data.sampler import Key
-from landmarks.data.train_set import TrainSet, as_tensors, create_loader
-from landmarks.errors import UserError
-from landmarks.lifeline import interrupts_held
-from landmarks.machine import loader_workers
+from landmarks.data.train_set import TrainSet, load_batches
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.ops.knn import exact_knn
 from landmarks.progress import progress
@@ -63,17 +60,11 @@ class Validation:
         mine = np.resize(np.arange(len(pictures)), count * world)[rank::world]  # the first ones again where it does not divide
         batch = max(1, self._settings.batch_size // (world * parts))
         batches = [[Key(epoch, int(row)) for row in mine[start : start + batch]] for start in range(0, count, batch)]
-        workers = loader_workers(self._settings.workers, on_gpu=device.type == "cuda")
-        loader = create_loader(pictures, batches, workers, device.type == "cuda")
         found: list[tuple[torch.Tensor, torch.Tensor]] = []
         learner.eval()
-        with interrupts_held():  # from the loader's processes
-            loaded = iter(loader)
+        loaded = load_batches(pictures, batches, self._settings.workers, device)
         with progress(None, f"validate {self._name}", "image", total=count * world, hidden=rank > 0) as bar:
-            for part in loaded:
-                if isinstance(part, UserError):
-                    raise part
-                batched, labels, _, unread = as_tensors(part)
+            for batched, labels, _, unread in loaded:
                 if self.skipped is not None:
                     self.skipped.add(unread)
                 with torch.no_grad(), accelerator.autocast():
