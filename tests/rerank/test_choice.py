@@ -6,7 +6,7 @@ from landmarks.config.load import read_chain
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank import choice as module
 from landmarks.rerank import verdict as verdicts_module
-from landmarks.rerank.choice import WITH_TRAIN, WITHOUT_TRAIN, choose
+from landmarks.rerank.choice import WITH_TRAIN, choose, without_train
 from landmarks.rerank.context import Context
 from landmarks.rerank.parts import Draw
 from landmarks.rerank.steps.auto import Auto
@@ -64,7 +64,7 @@ def test_a_step_is_dropped_where_it_surely_loses(monkeypatch, capsys):
     report(verdicts, "mAP")
     said = capsys.readouterr().out
     interval = "95 % interval of the change +2.00 to +2.00 (gains on pseudo-queries of 12 landmarks)"
-    assert f"auto: kept    augment_database(mutual=True): mAP 49.00 -> 51.00, {interval}" in said
+    assert f"auto: kept    augment_database(neighbours=3,mutual=True): mAP 49.00 -> 51.00, {interval}" in said
     assert "auto: dropped diffuse: mAP 51.00 -> 41.00" in said and "surely loses on pseudo-queries of 12 landmarks; saves about" in said
 
 
@@ -132,21 +132,47 @@ def test_where_a_model_has_local_features_the_chain_verifies():
     assert names(chosen(verdicts))[-1] == "verify" and not verdicts[-1].kept and "local features of training images" in verdicts[-1].why
 
 
-@pytest.mark.parametrize(("index", "expected"), [(8, []), (30, ["expand_query", "augment_database", "add_classes"])])
+@pytest.mark.parametrize(("index", "expected"), [(8, ["expand_query"]), (30, ["expand_query", "augment_database", "add_classes"])])
 def test_overfitted_descriptors_are_judged_by_the_depth_of_the_index(index, expected):
     _, context = world(noise=0.01, index=index)
     verdicts = choose(context, DRAW, 60)
     assert names(chosen(verdicts)) == names(WITH_TRAIN) + expected
     assert "overfitted to the training images (mAP 100.00)" in verdicts[-1].why
-    assert f"about {index} index images" in verdicts[2].why
+    assert f"about {index} index images" in verdicts[3].why
 
 
-def test_few_landmarks_and_none(capsys):
+def test_of_few_landmarks_nothing_is_measured():
     _, few = world(landmarks=4)
     verdicts = choose(few, DRAW, 20)
-    assert names(chosen(verdicts)) == names(WITH_TRAIN) and "4 landmarks" in verdicts[-1].why
-    nobody = Context(Space(few.base.test, few.base.index, few.base.train[:0]), few.labels[:0], lambda split: few.base.train[:0])
-    assert chosen(choose(nobody, DRAW, 20)) == WITHOUT_TRAIN
+    assert names(chosen(verdicts)) == [*names(WITH_TRAIN), "expand_query"] and "4 landmarks" in verdicts[-1].why
+
+
+def nobody():
+    _, context = world()
+    return Context(Space(context.base.test, context.base.index, context.base.train[:0]), np.empty(0, np.int64), context.base.vectors)
+
+
+def test_without_train_it_falls_back_on_steps_that_learn_nothing():
+    context = nobody().after(())
+    verdicts = choose(context, DRAW, 20)
+    assert chosen(verdicts) == without_train(96) and "nothing can be learned" in verdicts[0].why
+    assert without_train(96)[1].resolution == 1 and without_train(30_000)[1].resolution == 100
+    assert not any(step.learns for step in chosen(verdicts))
+    context.count_inliers = lambda *pairs: pytest.fail("none are asked for: they are not there yet")
+    assert names(chosen(choose(context, DRAW, 20)))[-1] == "verify"
+    ranking = context.search_first(np.arange(24).astype(str), np.arange(96).astype(str), 20)
+    for place, step in enumerate(chosen(verdicts)):
+        ranking = step.apply(ranking, context.after(chosen(verdicts)[:place]))
+    assert ranking.indices.shape == (24, 20)
+
+
+@pytest.mark.parametrize("context", [nobody(), world()[1]])
+def test_of_places_the_first_image_counts_and_no_step_is_taken_but_verification(context):
+    context = context.after(())
+    verdicts = choose(context, DRAW, 20, "places")
+    assert chosen(verdicts) == () and "costs Recall@1" in verdicts[0].why
+    context.count_inliers = lambda *pairs: pytest.fail("none are asked for: they are not there yet")
+    assert names(chosen(choose(context, DRAW, 20, "places"))) == ["verify"]
 
 
 def test_the_chosen_chain_is_what_running_its_steps_gives(capsys):

@@ -147,8 +147,9 @@ def test_without_training_images_it_says_what_it_fell_back_on(run, tmp_path, cap
         rows.to_csv(tmp_path / "data" / name, index=False)
     np.save(tmp_path / "data" / "train.npy", np.zeros((0, 12), np.float32))
     assert run("search rerank", "rerank=auto") == 0
-    assert "auto: kept    expand_query(power=3.0) (train has no two landmarks: nothing can be learned)" in capsys.readouterr().out
-    assert (run.out / "rankings" / "expand_query(power=3.0)").is_dir()
+    said = capsys.readouterr().out
+    assert "auto: kept    expand_query(reach=10) (train has no two landmarks: nothing can be learned; it gained on other sets)" in said
+    assert (run.out / "rankings" / "expand_query(reach=10)+add_communities(resolution=1.0)").is_dir()
 
 
 def test_where_a_model_has_local_features_they_are_extracted():

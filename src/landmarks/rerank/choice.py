@@ -12,6 +12,7 @@ from landmarks.metrics.bootstrap import mean_interval
 from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
+from landmarks.rerank.steps.add_communities import AddCommunities
 from landmarks.rerank.steps.add_labels import AddLabels
 from landmarks.rerank.steps.augment_database import AugmentDatabase
 from landmarks.rerank.steps.diffuse import Diffuse
@@ -24,9 +25,10 @@ from landmarks.rerank.verdict import SAMPLES, Change, Verdict, chosen, try_steps
 if TYPE_CHECKING:
     from landmarks.rerank.context import Context
 
-WITHOUT_TRAIN: Chain = (ExpandQuery(power=3),)  # as Yokoo et al. have it; it gained on every set here
+COMMUNITY = 300  # index images to one of the resolution: between 160 and 950 they gained about as much (EXPERIMENTS.md)
 WITH_TRAIN: Chain = (Discriminate(), AddLabels())
-WHERE_DEEP: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True), AddClasses())
+WHERE_DEEP: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True, neighbours=3), AddClasses())
+WHERE_THIN: Chain = WHERE_DEEP[:1]  # gained, or cost nothing, at every depth
 MUST_GAIN: Chain = (Diffuse(),)  # behind add_classes it gained 0.24 points at most, and lost 2 where the index is thin (EXPERIMENTS.md)
 TRIED: Chain = (*WHERE_DEEP, *MUST_GAIN)
 VERIFY = Verify(top=100, weight=0.4)  # of configs/delg_photos.yaml
@@ -36,15 +38,22 @@ FEWEST_IMAGES = 5  # training images a landmark: with three, a pseudo-world keep
 OVERFIT_MAP = 0.95  # of the pseudo-queries: nearly all is found already, and steps that gained there lost on the sample's real queries
 
 
-def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
+def choose(context: Context, draw: Draw, neighbours: int, protocol: str = "retrieval") -> list[Verdict]:
     """A verdict on every step in the order of the chain, by its change of the pseudo-queries of DRAWS pseudo-worlds.
 
     A step is dropped where it surely loses: where the 95 % interval of the change lies below zero. The chain of all of them did best on
     other data, and what averages gain is underestimated in a pseudo-world (EXPERIMENTS.md). Those of MUST_GAIN are kept where they surely
     gain. Where nothing can be measured, steps are kept by what other data showed, and the verdict says so.
+
+    protocol  of the scores: "places" counts the first image of a list alone, which the steps for whole lists cost
     """
+    if protocol == "places":
+        why = "gains further down the list, and costs Recall@1 where it was measured"
+        return [*(Verdict(step, False, why) for step in without_train(len(context.base.index))), *_last(context, neighbours, why)]
     if context.classes < 2:
-        return [Verdict(step, True, "train has no two landmarks: nothing can be learned") for step in WITHOUT_TRAIN]
+        why = "train has no two landmarks: nothing can be learned"
+        kept = [Verdict(step, True, f"{why}; it gained on other sets") for step in without_train(len(context.base.index))]
+        return [*kept, *_last(context, neighbours, why)]
     unmeasured = [Verdict(step, True, "gained on every set that it was measured on") for step in WITH_TRAIN]
     owners = owners_of_index(context)
     worlds = [split_training(context.labels, owners, replace(draw, seed=draw.seed + number)) for number in range(DRAWS)]
@@ -64,6 +73,11 @@ def choose(context: Context, draw: Draw, neighbours: int) -> list[Verdict]:
         return [*unmeasured, *rest, *_last(context, neighbours, "too few training images to learn from")]
     tried += _tried(context, (*context.chain, *chosen(tried)), TRIED, worlds, neighbours)
     return [*tried, *_last(context, neighbours)]
+
+
+def without_train(index_images: int) -> Chain:
+    """The steps where nothing can be learned; communities are as large in a larger index."""
+    return (WHERE_DEEP[0], AddCommunities(resolution=max(1, round(index_images / COMMUNITY))))
 
 
 def _tried(context: Context, chain: Chain, steps: Chain, worlds: list[Parts], neighbours: int) -> list[Verdict]:
@@ -94,8 +108,10 @@ def _score(context: Context, chain: Chain, worlds: list[Parts], neighbours: int)
 
 def _by_depth(owners: np.ndarray, classes: int, why: str) -> list[Verdict]:
     depth = float((owners >= 0).sum() / classes)
-    reason = f"{why}; a landmark has about {depth:.0f} index images, {'' if depth >= DEEP else 'not '}enough for it"
-    return [Verdict(step, depth >= DEEP and step in WHERE_DEEP, reason if step in WHERE_DEEP else why) for step in TRIED]
+    enough = f"{why}; a landmark has about {depth:.0f} index images, {'' if depth >= DEEP else 'not '}enough for it"
+    thin = [Verdict(step, True, f"{why}; it gained or cost nothing on other sets") for step in WHERE_THIN]
+    deep = [Verdict(step, depth >= DEEP, enough) for step in WHERE_DEEP[len(WHERE_THIN) :]]
+    return [*thin, *deep, *(Verdict(step, False, why) for step in MUST_GAIN)]
 
 
 def _last(context: Context, neighbours: int, nothing_is_measured: str = "") -> list[Verdict]:

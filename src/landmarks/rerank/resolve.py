@@ -57,7 +57,7 @@ def _choose(config: Config, before: Chain, auto: Auto, artefact: Artefact) -> No
         if config.protocol == "recognition":
             verdicts = choose_for_recognition(context, auto.draw, config.search.neighbours, config.recognize)
         else:
-            verdicts = choose(context, auto.draw, config.search.neighbours)
+            verdicts = choose(context, auto.draw, config.search.neighbours, config.protocol)
     report(verdicts, "GAP" if config.protocol == "recognition" else "mAP")
     chain = chosen(verdicts)
     write_csv(artefact.folder / _TABLE, as_table(verdicts))

@@ -19,9 +19,9 @@ class Auto(Step):
 
     Some training images become pseudo-queries, others are hidden in the index (rerank/pseudo_world.py); a step is dropped where the 95 %
     interval of its change in mAP on the pseudo-queries lies below zero (rerank/choice.py). Without training images it is expand_query
-    alone. With evaluate.protocol=recognition it is discriminate, add_labels, expand_query and add_classes, by their change in GAP
-    (rerank/choice_recognition.py). In `rerank` the chosen steps take its place before anything is re-ranked: <run>/choice, or
-    <run>/recognition_choice, holds chain.yaml, to be pasted into a configuration, and choice.csv.
+    and add_communities, for places none. With evaluate.protocol=recognition it is discriminate, add_labels, expand_query and
+    add_classes, by their change in GAP (rerank/choice_recognition.py). In `rerank` the chosen steps take its place before anything is
+    re-ranked: <run>/choice, or <run>/recognition_choice, holds chain.yaml, to be pasted into a configuration, and choice.csv.
     """
 
     searches: ClassVar[bool] = True
