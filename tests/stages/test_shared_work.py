@@ -17,19 +17,23 @@ from landmarks.stages.extract import extract
 SCRIPT = """
 import os, signal, sys
 from landmarks.cli import main
+from landmarks.extraction.outputs import DescriptorOutput
 from landmarks.rerank import verified_pairs
 from landmarks.stages import clean, search
 
 clean.BLOCK, search.QUERIES_TOGETHER = 3, 2
 verified_pairs.VERIFIED_TOGETHER, verified_pairs.KEPT_TOGETHER = 2, 4
-known, calls = verified_pairs.verify_pairs, []
-def verify_pairs(*arguments, **others):
-    calls.append(None)
-    if os.environ["RANK"] == os.environ.get("KILLED") and len(calls) == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return known(*arguments, **others)
-verified_pairs.verify_pairs = verify_pairs
-for stage in ("search", "clean", "extract-local"):
+def fatal(known, number):
+    calls = []
+    def called(*arguments, **others):
+        calls.append(None)
+        if os.environ["RANK"] == os.environ.get("KILLED") and len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return known(*arguments, **others)
+    return called
+verified_pairs.verify_pairs = fatal(verified_pairs.verify_pairs, 3)
+DescriptorOutput.write = fatal(DescriptorOutput.write, 2)
+for stage in os.environ["STAGES"].split():
     code = main([stage, *sys.argv[1:]])
     if code:
         sys.exit(code)
@@ -43,28 +47,33 @@ def photo(scene, number):
 
 
 @pytest.fixture
-def words(delg_run, tmp_path):
-    """words(run folder): the arguments of a stage on 16 training photos of four labels, with descriptors; and what was made with them."""
+def dataset(delg_run):
+    """Settings of 16 training photos of four labels, 6 index photos and 5 queries, and an untrained model in tmp_path/run."""
     photos = {"train": {f"t{scene}{number}": photo(scene, number) for scene in range(4) for number in range(4)}}
     photos |= {"index": {f"i{scene}": photo(scene, 1) for scene in range(6)}, "test": {f"q{scene}": photo(scene, 0) for scene in range(5)}}
-    settings = [*delg_run(photos, {id: int(id[1]) for id in photos["train"]}), "rerank=verify", "search.neighbours=4"]
-    extract(load_config(None, settings))
+    return [*delg_run(photos, {id: int(id[1]) for id in photos["train"]}), "rerank=verify", "search.neighbours=4"]
+
+
+@pytest.fixture
+def run_with(dataset, tmp_path):
+    """run_with(name, part, ...): a run folder with these parts of tmp_path/run; returns the arguments of a stage in it."""
     (tmp_path / "empty.yaml").write_text("{}\n")
 
-    def give(name):
+    def give(name, *parts):
         folder = tmp_path / name
         folder.mkdir()
-        for part in ("models", "descriptors"):
+        for part in parts:
             (folder / part).symlink_to(tmp_path / "run" / part)
-        return ["--config", str(tmp_path / "empty.yaml"), *settings, f"run.folder={folder}"]
+        return ["--config", str(tmp_path / "empty.yaml"), *dataset, f"run.folder={folder}"]
 
     return give
 
 
-def launched(tmp_path, words, killed=""):
+def launched(tmp_path, words, killed="", stages="search clean extract-local"):
     (tmp_path / "script.py").write_text(SCRIPT)
     line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", str(tmp_path / "script.py"), *words]
-    environment = os.environ | {"PYTHONPATH": str(Path(landmarks.__file__).parents[1]), "OMP_NUM_THREADS": "1", "KILLED": killed}
+    environment = os.environ | {"PYTHONPATH": str(Path(landmarks.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    environment |= {"KILLED": killed, "STAGES": stages}
     return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
 
 
@@ -79,11 +88,12 @@ def made(folder):
 
 
 @pytest.mark.slow
-def test_three_processes_one_killed_make_what_one_makes(words, tmp_path):
-    alone = words("alone")
+def test_three_processes_one_killed_make_what_one_makes(dataset, run_with, tmp_path):
+    extract(load_config(None, dataset))
+    alone = run_with("alone", "models", "descriptors")
     for stage in ("search", "clean", "extract-local", "rerank"):
         assert main([stage, *alone]) == 0
-    shared = words("shared")
+    shared = run_with("shared", "models", "descriptors")
     first = launched(tmp_path, shared, killed="1")
     assert first.returncode != 0 and "exitcode  : -9" in first.stderr, "the launcher ends the others"
     assert not (tmp_path / "shared/clean/manifest.json").exists()
@@ -95,4 +105,31 @@ def test_three_processes_one_killed_make_what_one_makes(words, tmp_path):
     assert all(path.read_bytes() == data for path, data in kept.items())
     assert made(tmp_path / "shared") == made(tmp_path / "alone")
     assert len(list((tmp_path / "shared/same_label").glob("[0-9]*.npy"))) == 6 and not (tmp_path / "shared/rankings/knn/parts").exists()
+    assert not list((tmp_path / "shared").rglob(".lock")) and not list((tmp_path / "shared").rglob(".*.part"))
+
+
+def described(folder):
+    """The descriptors and their ids, of all splits."""
+    paths = [*(folder / "descriptors").glob("tiny/*/[0-9]*"), *(folder / "descriptors").glob("tiny/*/ids.csv")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+@pytest.mark.slow
+def test_three_processes_one_killed_describe_what_one_describes(run_with, tmp_path):
+    """Shards of three photos: six of train, two of each other split. The killed one has written one of its own."""
+    alone, shared, undisturbed = ([*run_with(name, "models"), "extract.shard_images=3"] for name in ("alone", "shared", "undisturbed"))
+    assert main(["extract", *alone]) == 0
+    expected = described(tmp_path / "alone")
+    assert sum(name.endswith(".npy") for name in expected) == 10 and sum(name.endswith("ids.csv") for name in expected) == 3
+    assert launched(tmp_path, undisturbed, stages="extract").returncode == 0
+    assert described(tmp_path / "undisturbed") == expected
+
+    first = launched(tmp_path, shared, killed="1", stages="extract")
+    assert first.returncode != 0 and "exitcode  : -9" in first.stderr, "the launcher ends the others"
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "shared").glob("descriptors/tiny/*/[0-9]*.npy")}
+    assert 0 < len(kept) < 10 and not (tmp_path / "shared/descriptors/tiny/train/manifest.json").exists()
+    second = launched(tmp_path, shared, stages="extract")
+    assert second.returncode == 0, second.stderr
+    assert all(path.stat().st_mtime_ns == written for path, written in kept.items()), "what was finished is not made again"
+    assert described(tmp_path / "shared") == expected
     assert not list((tmp_path / "shared").rglob(".lock")) and not list((tmp_path / "shared").rglob(".*.part"))

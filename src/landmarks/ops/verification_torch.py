@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,11 +12,14 @@ from landmarks.ops.geometry import SAMPLE
 from landmarks.ops.local_features import LocalFeatures
 from landmarks.ops.ransac import FIRST, KEPT, REFINEMENTS, STRICT
 from landmarks.ops.verification import MAX_ANISOTROPY, MAX_ZOOM, Verification, Verified
+from landmarks.progress import say
 
 if TYPE_CHECKING:
     import torch
 
 _COMPARED = 1 << 25  # matches times models at a time: 0.1 GB an array, of which some are there at once
+_AREAS = MAX_ZOOM**-2, MAX_ZOOM**2  # that a model may make of an area of one
+_BOUND = MAX_ANISOTROPY + 1 / MAX_ANISOTROPY  # of the squares of its linear part over that area
 REFINED = 8  # models, those with the most inliers, that least squares refine
 
 
@@ -123,24 +128,21 @@ def _ransac(points: torch.Tensor, present: torch.Tensor, counts: torch.Tensor, s
     ordered = sample.sort(dim=2).values
     usable = (area > squared) & (ordered.diff(dim=2) > 0).all(dim=2) & (counts >= max(size, settings.min_matches))[:, None]
 
-    together = max(50, _COMPARED // (points.shape[0] * points.shape[1]))
-    found = torch.cat(
-        [_inside(part, points, present, squared, settings).sum(dim=2) for part in models.split(together, dim=1)], dim=1
-    ).masked_fill(~usable, 0)
+    found = _counted(models, points, present, squared).masked_fill(~usable, 0)
     best, places = found.topk(min(REFINED, settings.trials), dim=1)
     models = models.gather(1, places[..., None].expand(-1, -1, 9))
     for _ in range(REFINEMENTS):
-        inside = _inside(models, points, present, squared, settings)
+        inside = _inside(models, points, present, squared)
         refined = _fit(points[:, None].expand(-1, models.shape[1], -1, -1), inside.to(points.dtype), size)
-        count = _inside(refined, points, present, squared, settings).sum(dim=2)
+        count = _counted(refined, points, present, squared)
         better = (count >= best) & (best > size)
         models, best = torch.where(better[..., None], refined, models), torch.where(better, count, best)
     inliers, winner = best.max(dim=1)
     models, fewest = models[torch.arange(len(models)), winner][:, None], KEPT * inliers[:, None]
     for _ in range(REFINEMENTS):
-        strict = _inside(models, points, present, STRICT**2 * squared, settings)
+        strict = _inside(models, points, present, STRICT**2 * squared)
         refined = _fit(points[:, None], strict.to(points.dtype), size)
-        count = _inside(refined, points, present, squared, settings).sum(dim=2)
+        count = _counted(refined, points, present, squared)
         better = (count >= fewest) & (fewest > KEPT * size)
         models, inliers = torch.where(better[..., None], refined, models), torch.where(better, count, inliers[:, None])[:, 0]
     model = models.view(-1, 3, 3).double()
@@ -191,7 +193,43 @@ def _fit(points: torch.Tensor, weights: torch.Tensor, size: int) -> torch.Tensor
     return model
 
 
-def _inside(models: torch.Tensor, points: torch.Tensor, present: torch.Tensor, squared: torch.Tensor, settings: Verification):
+def _counted(models: torch.Tensor, points: torch.Tensor, present: torch.Tensor, squared: torch.Tensor) -> torch.Tensor:
+    """How many of the matches (b, m) each of the models (b, t, 9) explains: (b, t) int64."""
+    import torch
+
+    kernel = _kernel(models.device) if models.device.type == "cuda" else None
+    if kernel is not None:
+        return kernel(models, points, present, squared, _AREAS, _BOUND).long()
+    together = max(50, _COMPARED // (points.shape[0] * points.shape[1]))
+    return torch.cat([_inside(part, points, present, squared).sum(dim=2) for part in models.split(together, dim=1)], dim=1)
+
+
+@cache
+def _kernel(device: torch.device) -> Callable[..., torch.Tensor] | None:
+    """The Triton kernel that counts on this card, where it runs and counts as torch does; says once why it does not."""
+    import torch
+
+    chosen = torch.Generator().manual_seed(0)
+    noise, points = torch.randn(2, 50, 9, generator=chosen), torch.randn(2, 200, 2, generator=chosen).repeat(1, 1, 2)
+    models, squared = torch.eye(3).flatten() + 0.2 * noise * (torch.arange(9) < 8), torch.tensor([[0.01], [0.1]])
+    present = torch.arange(400).view(2, 200) % 3 > 0
+    models, points, present, squared = (part.to(device) for part in (models, points, present, squared))
+    try:
+        from landmarks.ops.inliers_triton import count_inliers
+
+        counted = count_inliers(models, points, present, squared, _AREAS, _BOUND).long()
+        if torch.equal(counted, _inside(models, points, present, squared).sum(dim=2)):
+            return count_inliers
+        why = "it counts otherwise"
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # no Triton, no C compiler, an old card: whatever it is, torch's operations give the same counts
+        why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    say(f"verification without its Triton kernel, which is slower: {why}")
+    return None
+
+
+def _inside(models: torch.Tensor, points: torch.Tensor, present: torch.Tensor, squared: torch.Tensor) -> torch.Tensor:
     """Which of the matches (b, m) each of the models (b, t, 9) explains: (b, t, m); none where the model is not plausible."""
     import torch
 
@@ -200,7 +238,7 @@ def _inside(models: torch.Tensor, points: torch.Tensor, present: torch.Tensor, s
     w = g * x + h * y + 1
     inside = ((a * x + b * y + c - w * u).square() + (d * x + e * y + f - w * v).square() <= squared[..., None] * w * w) & (w > 0)
     a, b, d, e = a - c * g, b - c * h, d - f * g, e - f * h
-    area, bound = a * e - b * d, MAX_ANISOTROPY + 1 / MAX_ANISOTROPY
-    plausible = (area >= MAX_ZOOM**-2) & (area <= MAX_ZOOM**2)
-    plausible &= a.square() + b.square() + d.square() + e.square() <= area * bound
+    area = a * e - b * d
+    plausible = (area >= _AREAS[0]) & (area <= _AREAS[1])
+    plausible &= a.square() + b.square() + d.square() + e.square() <= area * _BOUND
     return inside & plausible & present[:, None] & torch.isfinite(models).all(dim=2)[..., None]
