@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
+import cv2
 import numpy as np
 import torch
 from accelerate import Accelerator
@@ -15,9 +19,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from landmarks.config import ModelSettings, TrainSettings
 from landmarks.config.verification import VerificationSettings
+from landmarks.data.augment import Augmentation
+from landmarks.data.images import read_image
+from landmarks.data.jpeg import write_jpeg
 from landmarks.device import computing, resolve_precision
+from landmarks.machine import cores
 from landmarks.models.checkpoint import build_model
 from landmarks.models.multi_scale import describe
+from landmarks.ops import verification_torch
 from landmarks.ops.knn_torch import TorchIndex
 from landmarks.ops.verification import pair_seed, verify_pairs
 from landmarks.ops.verification_torch import verify_pairs_torch
@@ -111,8 +120,38 @@ def _described(backbone: str, side: int, count: int, device: torch.device) -> Ro
     images = torch.randint(0, 256, (count, side, side, 3), dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
     scales = (1.0,) if "vit" in backbone else (0.75, 1.0)
     with computing(precision, device):
+        with FlopCounterMode(display=False) as counter:
+            describe(model, images, scales)
         seconds = _seconds(lambda: describe(model, images, scales), device)
     yield f"{backbone} at {side}, scales {scales}, {precision}: images/s", count / seconds, "images/s"
+    if precision in _peak:
+        share = counter.get_total_flops() / seconds / _peak[precision]
+        yield f"{backbone} at {side}, scales {scales}, {precision}: share of the card's product", share, ""
+
+
+def decoding(sizes, device: torch.device) -> Rows:
+    """Photos of 1600 x 1200 prepared for training by one core, and what all of this machine's would do: what the GPU is fed by."""
+    rng = np.random.default_rng(0)
+    photo = sum(
+        cv2.resize(rng.normal(0, strength, (side * 3 // 4, side, 3)), (1600, 1200), interpolation=cv2.INTER_CUBIC)
+        for side, strength in ((8, 60), (80, 30), (400, 10))
+    )
+    augmentation = Augmentation("soft", (512, 512), 0.2, 0)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "photo.jpg")
+        path.write_bytes(write_jpeg(np.clip(128 + photo, 0, 255).astype(np.uint8), 85))
+
+        def prepare(number: int) -> None:
+            draw = augmentation.draw(0, str(number))
+            draw(read_image(path, draw.min_side))
+
+        prepare(0)
+        began, count = time.perf_counter(), 100 if device.type == "cuda" else 3
+        for number in range(count):
+            prepare(number)
+        one = count / (time.perf_counter() - began)
+    yield "crops of 512 from photos of 1600 x 1200 by one core: images/s", one, "images/s"
+    yield f"by {cores()} cores: images/s", one * cores(), "images/s"
 
 
 def search(sizes, device: torch.device) -> Rows:
@@ -158,10 +197,18 @@ def verification(sizes, device: torch.device) -> Rows:
     for batch in (64, 256, 1024) if device.type == "cuda" else (16,):
         count = min(len(pairs), 8 * batch)
         some = partial(verify_pairs_torch, queries, index, pairs[:count], seeds[:count], settings, device, batch)
-        seconds = _seconds(some, device)
+        try:
+            seconds = _seconds(some, device)
+        except torch.OutOfMemoryError:
+            yield f"{batch} pairs at a time: the memory is not enough", 0.0, ""
+            break
         yield f"{batch} pairs at a time", count / seconds, "pairs/s"
         best = max(best, count / seconds)
     yield "pairs/s", best, "pairs/s", ">= 20000 (goal)"
+    if device.type == "cuda":
+        with patch.object(verification_torch, "_kernel", lambda device: None):
+            some = partial(verify_pairs_torch, queries, index, pairs[:1024], seeds[:1024], settings, device, 128)
+            yield "128 pairs at a time, without the Triton kernel", 1024 / _seconds(some, device), "pairs/s"
     few = slice(min(len(pairs), 500))
     verify_pairs(queries, index, pairs[:2], seeds[:2], settings)
     began = time.perf_counter()
