@@ -1,7 +1,8 @@
 """Everything that a GPU has to prove, in one call of at most ten minutes: that it computes what a CPU does, and how fast.
 
-    python benchmarks/gpu.py --out gpu_report               on the first GPU
-    python benchmarks/gpu.py --out gpu_report --cpu         the same at toy size, to see that the script works
+    python benchmarks/gpu.py --out gpu_report                   on the first GPU
+    PYTHONPATH=src python benchmarks/gpu.py --out gpu_report    the same where the package is not installed
+    python benchmarks/gpu.py --out gpu_report --cpu             at toy size, to see that the script works
 
 It takes torch, timm, accelerate, numba, SciPy, pandas, pyarrow, OpenCV, Pillow, and small wheels: pydantic, simplejpeg, safetensors,
 PyYAML, tqdm. FAISS, LightGBM, albumentations and kaggle may be missing: what needs them (FAISS as a peer) is skipped and said.

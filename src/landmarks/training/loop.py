@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
+from landmarks.command import next_command
 from landmarks.config import TrainSettings
 from landmarks.data.draws import epoch_length
 from landmarks.data.train_set import TrainSet, load_batches
@@ -94,6 +95,7 @@ def run_training(
     best = BestWeights(folder)
     every = settings.validation_steps or order.steps_per_epoch
     line: dict[str, float] = {}
+    advised = not first
     bar = progress(None, f"train {name}", "image", total=order.steps * images_a_step, done=done * images_a_step, hidden=not first)
     logged = saved = time.monotonic()
     with bar:
@@ -124,6 +126,8 @@ def run_training(
                     "waiting_for_images": round(batches.share_waited(), 3),
                 }
                 logged = now
+                if not advised and finished - done > settings.log_steps:  # in the first line the loading processes are started
+                    advised = _advise(name, line["waiting_for_images"], settings, device)
                 if first:
                     append_line(folder, line)
                     tracking.log(line)
@@ -157,6 +161,17 @@ def run_training(
         say(f"train {name}: kept are the weights of step {best.step}, mAP@{AT} {best.score:.2%}")
     learner.eval()
     return line
+
+
+def _advise(name: str, waiting: float, settings: TrainSettings, device: torch.device) -> bool:
+    """Say what helps where a GPU waits for pictures; returns whether it did."""
+    if device.type != "cuda" or settings.shrunk or waiting <= _MUCH_WAITING:
+        return False
+    say(
+        f"train {name}: {waiting:.0%} of the time waiting for images, which the cores do not decode fast enough. Before the next training: "
+        f"{next_command('shrink')}, and train.shrunk=true"
+    )
+    return True
 
 
 def _show(bar: tqdm, line: dict[str, float], learner: Learner) -> None:
