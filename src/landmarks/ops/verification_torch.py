@@ -171,18 +171,14 @@ def _fit(points: torch.Tensor, weights: torch.Tensor, size: int) -> torch.Tensor
     import torch
 
     (x, y, u, v), zero, one = (points * weights[..., None]).unbind(-1), torch.zeros_like(weights), weights
-    across: tuple[torch.Tensor, ...]
-    down: tuple[torch.Tensor, ...]
-    if size == 2:
-        across, down = (x, -y, one, zero), (y, x, zero, one)
+    if size == 3:  # u and v from the same numbers
+        rows, target = torch.stack([x, y, one], -1), torch.stack([u, v], -1)
     else:
-        across, down = (x, y, one, zero, zero, zero), (zero, zero, zero, x, y, one)
-        if size == 4:
-            across, down = (*across, -u * x, -u * y), (*down, -v * x, -v * y)
-    # float64, since normal equations square the condition number.
-    rows = torch.cat([torch.stack(across, -1), torch.stack(down, -1)], dim=-2).double()
-    target = torch.cat([u, v], dim=-1).double()[..., None]
-    answer = torch.linalg.solve_ex(rows.mT @ rows, rows.mT @ target)[0][..., 0].to(points.dtype)
+        across: tuple[torch.Tensor, ...] = (x, -y, one, zero) if size == 2 else (x, y, one, zero, zero, zero, -u * x, -u * y)
+        down: tuple[torch.Tensor, ...] = (y, x, zero, one) if size == 2 else (zero, zero, zero, x, y, one, -v * x, -v * y)
+        rows, target = torch.cat([torch.stack(across, -1), torch.stack(down, -1)], dim=-2), torch.cat([u, v], dim=-1)[..., None]
+    rows, target = rows.double(), target.double()  # since normal equations square the condition number
+    answer = torch.linalg.solve_ex(rows.mT @ rows, rows.mT @ target)[0].mT.flatten(-2).to(points.dtype)
     model = torch.zeros((*answer.shape[:-1], 9), dtype=points.dtype, device=points.device)
     model[..., 8] = 1
     if size > 2:
