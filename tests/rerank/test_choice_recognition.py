@@ -126,3 +126,9 @@ def test_it_is_measured_as_recognize_votes():
     parts = [module._parts(world().labels, module.owners_of_index(world(noise=1.3)), replace(DRAW, seed=seed)) for seed in range(3)]
     first = [module._recognised(world(noise=1.3), (), each, 20, RecognizeSettings(frequent=0)) for each in parts]
     assert verdicts[0].before == pytest.approx(module._change(first, first).before), "nobody is demoted"
+
+
+def test_of_few_images_the_classes_are_not_taken():
+    verdicts = choose_for_recognition(world(train=4, noise=1.3), DRAW, 20, RecognizeSettings())
+    assert [verdict.step for verdict in verdicts] == list(TRIED) and "add_classes" not in names(verdicts)
+    assert "4 training images" in verdicts[-1].why and np.isnan(verdicts[-1].before) and not np.isnan(verdicts[-2].before)

@@ -11,6 +11,7 @@ from landmarks.config import RecognizeSettings
 from landmarks.config.chain import Chain
 from landmarks.metrics.bootstrap import statistic_interval
 from landmarks.metrics.recognition import resampled_precisions
+from landmarks.rerank.choice import FEWEST_IMAGES
 from landmarks.rerank.landmark_votes import landmark_votes
 from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from landmarks.rerank.context import Context
 
 UNMEASURED: Chain = (Discriminate(), AddLabels())  # gained or cost nothing on every set; the others cost 0.4 points on the sample
-TRIED: Chain = (*UNMEASURED, ExpandQuery(reach=10), AddClasses())  # in these vectors queries are searched in train
+WHERE_KNOWN: Chain = (AddClasses(),)  # behind four images of each landmark that vote it cost up to 2.2 points, and nothing showed it
+TRIED: Chain = (*UNMEASURED, ExpandQuery(reach=10), *WHERE_KNOWN)  # in these vectors queries are searched in train
 DRAWS = 3  # pseudo-worlds
 OVERFIT_GAP = 0.95  # of the pseudo-queries: nearly all are right already
 
@@ -63,11 +65,14 @@ def choose_for_recognition(context: Context, draw: Draw, neighbours: int, settin
 
     landmarks = len(np.unique(np.concatenate([labels[parts.test][labels[parts.test] >= 0] for parts in worlds])))
     larger = len(context.base.index) ** 2 / sum((len(parts.index) + len(parts.hidden)) ** 2 for parts in worlds)
-    tried = try_steps(context.chain, TRIED, run, _change, on=f"pseudo-queries of {landmarks} landmarks", larger=larger)
+    images = float(np.median(np.unique(labels[labels >= 0], return_counts=True)[1]))
+    steps = TRIED if images >= FEWEST_IMAGES else TRIED[: -len(WHERE_KNOWN)]
+    tried = try_steps(context.chain, steps, run, _change, on=f"pseudo-queries of {landmarks} landmarks", larger=larger)
     if tried[-1].after > 100 * OVERFIT_GAP:
         why = f"the descriptors are overfitted to the training images (GAP {tried[-1].after:.2f}): nothing can be measured on them"
         return _unmeasured(why)
-    return tried
+    why = f"landmarks have {images:.0f} training images, and with so few it lost more than it gained on other sets"
+    return [*tried, *(Verdict(step, False, why) for step in TRIED[len(steps) :])]
 
 
 def _unmeasured(why: str) -> list[Verdict]:

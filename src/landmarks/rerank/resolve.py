@@ -21,6 +21,7 @@ from landmarks.search.rankings import choice_artefact
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
 from landmarks.store.files import write_text
+from landmarks.store.tables import require_tables_folder
 
 _POLL_SECONDS = 0.2
 _CHAIN, _TABLE = "chain.yaml", "choice.csv"
@@ -30,11 +31,12 @@ def with_chosen_steps(config: Config, *, makes: bool) -> Config:
     """The configuration with the chosen steps in place of `auto`; as it is where its chain has no such step.
 
     makes  choose where it has not been done for this search; the other processes of a stage wait for the first
-    Raises UserError without a search, and where nothing was chosen and nothing may be made.
+    Raises UserError without a dataset or a search, and where nothing was chosen and nothing may be made.
     """
     auto = next((step for step in config.rerank if isinstance(step, Auto)), None)
     if auto is None:
         return config
+    require_tables_folder(config.tables_folder)
     place = config.rerank.index(auto)
     before, after = config.rerank[:place], config.rerank[place + 1 :]
     artefact = choice_artefact(config, config.rerank[: place + 1])

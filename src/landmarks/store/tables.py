@@ -52,17 +52,22 @@ class Tables:
 def read_tables(folder: Path, train_table: str = "train.csv") -> Tables:
     """Read train, index and test. Raises UserError with file, row and value of the first fault."""
     folder = Path(folder)
+    require_tables_folder(folder)
+    index_ids, test_ids = read_ids(folder / "index.csv"), read_ids(folder / "test.csv")
+    train = read_train(folder / train_table)
+    tables = Tables(folder, train_table, train, index_ids, test_ids)
+    _refuse_shared_ids(tables)
+    return tables
+
+
+def require_tables_folder(folder: Path) -> None:
+    """Raise UserError where it does not exist, with the command that makes it."""
     if not folder.is_dir():
         raise UserError(
             "the dataset folder does not exist",
             where=folder,
             next=tables_command() or f"dataset.folder=FOLDER with index.csv and test.csv, or {program()} for the built-in sample",
         )
-    index_ids, test_ids = read_ids(folder / "index.csv"), read_ids(folder / "test.csv")
-    train = read_train(folder / train_table)
-    tables = Tables(folder, train_table, train, index_ids, test_ids)
-    _refuse_shared_ids(tables)
-    return tables
 
 
 def read_ids(path: Path) -> np.ndarray:
