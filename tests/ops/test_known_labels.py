@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landmarks.ops.known_labels import combine, on_scale, own_share, side_by_side
+from landmarks.ops.known_labels import combine, on_scale, own_share, side_by_side, without_label
 from landmarks.ops.label_spread import LabelDistributions
 
 
@@ -36,6 +36,13 @@ def test_on_scale_divides_and_cuts_sums_at_one():
     np.testing.assert_allclose(dense(on_scale(made, 0.3), 9), expected, rtol=1e-5)
     assert on_scale(made, 0.3).shares.sum(axis=1).max() == pytest.approx(1)
     np.testing.assert_array_equal(on_scale(made, 0).shares, made.shares)  # training images that are alone in their landmarks
+
+
+def test_a_label_is_taken_away_and_the_others_stay():
+    made, labels = distributions(), np.random.default_rng(1).integers(0, 9, 20)
+    expected = dense(made, 9)
+    expected[np.arange(20), labels] = 0
+    np.testing.assert_array_equal(dense(without_label(made, labels), 9), expected)
 
 
 def test_combine_is_the_geometric_mean_of_both_over_the_labels_that_were_spread():

@@ -23,6 +23,11 @@ def on_scale(distributions: LabelDistributions, expected: float) -> LabelDistrib
     return LabelDistributions(distributions.labels, shares / np.maximum(sums, 1))
 
 
+def without_label(distributions: LabelDistributions, labels: np.ndarray) -> LabelDistributions:
+    """The same distributions, in each row the share of one label (n,) taken away."""
+    return LabelDistributions(distributions.labels, np.where(distributions.labels == labels[:, None], 0, distributions.shares))
+
+
 def combine(spread: LabelDistributions, labels: np.ndarray, probabilities: np.ndarray, floor: float) -> LabelDistributions:
     """The labels of `spread` (n, kept), each with sqrt(share * (probability + floor)), in the same order, normalised to sum 1.
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landmarks.ops.communities import find_communities, mutual_graph
-from landmarks.ops.known_labels import combine, on_scale, own_share, side_by_side
+from landmarks.ops.how_known import how_known, learn_log_odds, share_of_known
+from landmarks.ops.known_labels import combine, on_scale, own_share, side_by_side, without_label
 from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, no_labels, spread_from_index, spread_labels
 from landmarks.ops.vectors import CACHE_ROWS
 from landmarks.ranking import Space
@@ -20,24 +21,25 @@ if TYPE_CHECKING:
     from landmarks.rerank.steps.add_classes import AddClasses
 
 DIMENSIONS = 256  # of the discriminant, as in the step discriminate
-_SAMPLE = 5000  # training images whose own shares give the scale
+_SAMPLE = 5000  # training images from whose shares it is learned how known an image is
+_WIDER = 4  # times as many training images are searched for them: those of their own landmark are left out
 _EDGES, _EDGE_POWER, _NEAREST, _COMMUNITIES = 20, 3.0, 10, 10  # of the communities: those of the step add_communities
 
 
 def space_with_classes(space: Space, context: Context, settings: AddClasses) -> Space:
     """The vectors (n, d) of each split with labels and communities joined: (n, d + dimensions of both) float16, L2-normalised."""
-    known = known_labels(context, settings)
-    sums = {split: known[split].shares.sum(axis=1, keepdims=True) for split in SPLITS}
-    depth = max(1.0, float(sums["index"].sum()) / context.classes)
+    labels, known = known_labels(context, settings)
+    depth = max(1.0, float(labels["index"].shares.sum()) / context.classes)
     communities, count = community_shares(space, context, max(1.0, len(space.index) / (settings.members * depth)))
     classifier = closed_form_classifier(context, settings.kept)
     ratio = np.float32(settings.community_weight / settings.weight) ** 0.5
     joined = {}
     for split in SPLITS:
-        labels = known[split] if split == "train" else _combined(known[split], context, split, classifier, settings.floor)
-        labels = LabelDistributions(labels.labels, labels.shares * sums[split] ** 2)
-        found = LabelDistributions(communities[split].labels, communities[split].shares * ratio * (1 - sums[split]))
-        joined[split] = side_by_side(labels, found, context.classes)
+        own = labels[split] if split == "train" else _combined(labels[split], context, split, classifier, settings.floor)
+        k = known[split][:, None]
+        own = LabelDistributions(own.labels, own.shares * k**2)
+        found = LabelDistributions(communities[split].labels, communities[split].shares * ratio * (1 - k))
+        joined[split] = side_by_side(own, found, context.classes)
     of_labels, of_communities = (class_axes(number, settings.dimensions) for number in (context.classes, count))
     axes = np.zeros((context.classes + count, of_labels.shape[1] + of_communities.shape[1]), np.float32)
     axes[: context.classes, : of_labels.shape[1]] = of_labels
@@ -45,24 +47,37 @@ def space_with_classes(space: Space, context: Context, settings: AddClasses) -> 
     return space_with_labels(space, context, joined, axes, settings.weight)
 
 
-def known_labels(context: Context, settings: AddClasses) -> dict[str, LabelDistributions]:
-    """Label shares of every split's images; a row's sum, at most 1, is how known the image is. Training images have their own label.
+def known_labels(context: Context, settings: AddClasses) -> tuple[dict[str, LabelDistributions], dict[str, np.ndarray]]:
+    """Of every split's images: label shares, and how known they are, (n,) float32 from 0 to 1. Training images have their own label.
 
     Two rounds of spreading in the space of train's discriminant, after each of which the shares are divided by those that training images
     would have of their own label. Only the first round leaves these out wholly: in the second they are no neighbours of themselves, but
     the index images around them have shares of their label from them.
+    How known an image is: the mean of the sum of its shares and of what is learned (ops/how_known.py) from the sums that training images
+    have, and would have if train did not know their landmark, with the share of known landmarks among the queries. Where too few
+    landmarks have two images to learn from, it is the sum of the shares.
     """
     space = discriminant_space(context, DIMENSIONS)
     joint = {split: neighbours_of_both(space, context, split, settings) for split in ("index", "test")}
     sample = np.sort(np.random.default_rng(settings.seed).permutation(len(space.train))[:_SAMPLE])
-    of_sample, labels = _neighbours_of_sample(context, space, sample, settings), context.labels[sample]
+    labels = context.labels[sample]
+    with_own, without = _neighbours_of_sample(context, space, sample, settings)
 
     def spread(near: tuple[np.ndarray, np.ndarray], index: LabelDistributions | None) -> LabelDistributions:
         return spread_labels(*near, context.labels, index, settings.kept)
 
-    first = on_scale(spread(joint["index"], None), own_share(spread(of_sample, None), labels))
-    expected = own_share(spread(of_sample, first), labels)
-    return {"train": labels_of_train(context)} | {split: on_scale(spread(near, first), expected) for split, near in joint.items()}
+    first = on_scale(spread(joint["index"], None), own_share(spread(with_own, None), labels))
+    of_sample, second = spread(with_own, first), {split: spread(near, first) for split, near in joint.items()}
+    scaled = {split: on_scale(shares, own_share(of_sample, labels)) for split, shares in second.items()}
+    has_others = np.bincount(context.labels)[labels] > 1
+    left_out = without_label(spread(without, first), labels).shares.sum(axis=1)
+    known = {split: shares.shares.sum(axis=1) for split, shares in scaled.items()}
+    learned = learn_log_odds(of_sample.shares.sum(axis=1)[has_others], left_out)
+    if learned is not None:
+        log_odds = {split: learned[0] * shares.shares.sum(axis=1) + learned[1] for split, shares in second.items()}
+        share = share_of_known(log_odds["test"])
+        known = {split: (known[split] + how_known(odds, share)) / 2 for split, odds in log_odds.items()}
+    return {"train": labels_of_train(context), **scaled}, {"train": np.ones(len(space.train), np.float32), **known}
 
 
 def community_shares(space: Space, context: Context, resolution: float) -> tuple[dict[str, LabelDistributions], int]:
@@ -83,17 +98,20 @@ def community_shares(space: Space, context: Context, resolution: float) -> tuple
     return shares, len(groups)
 
 
-def _neighbours_of_sample(context: Context, space: Space, sample: np.ndarray, settings: AddClasses) -> tuple[np.ndarray, np.ndarray]:
-    """Of these training images (m,), never themselves: what `joint_neighbours` returns."""
-    count = settings.neighbours
-    rows = space.train[sample]
-    near, similarities = context.search_vectors(rows, space.train, count + 1, "search train in train")
-    itself = near == sample[:, None]
-    near, similarities = np.where(itself, -1, near), np.where(itself, -np.inf, similarities)
-    order = np.argsort(itself, axis=1, kind="stable")[:, :count]
-    train = np.take_along_axis(near, order, axis=1), np.take_along_axis(similarities, order, axis=1)
+def _neighbours_of_sample(
+    context: Context, space: Space, sample: np.ndarray, settings: AddClasses
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Of these training images (m,), what `joint_neighbours` returns: without themselves, and without all images of their landmark."""
+    rows, count = space.train[sample], settings.neighbours
+    near, similarities = context.search_vectors(rows, space.train, _WIDER * count + 1, "search train in train")
     index = context.search_vectors(rows, space.index, count, "search train in index")
-    return joint_neighbours(train, index, count, settings.power)
+    labels = context.labels[sample][:, None]
+
+    def without(left_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        train = np.where(left_out, -1, near), np.where(left_out, -np.inf, similarities)
+        return joint_neighbours(train, index, count, settings.power)
+
+    return without(near == sample[:, None]), without(context.labels[near] == labels)
 
 
 def _combined(spread: LabelDistributions, context: Context, split: str, classifier: Classifier, floor: float) -> LabelDistributions:

@@ -18,8 +18,10 @@ class AddClasses(Step):
     """Search again with classes in the vectors: train's landmarks for images that train knows, communities of the index for others.
 
     vector(x) = [v(x), sqrt(weight) k(x)^2 p(x), sqrt(community_weight) (1 - k(x)) c(x)], of length one; v = the vector so far. k is how
-    known the image is: the sum of label shares spread from train, on a scale on which training images have 1; p is the geometric
-    mean of those shares and a classifier's probabilities (ops/known_labels.py); c are shares of communities, as add_communities has them.
+    known the image is: the sum of label shares spread from train, on a scale on which training images have 1, averaged with what is learned
+    of such sums from training images with and without their landmark (ops/how_known.py), for the share of known landmarks that the queries
+    together seem to have. p is the geometric mean of those shares and a classifier's probabilities (ops/known_labels.py); c are shares of
+    communities, as add_communities has them.
     Behind averages with neighbours it gives the labels back that these have blurred. Shares and classifier are of the discriminant of
     train, whatever was searched before. Source: ours.
     """
