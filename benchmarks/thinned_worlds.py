@@ -39,6 +39,15 @@ class World:
     truth: tuple[np.ndarray, np.ndarray]
     known: np.ndarray
 
+    def without_train(self) -> World:
+        """The same queries and index as they were described, searched without a training image."""
+        rows = {split: np.asarray(self.context.descriptors(split)) for split in ("test", "index")}
+        rows["train"] = rows["index"][:0]
+        space = Space.from_splits({split: matrix.astype(np.float16) for split, matrix in rows.items()})
+        context = Context(space, np.empty(0, np.int64), rows.__getitem__)
+        ranking = context.search_first(self.ranking.query_ids, self.ranking.index_ids, NEIGHBOURS)
+        return World(context, ranking, self.truth, np.zeros(len(self.known), bool))
+
 
 class Descriptors:
     """A folder as of configs/descriptors.yaml; `owners` are numbers of landmarks, -1 = none, of the queries and the index images.
