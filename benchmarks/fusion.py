@@ -27,7 +27,7 @@ from landmarks.config.chain import Chain, chain_names, step_name
 from landmarks.metrics.bootstrap import mean_interval
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.progress import say
-from landmarks.rerank.choice import TRIED, WITH_TRAIN, choose, chosen
+from landmarks.rerank.choice import WHERE_DEEP, WITH_TRAIN, choose, chosen
 from landmarks.rerank.steps.auto import Auto
 from landmarks.rerank.steps.fuse import Fuse
 
@@ -35,7 +35,7 @@ GRID = [Cell(*each) for each in product((14, 0, 3, 7), (0, 15, 5), (0.15, 0.5, 0
     Cell(20, 8, 0.15, True),
     *(Cell(train, index, 0.15, False) for train, index in product((14, 0, 3), (0, 5))),
 ]
-CHAIN: Chain = (*WITH_TRAIN, *TRIED[:-1], Fuse())  # that of configs/descriptors.yaml: all that auto chooses from, without diffuse
+CHAIN: Chain = (*WITH_TRAIN, *WHERE_DEEP, Fuse())  # all that auto chooses from
 
 
 def main() -> None:

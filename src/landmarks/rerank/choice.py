@@ -15,7 +15,6 @@ from landmarks.rerank.steps.add_classes import AddClasses
 from landmarks.rerank.steps.add_communities import AddCommunities
 from landmarks.rerank.steps.add_labels import AddLabels
 from landmarks.rerank.steps.augment_database import AugmentDatabase
-from landmarks.rerank.steps.diffuse import Diffuse
 from landmarks.rerank.steps.discriminate import Discriminate
 from landmarks.rerank.steps.expand_query import ExpandQuery
 from landmarks.rerank.steps.fuse import MAX_CANDIDATES, Fuse
@@ -29,8 +28,6 @@ COMMUNITY = 300  # index images to one of the resolution: between 160 and 950 th
 WITH_TRAIN: Chain = (Discriminate(), AddLabels())
 WHERE_DEEP: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True, neighbours=3), AddClasses())
 WHERE_THIN: Chain = WHERE_DEEP[:1]  # gained, or cost nothing, at every depth
-MUST_GAIN: Chain = (Diffuse(),)  # behind add_classes it gained 0.24 points at most, and lost 2 where the index is thin (EXPERIMENTS.md)
-TRIED: Chain = (*WHERE_DEEP, *MUST_GAIN)
 VERIFY = Verify(top=100, weight=0.4)  # of configs/delg_photos.yaml
 DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few training images
 DEEP = 20  # index images a landmark, from which on these steps gain where nothing can be measured (EXPERIMENTS.md)
@@ -42,8 +39,8 @@ def choose(context: Context, draw: Draw, neighbours: int, protocol: str = "retri
     """A verdict on every step in the order of the chain, by its change of the pseudo-queries of DRAWS pseudo-worlds.
 
     A step is dropped where it surely loses: where the 95 % interval of the change lies below zero. The chain of all of them did best on
-    other data, and what averages gain is underestimated in a pseudo-world (EXPERIMENTS.md). Those of MUST_GAIN are kept where they surely
-    gain. Where nothing can be measured, steps are kept by what other data showed, and the verdict says so.
+    other data, and what averages gain is underestimated in a pseudo-world (EXPERIMENTS.md).
+    Where nothing can be measured, steps are kept by what other data showed, and the verdict says so.
 
     protocol  of the scores: "places" counts the first image of a list alone, which the steps for whole lists cost
     """
@@ -69,9 +66,8 @@ def choose(context: Context, draw: Draw, neighbours: int, protocol: str = "retri
     if images < FEWEST_IMAGES:
         why = f"landmarks have {images:.0f} training images: too few to measure on, and it gained on other sets"
         rest = [Verdict(step, True, why) for step in WHERE_DEEP]
-        rest += [Verdict(step, False, "behind add_classes it gained at most 0.24 points on other sets") for step in MUST_GAIN]
         return [*unmeasured, *rest, *_last(context, neighbours, "too few training images to learn from")]
-    tried += _tried(context, (*context.chain, *chosen(tried)), TRIED, worlds, neighbours)
+    tried += _tried(context, (*context.chain, *chosen(tried)), WHERE_DEEP, worlds, neighbours)
     return [*tried, *_last(context, neighbours)]
 
 
@@ -87,7 +83,6 @@ def _tried(context: Context, chain: Chain, steps: Chain, worlds: list[Parts], ne
         steps,
         lambda so_far: _score(context, so_far, worlds, neighbours),
         _change,
-        must_gain=MUST_GAIN,
         on=f"pseudo-queries of {landmarks} landmarks",
         larger=len(context.base.index) ** 2 / sum((len(parts.index) + len(parts.hidden)) ** 2 for parts in worlds),
     )
@@ -111,7 +106,7 @@ def _by_depth(owners: np.ndarray, classes: int, why: str) -> list[Verdict]:
     enough = f"{why}; a landmark has about {depth:.0f} index images, {'' if depth >= DEEP else 'not '}enough for it"
     thin = [Verdict(step, True, f"{why}; it gained or cost nothing on other sets") for step in WHERE_THIN]
     deep = [Verdict(step, depth >= DEEP, enough) for step in WHERE_DEEP[len(WHERE_THIN) :]]
-    return [*thin, *deep, *(Verdict(step, False, why) for step in MUST_GAIN)]
+    return [*thin, *deep]
 
 
 def _last(context: Context, neighbours: int, nothing_is_measured: str = "") -> list[Verdict]:

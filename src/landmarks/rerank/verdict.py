@@ -50,13 +50,12 @@ def try_steps(
     run: Callable[[Chain], Made],
     change: Callable[[Made, Made], Change],
     *,
-    must_gain: Chain = (),
     on: str,
     larger: float,
 ) -> list[Verdict]:
     """A verdict on each of the steps, behind the chain and those before it that were kept.
 
-    A step is dropped where it surely loses: where the interval lies below zero. Those of must_gain are kept where it lies above.
+    A step is dropped where it surely loses: where the interval lies below zero.
 
     run     a chain -> what is measured behind it; change: two of these -> by how much the second is better
     on      what was measured, for the verdict's words
@@ -67,19 +66,19 @@ def try_steps(
         with measured() as cost:  # the first time that the step runs: a pseudo-world keeps what it made
             after = run((*chain, step))
         found = change(before, after)
-        kept, what = _judge(step in must_gain, found)
+        kept, what = _judge(found)
         verdicts.append(Verdict(step, kept, f"{what} on {on}", *found, cost.seconds * larger))
         if kept:
             before, chain = after, (*chain, step)
     return verdicts
 
 
-def _judge(must_gain: bool, change: Change) -> tuple[bool, str]:
+def _judge(change: Change) -> tuple[bool, str]:
     if change.low > 0:
         return True, "gains"
     if change.high < 0:
         return False, "surely loses"
-    return (False, "does not surely gain") if must_gain else (True, "does not surely lose")
+    return True, "does not surely lose"
 
 
 def chosen(verdicts: list[Verdict]) -> Chain:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Auto(Step):
-    """The default chain without the steps that lose here: discriminate, add_labels, the averages, add_classes, diffuse, fuse.
+    """The default chain without the steps that lose here: discriminate, add_labels, the averages, add_classes, fuse.
 
     Some training images become pseudo-queries, others are hidden in the index (rerank/pseudo_world.py); a step is dropped where the 95 %
     interval of its change in mAP on the pseudo-queries lies below zero (rerank/choice.py). Without training images it is expand_query
@@ -40,9 +40,9 @@ class Auto(Step):
         return Draw(self.unknown_share, 0.2, 0.8, self.queries, self.index_images, self.seed)
 
     def vector_width(self, searched: int, described: int) -> int:
-        from landmarks.rerank.choice import TRIED, WITH_TRAIN
+        from landmarks.rerank.choice import WHERE_DEEP, WITH_TRAIN
 
-        for step in (*WITH_TRAIN, *TRIED):
+        for step in (*WITH_TRAIN, *WHERE_DEEP):
             searched = step.vector_width(searched, described) if step.searches else searched
         return searched
 
