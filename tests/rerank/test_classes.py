@@ -86,7 +86,7 @@ def dense(labels, values, width):
 
 def test_known_labels_equal_those_image_by_image():
     context, vectors, _ = world()
-    (labels, known), (expected, expected_known) = module.known_labels(context, SETTINGS), known_one_by_one(context, vectors)
+    (labels, known, _), (expected, expected_known) = module.known_labels(context, SETTINGS), known_one_by_one(context, vectors)
     for split in ("index", "test"):
         np.testing.assert_allclose(dense(*labels[split], CLASSES), expected[split], atol=3e-3)
         np.testing.assert_allclose(known[split], expected_known[split], atol=5e-3)
@@ -134,7 +134,8 @@ def test_a_training_image_has_its_own_label_alone():
 
 def test_where_landmarks_have_one_training_image_labels_count_as_they_are():
     context, _, ranking = world(per_landmark=1)
-    labels, known = module.known_labels(context, SETTINGS)
+    labels, known, share = module.known_labels(context, SETTINGS)
+    assert share is None
     assert 0 < labels["index"].shares.sum(axis=1).max() <= 1
     for split in ("index", "test"):
         np.testing.assert_array_equal(known[split], labels[split].shares.sum(axis=1))
@@ -146,3 +147,10 @@ def test_fewer_than_two_landmarks_are_refused():
     alone = Context(context.base, np.zeros(len(vectors["train"]), int), vectors.__getitem__)
     with pytest.raises(UserError, match="fewer than two"):
         SETTINGS.apply(ranking, alone)
+
+
+def test_the_share_of_known_queries_is_kept_for_other_steps():
+    context, _, ranking = world()
+    SETTINGS.apply(ranking, context)
+    share = module.known_labels(context, SETTINGS).share
+    assert 0.5 < share < 1 and module.share_of_known_queries(context, lambda: pytest.fail("it is known")) == share

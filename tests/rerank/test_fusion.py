@@ -153,3 +153,14 @@ def test_of_many_candidates_the_relevant_ones_and_the_first_are_learned_from(mon
     others = np.delete(learned, 7, axis=0)
     assert others[:, [0, 2, 19]].all() and not learned[:, 1].any()
     assert others[:, 3:19].any(axis=0).sum() == 16, "the rest is drawn"
+
+
+@pytest.mark.parametrize(("set_to", "known", "left_out"), [(None, 0.6, 4), (None, None, 3), (0.1, 0.6, 1), (None, 1.0, 0)])
+def test_the_pseudo_train_set_lacks_as_many_landmarks_as_the_queries(monkeypatch, set_to, known, left_out):
+    random, labels = np.random.default_rng(0), np.repeat(np.arange(10), 20)
+    rows = (np.eye(10, 12)[labels] + 0.2 * random.standard_normal((200, 12))).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    context = Context(Space(rows, rows, rows), labels, lambda split: rows).after(())
+    monkeypatch.setattr(module, "share_of_known_queries", lambda *given: known)
+    parts = module._parts(context, Fuse(unknown_share=set_to))
+    assert 10 - len(np.unique(labels[parts.train])) == left_out

@@ -10,7 +10,7 @@ from landmarks.rerank.steps.fuse import Fuse
 
 
 def draw(**changes):
-    return replace(Fuse().draw, **{"train_share": 0.5} | changes)
+    return replace(Fuse().draw(), **{"train_share": 0.5} | changes)
 
 
 def landmarks(count=40, images=10, seed=0):

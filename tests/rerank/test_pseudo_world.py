@@ -11,7 +11,7 @@ from landmarks.rerank.steps.fuse import Fuse
 
 
 def draw(**changes):
-    return replace(Fuse().draw, **changes)
+    return replace(Fuse().draw(), **changes)
 
 
 def landmarks(count=40, images=10, seed=0):

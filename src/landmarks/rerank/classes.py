@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -26,9 +27,21 @@ _WIDER = 4  # times as many training images are searched for them: those of thei
 _EDGES, _EDGE_POWER, _NEAREST, _COMMUNITIES = 20, 3.0, 10, 10  # of the communities: those of the step add_communities
 
 
+class Known(NamedTuple):
+    """labels: label shares of every split's images; known: how known these are, (n,) float32 from 0 to 1.
+
+    share  of the queries that show a landmark that train knows, as they seem to; None where too little can be learned
+    """
+
+    labels: dict[str, LabelDistributions]
+    known: dict[str, np.ndarray]
+    share: float | None
+
+
 def space_with_classes(space: Space, context: Context, settings: AddClasses) -> Space:
     """The vectors (n, d) of each split with labels and communities joined: (n, d + dimensions of both) float16, L2-normalised."""
-    labels, known = known_labels(context, settings)
+    labels, known, share = known_labels(context, settings)
+    share_of_known_queries(context, lambda: share)
     depth = max(1.0, float(labels["index"].shares.sum()) / context.classes)
     communities, count = community_shares(space, context, max(1.0, len(space.index) / (settings.members * depth)))
     classifier = closed_form_classifier(context, settings.kept)
@@ -47,8 +60,13 @@ def space_with_classes(space: Space, context: Context, settings: AddClasses) -> 
     return space_with_labels(space, context, joined, axes, settings.weight)
 
 
-def known_labels(context: Context, settings: AddClasses) -> tuple[dict[str, LabelDistributions], dict[str, np.ndarray]]:
-    """Of every split's images: label shares, and how known they are, (n,) float32 from 0 to 1. Training images have their own label.
+def share_of_known_queries(context: Context, make: Callable[[], float | None]) -> float | None:
+    """`Known.share`, as the step add_classes has found it, or else as `make` does."""
+    return context.once("share of known queries", make)
+
+
+def known_labels(context: Context, settings: AddClasses) -> Known:
+    """Training images have their own label, and are known.
 
     Two rounds of spreading in the space of train's discriminant, after each of which the shares are divided by those that training images
     would have of their own label. Only the first round leaves these out wholly: in the second they are no neighbours of themselves, but
@@ -72,12 +90,13 @@ def known_labels(context: Context, settings: AddClasses) -> tuple[dict[str, Labe
     has_others = np.bincount(context.labels)[labels] > 1
     left_out = without_label(spread(without, first), labels).shares.sum(axis=1)
     known = {split: shares.shares.sum(axis=1) for split, shares in scaled.items()}
-    learned = learn_log_odds(of_sample.shares.sum(axis=1)[has_others], left_out)
+    share, learned = None, learn_log_odds(of_sample.shares.sum(axis=1)[has_others], left_out)
     if learned is not None:
         log_odds = {split: learned[0] * shares.shares.sum(axis=1) + learned[1] for split, shares in second.items()}
         share = share_of_known(log_odds["test"])
         known = {split: (known[split] + how_known(odds, share)) / 2 for split, odds in log_odds.items()}
-    return {"train": labels_of_train(context), **scaled}, {"train": np.ones(len(space.train), np.float32), **known}
+    every = {"train": labels_of_train(context), **scaled}
+    return Known(every, {"train": np.ones(len(space.train), np.float32), **known}, share)
 
 
 def community_shares(space: Space, context: Context, resolution: float) -> tuple[dict[str, LabelDistributions], int]:

@@ -17,9 +17,11 @@ from landmarks.models.candidate_ranker import CandidateRanker, cross_validated_s
 from landmarks.ops.ordering import best_first
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
+from landmarks.rerank.classes import known_labels, share_of_known_queries
 from landmarks.rerank.evidence import Evidence
 from landmarks.rerank.parts import Parts, owners_of_index, split_training, too_few_landmarks
 from landmarks.rerank.pseudo_world import PseudoWorld, make_pseudo_world
+from landmarks.rerank.steps.add_classes import AddClasses
 
 if TYPE_CHECKING:
     from landmarks.rerank.context import Context
@@ -89,7 +91,9 @@ def _parts(context: Context, settings: Fuse) -> Parts:
     """
     if verifies(context.chain) or context.classes < 2:
         return split_training(context.labels, None, settings.draw_of_train_alone)
-    return split_training(context.labels, owners_of_index(context), settings.draw)
+    known = share_of_known_queries(context, lambda: known_labels(context, AddClasses()).share)
+    draw = settings.draw() if known is None else settings.draw(1 - known)
+    return split_training(context.labels, owners_of_index(context), draw)
 
 
 def learn_fusion(world: PseudoWorld, settings: Fuse) -> Fusion | None:

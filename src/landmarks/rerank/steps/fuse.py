@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from landmarks.rerank.context import Context
     from landmarks.rerank.parts import Draw
 
+UNKNOWN_SHARE = 0.3  # where it cannot be estimated
 MAX_CANDIDATES = 10_000  # of a query: LightGBM's ranking objectives take no more rows
 
 
 class Fuse(Step):
     """A model of all the evidence on a candidate orders the list, learned on queries made of training images.
 
-    Some training images become pseudo-queries, others are hidden in the real index, in place of as many of their landmarks' own
-    (rerank/pseudo_world.py); the chain so far is run, every candidate gets a row of evidence (rerank/evidence.py), and gradient-boosted
-    trees learn to rank those that are hidden (XE-NDCG, Bruch 2020, by LightGBM). score = blend * trees - log(place so far), the blend
-    cross-validated (rerank/fusion.py). The order stays as it is where no gain is sure.
+    Some training images become pseudo-queries, others are hidden in the real index, in place of as many of their landmarks' own ones
+    (rerank/pseudo_world.py). Train then lacks as large a share of the landmarks as it seems to lack of the queries' (ops/how_known.py).
+    The chain so far is run, every candidate gets a row of evidence (rerank/evidence.py), and gradient-boosted trees learn to rank those
+    that are hidden (XE-NDCG, Bruch 2020, by LightGBM). score = blend * trees - log(place so far), the blend cross-validated
+    (rerank/fusion.py). The order stays as it is where no gain is sure.
     """
 
     learns: ClassVar[bool] = True
@@ -34,7 +36,12 @@ class Fuse(Step):
     leaves: int = Field(15, ge=2, description="leaves of a tree")
     learning_rate: float = Field(0.05, gt=0, description="share of a tree's correction that is taken over")
     classifier: bool = Field(True, description="also learn a classifier in closed form, for its candidates and its evidence")
-    unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
+    unknown_share: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of the landmarks that the pseudo-train set does not know; unset: that of the queries'",
+    )
     query_share: float = Field(0.2, gt=0, lt=1, description="share of a landmark's training images that become pseudo-queries")
     train_share: float = Field(0.75, gt=0, lt=1, description="share of the others that stay training images; the rest is hidden")
     queries: int = Field(3000, ge=1, description="pseudo-queries at most")
@@ -55,18 +62,19 @@ class Fuse(Step):
             return parts.test[:0]
         return images_to_verify(context, before, parts, neighbours)
 
-    @property
-    def draw(self) -> Draw:
+    def draw(self, unknown: float = UNKNOWN_SHARE) -> Draw:
+        """unknown: the share where `unknown_share` is unset."""
         from landmarks.rerank.parts import Draw
 
-        return Draw(self.unknown_share, self.query_share, self.train_share, self.queries, self.index_images, self.seed)
+        share = unknown if self.unknown_share is None else self.unknown_share
+        return Draw(share, self.query_share, self.train_share, self.queries, self.index_images, self.seed)
 
     @property
     def draw_of_train_alone(self) -> Draw:
         """Half stays training images at most: the rest is all that the pseudo-index has."""
         from dataclasses import replace
 
-        return replace(self.draw, train_share=min(self.train_share, 0.5))
+        return replace(self.draw(), train_share=min(self.train_share, 0.5))
 
     def require_place(self, before: tuple[Step, ...], neighbours: int) -> None:
         lists = 1 + any(step.searches for step in before) + self.classifier  # the list so far, the first search's, the classifier's
