@@ -32,7 +32,8 @@ def stages_of(config: Config) -> list[str]:
     models = ["train", "extract"] if config.models else []
     if not source.queries:
         return [*tables, *models]
-    chosen = chooses(config.rerank) and any(model.local for model in config.models.values())  # auto then verifies
+    verifying = config.protocol != "recognition" and any(model.local for model in config.models.values())
+    chosen = chooses(config.rerank) and verifying  # auto then verifies
     local = ["extract-local"] if chosen or verifies(config.rerank) else []
     scoring = [name for name in protocol_named(config.protocol).stages if name != "submit" or not source.is_benchmark]
     return [*tables, *models, "search", *local, "rerank", *scoring]
@@ -104,15 +105,17 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
 def _with_chosen_steps(stage: str, config: Config, *, makes: bool) -> Config:
     if not chooses(config.rerank):
         return config
-    if stage == "recognize" and config.protocol != "recognition":
-        raise UserError(
-            f"auto chooses the steps that are best for the protocol {config.protocol}, and some of those cost recognition much",
-            where="rerank",
-            next=f"{next_command('run')} evaluate.protocol=recognition, which chooses for recognition",
-        )
     from landmarks.rerank.resolve import with_chosen_steps
 
-    return with_chosen_steps(config, makes=makes)
+    if stage != "recognize" or config.protocol == "recognition":
+        return with_chosen_steps(config, makes=makes)
+    # What was chosen for the protocol of the run costs recognition much: it gets steps of its own, and their rankings.
+    from landmarks.stages.rerank import rerank
+
+    own = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"protocol": "recognition"})})
+    config = config.model_copy(update={"rerank": with_chosen_steps(own, makes=True).rerank})
+    rerank(config)
+    return config
 
 
 def _require_shared(name: str) -> None:

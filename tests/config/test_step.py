@@ -47,6 +47,13 @@ def test_the_source_of_a_step_is_part_of_its_recipe_unless_it_is_of_the_package(
     assert recipe == {"step": Plain().step, "size": 3}
 
 
+def test_what_an_earlier_revision_of_a_step_made_is_made_again(monkeypatch):
+    (before,) = (step.recipe() for step in steps("add_labels"))
+    monkeypatch.setattr(step_class("add_labels"), "revision", 2)
+    (after,) = (step.recipe() for step in steps("add_labels"))
+    assert after == before | {"revision": 2} and "revision" not in before
+
+
 @pytest.mark.parametrize(
     ("step", "width"),
     [

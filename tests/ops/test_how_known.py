@@ -69,3 +69,9 @@ def test_how_known_is_the_square_root_of_the_odds():
     log_odds, share = np.array([-2.0, 0.0, 3.0]), 0.8
     odds = np.exp(log_odds) * share / (1 - share)
     np.testing.assert_allclose(how_known(log_odds, share), np.sqrt(odds) / (1 + np.sqrt(odds)), rtol=1e-6)
+
+
+def test_equal_sums_say_nothing():
+    for count in range(20, 60):
+        equal = np.full(count, 0.9, np.float32)
+        assert learn_log_odds(equal, np.full(count + 7, 0.9, np.float32)) == (0, 0)

@@ -149,8 +149,13 @@ def test_fewer_than_two_landmarks_are_refused():
         SETTINGS.apply(ranking, alone)
 
 
-def test_the_share_of_known_queries_is_kept_for_other_steps():
+def test_the_share_of_known_queries_is_kept_for_other_steps_with_these_settings(monkeypatch):
     context, _, ranking = world()
     SETTINGS.apply(ranking, context)
     share = module.known_labels(context, SETTINGS).share
-    assert 0.5 < share < 1 and module.share_of_known_queries(context, lambda: pytest.fail("it is known")) == share
+    assert 0.5 < share < 1 and module.share_of_known_queries(context, SETTINGS) == share
+    monkeypatch.setattr(module, "known_labels", lambda *given: pytest.fail("it is known"))
+    assert module.share_of_known_queries(context, SETTINGS) == share
+    monkeypatch.undo()
+    other = SETTINGS.model_copy(update={"neighbours": 2})
+    assert module.share_of_known_queries(context, other) == module.known_labels(context, other).share != share

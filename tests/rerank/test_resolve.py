@@ -39,7 +39,7 @@ def run(tmp_path):
         return max(main([stage, *shared, "search.neighbours=20", "rerank=sort,auto", *overrides]) for stage in stages.split())
 
     call.out = tmp_path / "out"
-    call.config = lambda: load_config(tmp_path / "empty.yaml", [*shared[2:], "search.neighbours=20", "rerank=sort,auto"])
+    call.config = lambda *more: load_config(tmp_path / "empty.yaml", [*shared[2:], "search.neighbours=20", "rerank=sort,auto", *more])
     return call
 
 
@@ -123,11 +123,21 @@ def test_for_recognition_other_steps_are_chosen_and_kept_beside_those_for_retrie
     assert (run.out / "recognition_choice" / "manifest.json").read_text() != before
 
 
-def test_recognize_refuses_steps_that_were_chosen_for_retrieval(run, capsys):
-    run("search rerank")
-    assert run("recognize") == 2
-    said = capsys.readouterr().err
-    assert "best for the protocol retrieval" in said and "evaluate.protocol=recognition" in said
+def test_recognize_has_steps_of_its_own_and_leaves_those_of_the_run(run, capsys):
+    run("search rerank submit")
+    submitted = (run.out / "submission.csv").read_bytes()
+    assert run("recognize") == 0
+    assert ": GAP " in capsys.readouterr().out
+    steps = read_chain(["sort", *yaml.safe_load((run.out / "recognition_choice" / "chain.yaml").read_text())["rerank"]])
+    assert (run.out / "rankings" / chain_names(steps)[-1]).is_dir() and (run.out / "recognition" / "submission.csv").is_file()
+    assert run("rerank submit") == 0 and (run.out / "submission.csv").read_bytes() == submitted
+
+
+def test_the_choice_for_places_is_not_that_for_retrieval(run):
+    config, places = run.config(), run.config("evaluate.protocol=places")
+    run("search")
+    made, other = (resolve.choice_artefact(one, one.rerank) for one in (config, places))
+    assert made.folder == other.folder and made.recipe != other.recipe
 
 
 def test_other_processes_wait_for_the_first(run, monkeypatch):

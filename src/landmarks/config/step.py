@@ -39,12 +39,14 @@ class Step(Settings):
     learns      whether it learns from train's landmarks, so that without training images there is nothing it can do
     reads_junk  whether it leaves out what the ground truth calls junk, so that its ranking is of that ground truth
     chooses     whether other steps are chosen in its place before the run's chain begins
+    revision    raised where the same settings make something else than in an earlier version: what that has left is made again
     """
 
     searches: ClassVar[bool] = False
     learns: ClassVar[bool] = False
     reads_junk: ClassVar[bool] = False
     chooses: ClassVar[bool] = False
+    revision: ClassVar[int] = 1
 
     step: str = Field("", description="the name of the step, or module:Class for one of your own")
 
@@ -83,7 +85,7 @@ class Step(Settings):
 
     def recipe(self) -> dict[str, Any]:
         """What shapes its result, for fingerprints: its settings, and of a step from outside the package the digest of its source."""
-        settings = self.model_dump(mode="json")
+        settings = self.model_dump(mode="json") | ({"revision": self.revision} if self.revision > 1 else {})
         if self.is_from_outside:
             source = Path(inspect.getfile(type(self))).read_bytes()
             settings["source"] = hashlib.blake2b(source, digest_size=16).hexdigest()

@@ -23,7 +23,7 @@ def learn_log_odds(known: np.ndarray, unknown: np.ndarray) -> tuple[float, float
     truth = np.arange(len(numbers)) < len(known)
     weights = np.where(truth, 0.5 / len(known), 0.5 / len(unknown))
     mean, spread = weights @ numbers, np.sqrt(weights @ (numbers - weights @ numbers) ** 2)
-    if spread == 0:
+    if spread <= 1e-6 * np.abs(numbers).max():  # equal numbers, rounded
         return 0.0, 0.0
     rows = np.stack([(numbers - mean) / spread, np.ones(len(numbers))], axis=1)
     solution, ridge = np.zeros(2), np.array([_RIDGE, 0.0])

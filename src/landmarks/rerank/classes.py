@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -41,7 +40,7 @@ class Known(NamedTuple):
 def space_with_classes(space: Space, context: Context, settings: AddClasses) -> Space:
     """The vectors (n, d) of each split with labels and communities joined: (n, d + dimensions of both) float16, L2-normalised."""
     labels, known, share = known_labels(context, settings)
-    share_of_known_queries(context, lambda: share)
+    context.once(_share_of(settings), lambda: share)
     depth = max(1.0, float(labels["index"].shares.sum()) / context.classes)
     communities, count = community_shares(space, context, max(1.0, len(space.index) / (settings.members * depth)))
     classifier = closed_form_classifier(context, settings.kept)
@@ -60,9 +59,13 @@ def space_with_classes(space: Space, context: Context, settings: AddClasses) -> 
     return space_with_labels(space, context, joined, axes, settings.weight)
 
 
-def share_of_known_queries(context: Context, make: Callable[[], float | None]) -> float | None:
-    """`Known.share`, as the step add_classes has found it, or else as `make` does."""
-    return context.once("share of known queries", make)
+def share_of_known_queries(context: Context, settings: AddClasses) -> float | None:
+    """`Known.share` by these settings; the step add_classes has left it behind."""
+    return context.once(_share_of(settings), lambda: known_labels(context, settings).share)
+
+
+def _share_of(settings: AddClasses) -> tuple[str, str]:
+    return "share of known queries", settings.model_dump_json()
 
 
 def known_labels(context: Context, settings: AddClasses) -> Known:

@@ -17,7 +17,7 @@ from landmarks.models.candidate_ranker import CandidateRanker, cross_validated_s
 from landmarks.ops.ordering import best_first
 from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
-from landmarks.rerank.classes import known_labels, share_of_known_queries
+from landmarks.rerank.classes import share_of_known_queries
 from landmarks.rerank.evidence import Evidence
 from landmarks.rerank.parts import Parts, owners_of_index, split_training, too_few_landmarks
 from landmarks.rerank.pseudo_world import PseudoWorld, make_pseudo_world
@@ -91,7 +91,8 @@ def _parts(context: Context, settings: Fuse) -> Parts:
     """
     if verifies(context.chain) or context.classes < 2:
         return split_training(context.labels, None, settings.draw_of_train_alone)
-    known = share_of_known_queries(context, lambda: known_labels(context, AddClasses()).share)
+    settings_of_classes = next((step for step in context.chain if isinstance(step, AddClasses)), AddClasses())
+    known = share_of_known_queries(context, settings_of_classes)
     draw = settings.draw() if known is None else settings.draw(1 - known)
     return split_training(context.labels, owners_of_index(context), draw)
 

@@ -83,6 +83,8 @@ def choice_artefact(config: Config, chain: Chain) -> Artefact:
     require_current_search(config, train=True)
     inputs = _inputs(config, (), read_manifest(config.run.folder / "rankings" / "knn"))
     settings = ranking_settings(config, chain) | {"local features": any(model.local for model in config.models.values())}
+    if config.protocol == "places":
+        settings |= {"protocol": config.protocol}
     if config.protocol != "recognition":
         return Artefact(config.run.folder / "choice", "rerank", settings, inputs)
     votes = config.recognize.model_dump(

@@ -50,8 +50,8 @@ def known_before(name: str, manifest: dict[str, Any], source: Path | None, table
     manifest  of its training
     source    its train.start_from by the settings of today; None: where the manifest has it
     tables    folder of the training tables
-    Weights whose training is not known, those of somebody else, are named on the screen. Raises UserError where a training cannot be
-    looked up: its folder or its table is gone, or changed.
+    Weights whose training is not known, those of somebody else, are named on the screen, and so is a training on a table that is not in
+    this folder, or has changed. Raises UserError where the folder of a training is gone.
     """
     if START not in manifest["inputs"]:
         return np.array([], object)
@@ -88,11 +88,9 @@ def _own_images(name: str, manifest: dict[str, Any], folder: Path, tables: Path)
     table = next(iter(inputs.keys() - {settings.get("clean_table")}), settings.get("clean_table"))
     path = tables / str(table)
     if not path.is_file() or fingerprint_of_file(path) != inputs.get(str(table)):
-        raise UserError(
-            f"which images '{name}' knows is not known: it started from {folder}, which was trained on another {table}",
-            where=path,
-            next="that table, under this name",
-        )
+        what = f"'{name}' started from {folder}, which was trained on another {table} than {path}"
+        say(f"{what}: if on held-out images, its weight is too large")
+        return np.array([], object)
     read = read_train(path)
     images = images_of(read, read, settings.get("overfit", 0), path)
     held = settings_of_training(manifest)

@@ -28,6 +28,7 @@ class AddClasses(Step):
 
     searches: ClassVar[bool] = True
     learns: ClassVar[bool] = True
+    revision: ClassVar[int] = 2
 
     neighbours: int = Field(20, ge=1, description="nearest images, of train and index together, that an image's labels come from")
     power: float = Field(8.0, ge=0, description="a neighbour's weight is its similarity to this power")

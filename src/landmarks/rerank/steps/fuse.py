@@ -30,6 +30,7 @@ class Fuse(Step):
     """
 
     learns: ClassVar[bool] = True
+    revision: ClassVar[int] = 2
 
     objective: Literal["rank_xendcg", "lambdarank"] = Field("rank_xendcg", description="the model's loss, by LightGBM's name")
     trees: int = Field(100, ge=1, description="trees of the model")
