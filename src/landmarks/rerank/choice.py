@@ -17,7 +17,7 @@ from landmarks.rerank.steps.add_labels import AddLabels
 from landmarks.rerank.steps.augment_database import AugmentDatabase
 from landmarks.rerank.steps.discriminate import Discriminate
 from landmarks.rerank.steps.expand_query import ExpandQuery
-from landmarks.rerank.steps.fuse import MAX_CANDIDATES, Fuse
+from landmarks.rerank.steps.fuse import Fuse
 from landmarks.rerank.steps.verify import Verify
 from landmarks.rerank.verdict import SAMPLES, Change, Verdict, chosen, try_steps
 
@@ -46,29 +46,29 @@ def choose(context: Context, draw: Draw, neighbours: int, protocol: str = "retri
     """
     if protocol == "places":
         why = "gains further down the list, and costs Recall@1 where a landmark has few index images; not measured on places"
-        return [*(Verdict(step, False, why) for step in without_train(len(context.base.index))), *_last(context, neighbours, why)]
+        return [*(Verdict(step, False, why) for step in without_train(len(context.base.index))), *_last(context)]
     if context.classes < 2:
         why = "train has no two landmarks: nothing can be learned"
         kept = [Verdict(step, True, f"{why}; it gained on other sets") for step in without_train(len(context.base.index))]
-        return [*kept, *_last(context, neighbours, why)]
+        return [*kept, *_last(context)]
     unmeasured = [Verdict(step, True, "gained on every set that it was measured on") for step in WITH_TRAIN]
     owners = owners_of_index(context)
     worlds = [split_training(context.labels, owners, replace(draw, seed=draw.seed + number)) for number in range(DRAWS)]
     why = too_few_landmarks(context.labels, worlds, draw.index_images)
     if why:
-        return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context, neighbours, why)]
+        return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context)]
     tried = _tried(context, context.chain, WITH_TRAIN, worlds, neighbours)
     overfit = _score(context, (*context.chain, *WITH_TRAIN), worlds, neighbours).mean()
     if overfit > OVERFIT_MAP:
         why = f"the descriptors are overfitted to the training images (mAP {100 * overfit:.2f}): nothing can be measured on them"
-        return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context, neighbours, why)]
+        return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context)]
     images = float(np.median(np.bincount(context.labels)))
     if images < FEWEST_IMAGES:
         why = f"landmarks have {images:.0f} training images: too few to measure on, and it gained on other sets"
         rest = [Verdict(step, True, why) for step in WHERE_DEEP]
-        return [*unmeasured, *rest, *_last(context, neighbours, "too few training images to learn from")]
+        return [*unmeasured, *rest, *_last(context)]
     tried += _tried(context, (*context.chain, *chosen(tried)), WHERE_DEEP, worlds, neighbours)
-    return [*tried, *_last(context, neighbours)]
+    return [*tried, *_last(context)]
 
 
 def without_train(index_images: int) -> Chain:
@@ -109,13 +109,9 @@ def _by_depth(owners: np.ndarray, classes: int, why: str) -> list[Verdict]:
     return [*thin, *deep]
 
 
-def _last(context: Context, neighbours: int, nothing_is_measured: str = "") -> list[Verdict]:
-    """What is not measured beforehand: verification, whose local features are made for the chain, or the fusion, which judges itself."""
-    if context.count_inliers is not None:
-        why = "behind verification it would ask for local features of training images"
-        return [Verdict(VERIFY, True, "a model has local features; gained where it was measured"), Verdict(Fuse(), False, why)]
-    if nothing_is_measured:
-        return [Verdict(Fuse(), False, nothing_is_measured)]
-    if 3 * neighbours > MAX_CANDIDATES:
-        return [Verdict(Fuse(), False, f"lists of {neighbours} images are too long for it")]
-    return [Verdict(Fuse(), True, "keeps the order itself where no gain is sure")]
+def _last(context: Context) -> list[Verdict]:
+    """What is not measured beforehand: verification, whose local features are made for the chain, and the fusion."""
+    fusion = Verdict(Fuse(), False, "behind add_classes it gained nothing on average, for a third of the chain's time")
+    if context.count_inliers is None:
+        return [fusion]
+    return [Verdict(VERIFY, True, "a model has local features; gained where it was measured"), fusion]

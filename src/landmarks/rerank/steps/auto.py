@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Auto(Step):
-    """The default chain without the steps that lose here: discriminate, add_labels, the averages, add_classes, fuse.
+    """The default chain without the steps that lose here: discriminate, add_labels, the averages, add_classes.
 
     Some training images become pseudo-queries, others are hidden in the index (rerank/pseudo_world.py); a step is dropped where the 95 %
     interval of its change in mAP on the pseudo-queries lies below zero (rerank/choice.py). Without training images it is expand_query
