@@ -35,7 +35,7 @@ GRID = [Cell(*each) for each in product((14, 0, 3, 7), (0, 15, 5), (0.15, 0.5, 0
     Cell(20, 8, 0.15, True),
     *(Cell(train, index, 0.15, False) for train, index in product((14, 0, 3), (0, 5))),
 ]
-CHAIN: Chain = (*WITH_TRAIN, *WHERE_DEEP, Fuse())  # all that auto chooses from
+CHAIN: Chain = (*WITH_TRAIN, *WHERE_DEEP, Fuse())  # all that auto chooses from, and fuse
 
 
 def main() -> None:
