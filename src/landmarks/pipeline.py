@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,8 @@ def run_stage(name: str, config: Config, command: Sequence[str], **options: Any)
         config = _with_chosen_steps(name, config, makes=stage.chain == "makes")
     if stage.takes_command:
         options["command"] = list(command)
-    module = importlib.import_module(f"landmarks.{stage.module}")
     try:
-        return getattr(module, stage.function or stage.module.rpartition(".")[2])(config, **options)
+        return _function(name)(config, **options)
     except BaseException:
         from landmarks.store.lock import let_go
 
@@ -110,12 +109,17 @@ def _with_chosen_steps(stage: str, config: Config, *, makes: bool) -> Config:
     if stage != "recognize" or config.protocol == "recognition":
         return with_chosen_steps(config, makes=makes)
     # What was chosen for the protocol of the run costs recognition much: it gets steps of its own, and their rankings.
-    from landmarks.stages.rerank import rerank
-
     own = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"protocol": "recognition"})})
     config = config.model_copy(update={"rerank": with_chosen_steps(own, makes=True).rerank})
-    rerank(config)
+    _function("rerank")(config)
     return config
+
+
+def _function(name: str) -> Callable[..., Any]:
+    stage = STAGES[name]
+    module = importlib.import_module(f"landmarks.{stage.module}")
+    function: Callable[..., Any] = getattr(module, stage.function or stage.module.rpartition(".")[2])
+    return function
 
 
 def _require_shared(name: str) -> None:
