@@ -9,7 +9,7 @@ import numpy as np
 
 from landmarks.config.chain import Chain
 from landmarks.metrics.bootstrap import mean_interval
-from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, too_few_landmarks
+from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, times_larger, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
 from landmarks.rerank.steps.add_communities import AddCommunities
@@ -84,7 +84,7 @@ def _tried(context: Context, chain: Chain, steps: Chain, worlds: list[Parts], ne
         lambda so_far: _score(context, so_far, worlds, neighbours),
         _change,
         on=f"pseudo-queries of {landmarks} landmarks",
-        larger=len(context.base.index) ** 2 / sum((len(parts.index) + len(parts.hidden)) ** 2 for parts in worlds),
+        larger=times_larger(len(context.base.index), worlds),
     )
 
 

@@ -11,9 +11,9 @@ from landmarks.config import RecognizeSettings
 from landmarks.config.chain import Chain
 from landmarks.metrics.bootstrap import statistic_interval
 from landmarks.metrics.recognition import resampled_precisions
-from landmarks.rerank.choice import FEWEST_IMAGES
+from landmarks.rerank.choice import DRAWS, FEWEST_IMAGES
 from landmarks.rerank.landmark_votes import landmark_votes
-from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, too_few_landmarks
+from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, times_larger, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
 from landmarks.rerank.steps.add_labels import AddLabels
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 UNMEASURED: Chain = (Discriminate(), AddLabels())  # both together gained or cost nothing on every set; the others cost 0.4 on the sample
 WHERE_KNOWN: Chain = (AddClasses(),)  # behind four images of each landmark that vote it cost up to 2.2 points, and nothing showed it
 TRIED: Chain = (*UNMEASURED, ExpandQuery(reach=10), *WHERE_KNOWN)  # in these vectors queries are searched in train
-DRAWS = 3  # pseudo-worlds
 OVERFIT_GAP = 0.95  # of the pseudo-queries: nearly all are right already
 
 
@@ -64,7 +63,7 @@ def choose_for_recognition(context: Context, draw: Draw, neighbours: int, settin
         return [_recognised(context, chain, parts, neighbours, settings) for parts in worlds]
 
     landmarks = len(np.unique(np.concatenate([labels[parts.test][labels[parts.test] >= 0] for parts in worlds])))
-    larger = len(context.base.index) ** 2 / sum((len(parts.index) + len(parts.hidden)) ** 2 for parts in worlds)
+    larger = times_larger(len(context.base.index), worlds)
     images = float(np.median(np.unique(labels[labels >= 0], return_counts=True)[1]))
     steps = TRIED if images >= FEWEST_IMAGES else TRIED[: -len(WHERE_KNOWN)]
     tried = try_steps(context.chain, steps, run, _change, on=f"pseudo-queries of {landmarks} landmarks", larger=larger)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DIMENSIONS = 256  # of the discriminant, as in the step discriminate
 _SAMPLE = 5000  # training images from whose shares it is learned how known an image is
 _WIDER = 4  # times as many training images are searched for them: those of their own landmark are left out
+_SHARE = "share of known queries"  # in what a context keeps
 _EDGES, _EDGE_POWER, _NEAREST, _COMMUNITIES = 20, 3.0, 10, 10  # of the communities: those of the step add_communities
 
 
@@ -40,7 +41,7 @@ class Known(NamedTuple):
 def space_with_classes(space: Space, context: Context, settings: AddClasses) -> Space:
     """The vectors (n, d) of each split with labels and communities joined: (n, d + dimensions of both) float16, L2-normalised."""
     labels, known, share = known_labels(context, settings)
-    context.once(_share_of(settings), lambda: share)
+    context.once((_SHARE, settings), lambda: share)
     depth = max(1.0, float(labels["index"].shares.sum()) / context.classes)
     communities, count = community_shares(space, context, max(1.0, len(space.index) / (settings.members * depth)))
     classifier = closed_form_classifier(context, settings.kept)
@@ -61,11 +62,7 @@ def space_with_classes(space: Space, context: Context, settings: AddClasses) -> 
 
 def share_of_known_queries(context: Context, settings: AddClasses) -> float | None:
     """`Known.share` by these settings; the step add_classes has left it behind."""
-    return context.once(_share_of(settings), lambda: known_labels(context, settings).share)
-
-
-def _share_of(settings: AddClasses) -> tuple[str, str]:
-    return "share of known queries", settings.model_dump_json()
+    return context.once((_SHARE, settings), lambda: known_labels(context, settings).share)
 
 
 def known_labels(context: Context, settings: AddClasses) -> Known:

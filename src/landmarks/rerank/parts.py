@@ -117,6 +117,11 @@ def split_training(labels: np.ndarray, owners: np.ndarray | None, draw: Draw) ->
     return Parts(*(np.sort(rows) for rows in (_joined(train), _joined(hidden), drawn, _joined(index))))
 
 
+def times_larger(index_images: int, worlds: Sequence[Parts]) -> float:
+    """How many times longer a search of an index of so many images in itself takes than those of all these pseudo-worlds."""
+    return index_images**2 / sum((len(parts.index) + len(parts.hidden)) ** 2 for parts in worlds)
+
+
 def too_few_landmarks(labels: np.ndarray, worlds: Sequence[Parts], index_images: int) -> str:
     """Why nothing can be learned or measured in these pseudo-worlds, which hold `index_images` at most; "" where it can.
 
