@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from landmarks.config import RecognizeSettings
+from landmarks.errors import UserError
 from landmarks.metrics.bootstrap import statistic_interval
 from landmarks.metrics.recognition import micro_average_precision
 from landmarks.ranking import Space
@@ -55,6 +56,28 @@ def test_a_step_is_dropped_where_it_surely_loses(monkeypatch):
     unsure = np.where(np.arange(12) % 2, 0.2, -0.21)
     verdicts = measured(monkeypatch, {"add_labels": unsure})
     assert names(verdicts) == names_of(TRIED) and "does not surely lose on pseudo-queries of 12 landmarks" in verdicts[1].why
+
+
+def test_index_images_that_show_none_are_in_the_pseudo_index(monkeypatch):
+    """Their share is drawn as that of images of no certain landmark."""
+    context, found = world(none=30), []
+    owners = np.repeat(context.labels[::10][:12], 6)
+    owners[::3] = context.labels[-1]
+    monkeypatch.setattr(module, "owners_of_index", lambda context: owners.copy())
+
+    def recognised(context, chain, parts, neighbours, settings):
+        found.append(parts)
+        return Recognised(np.ones(12), np.ones(12), np.full(12, True), np.arange(12))
+
+    monkeypatch.setattr(module, "_recognised", recognised)
+    choose_for_recognition(context, DRAW, 20, RecognizeSettings(non_landmark_ids=(NONE,)))
+    assert all(np.isin(np.arange(0, 72, 3), parts.index).all() for parts in found)
+
+
+def test_ids_that_train_does_not_hold_are_refused_before_anything_is_measured(monkeypatch):
+    monkeypatch.setattr(module, "owners_of_index", None)
+    with pytest.raises(UserError, match="train has no image of the landmark 4"):
+        choose_for_recognition(world(none=3), DRAW, 20, RecognizeSettings(non_landmark_ids=(NONE, 4)))
 
 
 def names_of(steps):

@@ -12,7 +12,7 @@ from landmarks.config.chain import Chain
 from landmarks.metrics.bootstrap import statistic_interval
 from landmarks.metrics.recognition import resampled_precisions
 from landmarks.rerank.choice import DRAWS, FEWEST_IMAGES
-from landmarks.rerank.landmark_votes import landmark_votes
+from landmarks.rerank.landmark_votes import landmark_votes, voters_and_others
 from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, times_larger, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
@@ -48,11 +48,14 @@ def choose_for_recognition(context: Context, draw: Draw, neighbours: int, settin
     Pseudo-queries of landmarks that the pseudo-train set does not know, and held-out images of settings.non_landmark_ids, are the
     distractors. Cosines alone vote, whatever settings.verify is, and no landmark is demoted: there are fewer queries than in truth.
     A step is dropped where it surely loses. Steps that only order the lists are not tried: predictions do not change by them.
+    Raises UserError where train has no image of one of settings.non_landmark_ids.
     """
+    others = voters_and_others(context, settings.non_landmark_ids)[1]
     if context.classes < 2:
         return [Verdict(step, False, "train has no two landmarks: nothing can be learned") for step in TRIED]
-    shows_none = np.isin(context.landmark_ids, settings.non_landmark_ids)
-    labels, owners = np.where(shows_none, -1, context.labels), owners_of_index(context)
+    labels, owners = context.labels.copy(), owners_of_index(context)
+    owners[np.isin(owners, labels[others])] = -1  # an index image that shows none is one of no landmark
+    labels[others] = -1
     worlds = [_parts(labels, owners, replace(draw, seed=draw.seed + number)) for number in range(DRAWS)]
     why = too_few_landmarks(labels, worlds, draw.index_images)
     if why:

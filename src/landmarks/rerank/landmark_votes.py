@@ -23,7 +23,7 @@ def landmark_votes(
     inliers  rows of train (n_query, k), -1 = none -> inliers (n_query, k) of each query with them; None: cosines alone vote
     Raises UserError where train has no image of a landmark of settings.non_landmark_ids.
     """
-    voters, others = _voters(context, settings.non_landmark_ids)
+    voters, others = voters_and_others(context, settings.non_landmark_ids)
     found, cosines = _nearest_voters(context, space, voters, settings.neighbours)
     labels = np.append(context.labels, -1)[found]
     if inliers is not None:
@@ -38,8 +38,11 @@ def landmark_votes(
     return Votes(votes.labels, demote_frequent(votes, settings.frequent)) if settings.frequent else votes
 
 
-def _voters(context: Context, non_landmark_ids: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of train that show a landmark, and rows that show none."""
+def voters_and_others(context: Context, non_landmark_ids: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of train that show a landmark, and rows that show none: those of non_landmark_ids.
+
+    Raises UserError where train has no image of one of these.
+    """
     absent = sorted(set(non_landmark_ids) - set(context.landmark_ids.tolist()))
     if absent:
         raise UserError(
