@@ -5,11 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import nullcontext
 
 import pytest
 
-from landmarks.machines import PATIENCE_SECONDS, Watch
+from landmarks import machines as machines_module
+from landmarks.machines import FINISHED, PATIENCE_SECONDS, Watch, watched
 
 
 class Memory:
@@ -37,49 +40,126 @@ class Memory:
 
 @pytest.fixture
 def machines():
-    """A store, a clock in a list, and three machines."""
+    """A store, a clock in a list, and the two processes of each of three machines."""
     store, clock = Memory(), [0.0]
-    return store, clock, [Watch(store, own, 3, lambda: clock[0]) for own in range(3)]
+    others = [{process: process // 2 for process in range(6) if process // 2 != own // 2} for own in range(6)]
+    return store, clock, [Watch(store, own, of, lambda: clock[0]) for own, of in enumerate(others)]
 
 
-def test_machines_that_count_are_at_work_and_one_that_stops_is_named_by_the_others(machines):
+def beats(clock, watches, times=4):
+    """What the last of so many rounds of beats found, each thing once."""
+    for _ in range(times):
+        found = [watch.beat() for watch in watches]
+        clock[0] += PATIENCE_SECONDS / 2
+    return set(found)
+
+
+def test_machines_that_count_are_at_work_and_one_that_ends_is_named_by_the_others(machines):
     _, clock, watches = machines
-    for _ in range(20):
-        assert [watch.beat() for watch in watches] == [None] * 3
-        clock[0] += PATIENCE_SECONDS / 2
-    for _ in range(4):
-        found = [watches[0].beat(), watches[1].beat()]
-        clock[0] += PATIENCE_SECONDS / 2
-    assert found == ["machine 2 has ended, or cannot be reached"] * 2
+    assert beats(clock, watches, 20) == {None} and not any(watch.all_finished for watch in watches)
+    assert beats(clock, watches[:4]) == {"machine 2 has ended, or cannot be reached"}
+
+
+def test_one_process_of_a_machine_that_ends_is_noticed(machines):
+    _, clock, watches = machines
+    beats(clock, watches, 1)
+    assert beats(clock, watches[:3] + watches[4:]) == {None, "machine 1 has ended, or cannot be reached"}
+    assert watches[2].beat() is None, "its neighbour leaves that to their launcher"
 
 
 def test_one_that_never_came_is_named(machines):
     _, clock, watches = machines
-    watches[0].beat()
-    clock[0] += PATIENCE_SECONDS + 1
-    assert watches[0].beat() == "machine 1 has ended, or cannot be reached"
+    assert beats(clock, watches[:1]) == {"machine 1 has ended, or cannot be reached"}
 
 
-def test_one_that_is_done_is_not_waited_for(machines):
+def test_one_that_stops_with_an_error_is_named_at_once(machines):
     _, clock, watches = machines
-    for watch in watches:
-        watch.beat()
-    watches[1].done()
-    watches[2].done()
-    for _ in range(5):
-        assert watches[0].beat() is None
-        clock[0] += PATIENCE_SECONDS
+    beats(clock, watches, 1)
+    watches[3].stop()
+    assert beats(clock, watches[:2] + watches[4:], 1) == {"machine 1 has stopped: its own message is on its screen"}
 
 
-def test_the_store_may_end_with_machine_0_when_all_are_done(machines):
+def test_those_that_have_finished_wait_for_those_at_work(machines):
+    _, clock, watches = machines
+    for watch in watches[:5]:
+        watch.state = FINISHED
+    assert beats(clock, watches, 20) == {None} and not any(watch.all_finished for watch in watches[:4])
+    watches[5].state = FINISHED
+    assert beats(clock, watches, 2) == {None} and all(watch.all_finished for watch in watches)
+    assert beats(clock, watches[:1]) == {None}, "the others have left"
+
+
+def test_one_that_ends_is_noticed_by_those_that_wait_for_it(machines):
+    _, clock, watches = machines
+    for watch in watches[:4]:
+        watch.state = FINISHED
+    beats(clock, watches, 1)
+    assert beats(clock, watches[:4]) == {"machine 2 has ended, or cannot be reached"}
+
+
+def test_the_store_may_end_with_machine_0_when_all_have_finished(machines):
     store, clock, watches = machines
-    for watch in watches:
-        watch.beat()
+    beats(clock, watches, 1)
     store.ended = True
-    assert watches[1].beat() is None, "it may have finished just now"
-    watches[1].done()
-    clock[0] += PATIENCE_SECONDS + 1
-    assert watches[1].beat() == "machine 0 has ended, or cannot be reached"
+    assert beats(clock, watches[2:], 1) == {None}, "it may have been lost for a moment"
+    watches[2].state = FINISHED
+    assert watches[2].beat() is None and watches[2].all_finished
+    assert beats(clock, watches[3:]) == {"machine 0 has ended, or cannot be reached"}
+    watches[3].stop()
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The environment of the first process of two machines, and a store without a network."""
+    store = Memory()
+    for name, value in {"RANK": 0, "GROUP_RANK": 0, "GROUP_WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(machines_module, "_connect", lambda: store)
+    monkeypatch.setattr(machines_module, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(machines_module, "_FINISHED_SECONDS", 0.01)
+    return store
+
+
+def until(condition):
+    while not condition():
+        time.sleep(0.005)
+
+
+def test_a_process_that_is_done_leaves_when_the_other_machine_is(launched):
+    with watched(None) as finish:
+        until(lambda: launched.values.get("landmarks/process/0", b"").startswith(b"working"))
+        leaving = threading.Thread(target=finish)
+        leaving.start()
+        until(lambda: launched.values["landmarks/process/0"].startswith(b"finished"))
+        assert leaving.is_alive()
+        launched.set("landmarks/process/1", "finished 3")
+        leaving.join(10)
+        assert not leaving.is_alive()
+    assert launched.values["landmarks/process/0"].startswith(b"finished")
+
+
+@pytest.mark.parametrize("error", [None, ValueError])
+def test_a_process_that_ends_without_having_finished_tells_the_others(launched, error):
+    with pytest.raises(error) if error else nullcontext(), watched(None):
+        until(lambda: "landmarks/process/0" in launched.values)
+        if error:
+            raise error
+    assert launched.values["landmarks/process/0"] == b"stopped"
+
+
+def test_a_process_ends_where_another_machine_has_stopped(launched, monkeypatch, capsys, tmp_path):
+    ended = threading.Event()
+
+    def leave(code):
+        assert code == 2
+        ended.set()
+
+    monkeypatch.setattr(os, "_exit", leave)
+    launched.set("landmarks/process/1", "stopped")
+    with watched(str(tmp_path / "refusal")):
+        assert ended.wait(10)
+    assert (tmp_path / "refusal").exists()
+    assert capsys.readouterr().err.startswith("error: machine 1 has stopped: its own message is on its screen\n  next:  the same command")
 
 
 SETTINGS = [
@@ -93,7 +173,8 @@ SETTINGS = [
 
 
 @pytest.mark.slow
-def test_two_machines_share_the_work_and_one_that_is_killed_is_noticed(tmp_path):
+@pytest.mark.parametrize("killed", [1, 0])
+def test_two_machines_share_the_work_and_one_that_is_killed_is_noticed(tmp_path, killed):
     (tmp_path / "empty.yaml").write_text("{}\n")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -115,11 +196,10 @@ def test_two_machines_share_the_work_and_one_that_is_killed_is_noticed(tmp_path)
     while not list((tmp_path / "two").glob("descriptors/tiny/train/[0-9]*.npy")):
         assert all(one.poll() is None for one in first), first[0].communicate()[0]
         time.sleep(0.05)
-    first[1].send_signal(signal.SIGKILL)
-    out, _ = first[0].communicate(timeout=200)
-    assert first[0].returncode in (0, 2), out
-    if first[0].returncode:
-        assert "machine 1 has ended" in out and "the same command again on every machine" in out
+    first[killed].send_signal(signal.SIGKILL)
+    out, _ = first[1 - killed].communicate(timeout=200)
+    assert first[1 - killed].returncode == 2, out
+    assert f"machine {killed} has ended" in out and "the same command again on every machine" in out
     second = on_both("extract", "two")
     for one in second:
         out, _ = one.communicate(timeout=200)

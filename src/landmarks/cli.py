@@ -14,7 +14,7 @@ from landmarks.errors import UserError
 from landmarks.launch import REFUSAL_FILE
 from landmarks.lifeline import Ended, signals_raise, watch_parent
 from landmarks.machine import is_launched
-from landmarks.machines import watch_machines
+from landmarks.machines import watched
 from landmarks.pipeline import begin, run_stage
 from landmarks.run_log import logged
 from landmarks.store.disk import no_room
@@ -26,9 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A fault of ours raises, which exits with 1.
     """
-    if is_launched():  # one of several processes: it must not outlive the one that started it
-        watch_parent()
-        watch_machines(os.environ.get(REFUSAL_FILE))
+    if not is_launched():
+        return _run(arguments)
+    watch_parent()  # one of several processes: it must not outlive the one that started it
+    with watched(os.environ.get(REFUSAL_FILE)) as finish:
+        if (code := _run(arguments)) == 0:
+            finish()
+        return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     # Threads of a parallel loop wait for each other by spinning; where the cores are shared (with the processes that decode
     # images, to begin with) that makes a training step up to ten times slower. Read when the OpenMP library loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
