@@ -149,7 +149,7 @@ def photo(seed, shift=0):
     return picture.crop((shift, shift, shift + 128, shift + 128))
 
 
-def test_local_features_confirm_copies_and_refuse_look_alikes(delg_run, tmp_path):
+def test_local_features_confirm_copies_and_refuse_look_alikes(delg_run, tmp_path, capsys):
     """The descriptors of an untrained model find everything alike; the inliers do not. A second run may hold the training set."""
     photos = {
         "train": {"r1": photo(1), "r2": photo(2)},
@@ -158,8 +158,13 @@ def test_local_features_confirm_copies_and_refuse_look_alikes(delg_run, tmp_path
     }
     settings = [*delg_run(photos, {"r1": 10, "r2": 20}), "overlap={similarity: -1, min_inliers: 10, score: false}"]
     extract(load_config(None, settings))
-    assert len(report(settings)[0]) == 8
+    assert len(report(settings)[0]) == 8 and "started from" not in capsys.readouterr().out
+    [manifest] = (tmp_path / "run" / "models").glob("*/manifest.json")
+    made = json.loads(manifest.read_text())
+    made |= {"inputs": {**made["inputs"], "start_from": "0" * 16}, "start_from": "/runs/first/models/delg"}
+    manifest.write_text(json.dumps(made))
     pairs, summary, _ = report(settings, "overlap.verify=true")
+    assert "started from /runs/first/models/delg; the photos of that training were not compared" in capsys.readouterr().out
     assert list(zip(pairs["id"], pairs["train_id"], strict=True)) == [("t2", "r2"), ("i1", "r1")]
     assert pairs["inliers"].ge(10).all() and "10 inliers" in summary["words"]
     again, summary, folder = report(settings, f"overlap.train={tmp_path / 'run'}", "overlap.verify=true")

@@ -26,7 +26,9 @@ from landmarks.store.csv_files import read_csv, write_csv
 from landmarks.store.descriptors import Descriptors
 from landmarks.store.files import write_json
 from landmarks.store.local_features import LocalStore, local_folder, local_model
+from landmarks.store.manifest import read_manifest_file
 from landmarks.store.tables import Tables, TrainTable, positions, read_ids, read_tables, read_train, write_clean_train
+from landmarks.training.trained_on import START
 
 
 def overlap(config: Config) -> Path:
@@ -63,6 +65,7 @@ def overlap(config: Config) -> Path:
             write_clean_train(artefact.folder / "train_without_overlap.csv", _without(landmarks, pairs))
         artefact.finish(pairs=len(pairs))
         say(f"overlap: {summary['words']}; {artefact.folder / 'pairs.csv'}")
+        _say_what_was_not_compared(config)
     if config.overlap.score and config.overlap.train is None and landmarks is not None:
         _score(config, artefact.folder, landmarks)
     return artefact.folder
@@ -79,6 +82,15 @@ def _training_space(config: Config, tables: Tables) -> DescriptorSource:
     table = TrainTable(ids, np.zeros(len(ids), np.int64))
     there = _over(config.at(elsewhere), DatasetSettings(folder=elsewhere))
     return DescriptorSource(there, Tables(elsewhere, "train.csv", table, nothing, nothing))
+
+
+def _say_what_was_not_compared(config: Config) -> None:
+    """The trainings that the models started from saw photos too, and an evaluation photo among them is worth as little."""
+    for name in config.models:
+        manifest = read_manifest_file((config.overlap.train or config.run.folder) / "models" / name / MANIFEST, complete=True)
+        if manifest is not None and START in manifest["inputs"]:
+            where = manifest.get(START, "other weights")
+            say(f"overlap: '{name}' started from {where}; the photos of that training were not compared: overlap.train=ITS_RUN does")
 
 
 def _over(config: Config, dataset: DatasetSettings) -> Config:
