@@ -7,6 +7,17 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as landmarks/cli.py does, and
 
 
 @pytest.fixture
+def launched(monkeypatch):
+    """launched(n): this process is number n of two that a launcher started."""
+
+    def variables(number):
+        for name, value in {"LOCAL_RANK": number, "RANK": number, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 1}.items():
+            monkeypatch.setenv(name, str(value))
+
+    return variables
+
+
+@pytest.fixture
 def server():
     running = KaggleServer()
     yield running

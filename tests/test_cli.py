@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -108,6 +109,14 @@ def test_import_takes_the_folder_as_it_is(capsys, monkeypatch, tmp_path):
 def test_the_next_command_can_be_typed(monkeypatch, program, stage, words, line):
     monkeypatch.setenv("LANDMARKS_PROGRAM", program)
     assert line_to_type(stage, *words) == line
+
+
+def test_nothing_of_another_launch_reaches_a_single_process(monkeypatch, capsys):
+    """Accelerate would look for DeepSpeed, compile, choose a device, or join processes that are not there."""
+    foreign = ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_DYNAMO_BACKEND", "ACCELERATE_TORCH_DEVICE", "WORLD_SIZE", "LOCAL_RANK")
+    for name in foreign:
+        monkeypatch.setenv(name, "2")
+    assert main(["config"]) == 0 and not [name for name in foreign if name in os.environ]
 
 
 def test_a_run_folder_without_a_stage_is_a_run(tmp_path, monkeypatch, capsys):

@@ -14,7 +14,7 @@ from landmarks.launch import REFUSAL_FILE, launch, process_count
 ACCELERATE = f"""
 import json, os, pathlib, sys
 words = sys.argv[1:]
-foreign = sorted(key for key in os.environ if key.startswith(("ACCELERATE_", "FSDP_", "PET_")))
+foreign = sorted(key for key in os.environ if key.startswith(("ACCELERATE_", "FSDP_", "PET_", "RANK", "OMPI_")))
 configuration = json.loads(pathlib.Path(words[words.index("--config_file") + 1]).read_text())
 pathlib.Path(os.environ["SEEN"]).write_text(json.dumps(dict(words=words, foreign=foreign, configuration=configuration)))
 if os.environ["ENDS"] == "refused":
@@ -89,7 +89,8 @@ def test_machines_that_could_not_find_each_other_are_refused(settings, message):
 
 
 def test_what_another_launch_left_in_the_environment_is_not_passed_on(accelerate, monkeypatch):
-    for name in ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_MIXED_PRECISION", "FSDP_VERSION", "PET_NPROC_PER_NODE"):
+    names = ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_MIXED_PRECISION", "FSDP_VERSION", "PET_NPROC_PER_NODE", "RANK", "OMPI_COMM_WORLD_SIZE")
+    for name in names:
         monkeypatch.setenv(name, "1")
     assert accelerate("done")["foreign"] == []
 
@@ -124,9 +125,9 @@ def test_a_refusal_is_the_user_s_to_fix_and_any_other_end_is_a_failure(accelerat
         ({"device": "cuda"}, 4, 4),
     ],
 )
-def test_one_process_a_card_unless_a_number_is_set(monkeypatch, settings, cards, processes):
+def test_one_process_a_card_unless_a_number_is_set(monkeypatch, launched, settings, cards, processes):
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     monkeypatch.setattr(cuda, "find_cards", lambda: cuda.Cards(tuple(range(cards)), None))
     assert process_count(RunSettings(**settings)) == processes
-    monkeypatch.setenv("LOCAL_RANK", "1")
+    launched(1)
     assert process_count(RunSettings(**settings)) == 1, "a launched process launches none"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from landmarks import machine
-from landmarks.machine import cores, free_shared_memory, is_first_process, loader_workers, memory
+from landmarks.machine import cores, forget_other_launches, free_shared_memory, is_first_process, is_launched, loader_workers, memory
 
 
 def test_memory_is_that_of_the_container(tmp_path):
@@ -50,6 +50,23 @@ def test_the_first_process_is_known_from_the_launchers_rank(monkeypatch, rank, f
     if rank is not None:
         monkeypatch.setenv("RANK", rank)
     assert is_first_process() == first
+
+
+FOREIGN = {"ACCELERATE_USE_DEEPSPEED": "true", "PMI_SIZE": "2", "FORK_LAUNCHED": "1", "RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}
+
+
+def test_what_another_launch_left_is_forgotten():
+    assert not is_launched()
+    environment = FOREIGN | {"MASTER_PORT": "29500", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    forget_other_launches(environment)
+    assert environment == {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+
+
+def test_a_launched_process_keeps_what_its_launcher_has_set(launched):
+    launched(1)
+    environment = dict(FOREIGN)
+    forget_other_launches(environment)
+    assert is_launched() and not is_first_process() and environment == FOREIGN
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="memory is kept by glibc's malloc")

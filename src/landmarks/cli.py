@@ -13,7 +13,7 @@ from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.launch import REFUSAL_FILE
 from landmarks.lifeline import Ended, signals_raise, watch_parent
-from landmarks.machine import is_launched
+from landmarks.machine import forget_other_launches, is_launched
 from landmarks.machines import watched
 from landmarks.pipeline import begin, run_stage
 from landmarks.run_log import logged
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A fault of ours raises, which exits with 1.
     """
+    forget_other_launches()
     if not is_launched():
         return _run(arguments)
     watch_parent()  # one of several processes: it must not outlive the one that started it

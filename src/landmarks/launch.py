@@ -11,11 +11,9 @@ from pathlib import Path
 from landmarks.config import RunSettings
 from landmarks.errors import UserError
 from landmarks.lifeline import environment_of_child, run_to_end
-from landmarks.machine import cores, is_launched
+from landmarks.machine import cores, forget_other_launches, is_launched
 
 REFUSAL_FILE = "LANDMARKS_REFUSAL_FILE"  # names a file: a launched process makes it when it stopped with a message to the user
-# Variables of another launch or of `accelerate config`, which would change ours.
-_FOREIGN = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "PET_", "TORCHELASTIC_")
 # Instead of the file that `accelerate config` saved, from which everything would be taken that the command line does not say.
 _CONFIGURATION = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU", "debug": False, "use_cpu": False}
 
@@ -46,8 +44,9 @@ def launch(name: str, command: Sequence[str], processes: int, run: RunSettings) 
         words = [word for option in _options(processes, run, configuration).items() for word in map(str, option)]
         # --multi_gpu also where there is none: with --cpu Accelerate quietly starts a single process.
         line = [sys.executable, "-m", "landmarks.launched", "--multi_gpu", *words, "-m", "landmarks", name, *command]
-        environment = {key: value for key, value in environment_of_child().items() if not key.startswith(_FOREIGN)}
-        code = run_to_end(line, environment | {REFUSAL_FILE: str(refusal)})
+        environment = environment_of_child() | {REFUSAL_FILE: str(refusal)}
+        forget_other_launches(environment)
+        code = run_to_end(line, environment)
         refused = refusal.exists()
     if code and not refused:
         raise RuntimeError(f"{name} failed in one of {processes} processes (exit code {code}); its traceback is above")

@@ -5,12 +5,18 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+from collections.abc import MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
 THROUGH_PIPES = "loading processes hand over pictures through pipes, which is slower; docker run --shm-size=8g gives more"
 LITTLE_SHARED_MEMORY = 1 << 30  # bytes: four batches ahead of 32 pictures of 512 x 512 are 0.1 GB, for each of several processes
+
+# What `accelerate config`, another launch of Accelerate or torchrun, or MPI has left, and what Accelerate would take for its own.
+_FOREIGN = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "PET_", "TORCHELASTIC_", "PMI_", "OMPI_COMM_", "MV2_COMM_")
+_OF_A_LAUNCHED_PROCESS = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # every launcher sets all of them
+_BESIDE = ("LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE", "ROLE_RANK", "ROLE_WORLD_SIZE", "FORK_LAUNCHED")
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's mallopt
 
@@ -79,9 +85,19 @@ def local_processes() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
+def forget_other_launches(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Remove what other launches have left in the environment, so that no result depends on it; not in a launched process."""
+    if not is_launched():
+        for name in [name for name in environment if name.startswith(_FOREIGN) or name in (*_OF_A_LAUNCHED_PROCESS, *_BESIDE)]:
+            del environment[name]
+
+
 def is_launched() -> bool:
-    """Whether this process is one that a launcher started."""
-    return "LOCAL_RANK" in os.environ
+    """Whether this process is one that a launcher started.
+
+    One variable alone says nothing: a cluster sets RANK and WORLD_SIZE for whoever launches by himself, a shell may have kept LOCAL_RANK.
+    """
+    return all(name in os.environ for name in _OF_A_LAUNCHED_PROCESS)
 
 
 def is_first_process() -> bool:

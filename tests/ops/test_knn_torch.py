@@ -90,9 +90,9 @@ def test_nothing_to_search_in_or_for(as_gpus):
     assert (streamed_knn(a, b[:0], 3, use_gpu=True)[0] == -1).all() and streamed_knn(a[:0], b, 3, use_gpu=True)[0].shape == (0, 3)
 
 
-def test_a_launched_process_searches_on_its_own_card(monkeypatch):
+def test_a_launched_process_searches_on_its_own_card(monkeypatch, launched):
     monkeypatch.setattr(cuda, "find_cards", lambda: Cards((0, 2, 3), None))
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     assert own_cards() == (0, 2, 3)
-    monkeypatch.setenv("LOCAL_RANK", "1")
+    launched(1)
     assert own_cards() == (2,)
