@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from landmarks.cuda import Cards, absent, driver_version, find_cards, supports
+from landmarks.cuda import Cards, absent, driver_version, find_cards, show_usable_cards, supports
 
 CUDA_13 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
 
@@ -47,7 +47,13 @@ def test_without_a_driver_nothing_is_wrong():
         ((12, 1), CUDA_13, True),
         ((13, 0), CUDA_13, True),  # PTX
         ((13, 0), CUDA_13[:-1], False),
-        ((9, 0), ["sm_90a"], False),
+        ((9, 0), ["sm_90a"], True),
+        ((9, 1), ["sm_90a", "compute_90a"], False),
+        ((10, 3), ["sm_100a"], False),
+        ((10, 3), ["sm_100f"], True),
+        ((12, 0), ["sm_100f", "compute_100f"], False),
+        ((12, 0), ["compute_90"], True),
+        ((8, 0), ["", "sm_", "gfx90a", "sm_8x"], False),
         ((8, 0), ["sm_86"], False),
         ((8, 0), [], False),
     ],
@@ -77,6 +83,53 @@ def test_a_newer_card_takes_a_newer_torch(monkeypatch):
 
 def test_cards_that_are_supported_have_no_fault(monkeypatch):
     assert cards(monkeypatch, (9, 0), (9, 0)) == Cards((0, 1), None)
+
+
+def test_a_list_of_architectures_that_nobody_has_seen_is_no_crash(monkeypatch):
+    assert cards(monkeypatch, (8, 0), built=["gfx90a", "sm_"]).usable == ()
+
+
+def test_an_amd_card_is_torch_s_to_judge(monkeypatch):
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert cards(monkeypatch, (9, 4), built=["gfx90a", "gfx942"]) == Cards((0,), None)
+
+
+def test_a_card_that_does_not_start_is_named_and_not_used(monkeypatch):
+    def fails(number):
+        raise RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable\nCUDA kernel errors might be reported later")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", fails)
+    found = find_cards()
+    assert found.usable == () and found.fault.what.endswith("busy or unavailable") and "nvidia-smi" in found.fault.next
+
+
+@pytest.mark.parametrize(
+    ("visible", "shown"),
+    [(None, "1,3"), ("4,5,6,7", "5,7"), ("GPU-a, GPU-b,GPU-c,MIG-d", "GPU-b,MIG-d"), ("", "1,3")],
+)
+def test_launched_processes_see_the_cards_that_can_be_used(monkeypatch, visible, shown):
+    cards(monkeypatch, (7, 0), (8, 0), (7, 0), (8, 0))
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    show_usable_cards(environment)
+    assert environment == {"CUDA_VISIBLE_DEVICES": shown}
+
+
+def test_where_all_cards_can_be_used_nothing_is_hidden(monkeypatch):
+    cards(monkeypatch, (8, 0), (8, 0))
+    environment = {"CUDA_VISIBLE_DEVICES": "1,2"}
+    show_usable_cards(environment)
+    assert environment == {"CUDA_VISIBLE_DEVICES": "1,2"}
+
+
+def test_the_driver_of_windows_is_asked_by_its_program(tmp_path):
+    program = tmp_path / "usr/lib/wsl/lib/nvidia-smi"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho 560.94; echo 560.94\n")
+    assert driver_version(tmp_path) is None  # it may not be run
+    program.chmod(0o755)
+    assert driver_version(tmp_path) == (560, 94)
 
 
 def test_the_version_of_the_driver(tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+import subprocess
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,7 +41,12 @@ def find_cards() -> Cards:
     """The cards of this process, looked at once."""
     if not torch.cuda.is_available():
         return Cards((), absent(torch.version.cuda, driver_version()))
-    properties = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    try:
+        properties = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    except RuntimeError as error:  # a card that is broken, or that another process has for itself
+        return Cards((), _does_not_start(error))
+    if torch.version.hip is not None:  # an AMD card: its architectures have other names
+        return Cards(tuple(range(len(properties))), None)
     built = torch.cuda.get_arch_list()
     usable = tuple(number for number, card in enumerate(properties) if supports((card.major, card.minor), built))
     others = [card for number, card in enumerate(properties) if number not in usable]
@@ -51,6 +57,14 @@ def own_cards() -> tuple[int, ...]:
     """The cards that are this process's to use: all that torch can use, or the one of its number among launched processes."""
     usable = find_cards().usable
     return usable[int(os.environ["LOCAL_RANK"]) :][:1] if is_launched() else usable
+
+
+def show_usable_cards(environment: MutableMapping[str, str]) -> None:
+    """Hide the others from a process with this environment: Accelerate gives process n card n, whichever that is."""
+    cards = find_cards()
+    if cards.usable and cards.fault is not None:
+        visible = [name.strip() for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(visible[card] if visible else str(card) for card in cards.usable)
 
 
 def absent(cuda: str | None, driver: tuple[int, int] | None) -> Fault | None:
@@ -76,14 +90,15 @@ def absent(cuda: str | None, driver: tuple[int, int] | None) -> Fault | None:
 def supports(capability: tuple[int, int], built: Sequence[str]) -> bool:
     """Whether a build for these architectures ("sm_80", "compute_90", "sm_90a") runs on a card of this capability.
 
-    Machine code runs on later cards of the same major version, PTX ("compute_...") on all later ones (CUDA programming guide, 3.1).
+    Machine code runs on later cards of the same major version, PTX ("compute_...") on all later ones; what ends in "a" on this capability
+    alone, and what ends in "f" on later ones of the same major version (CUDA programming guide, compute capabilities).
     """
     for name in built:
-        found = re.fullmatch(r"(sm|compute)_(\d+)(\d)", name)
-        if found is None:  # "sm_90a" runs on nothing else
+        found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", name)
+        if found is None:
             continue
-        kind, version = found[1], (int(found[2]), int(found[3]))
-        if version <= capability and (kind == "compute" or version[0] == capability[0]):
+        version, same_major = (int(found[2]), int(found[3])), int(found[2]) == capability[0]
+        if version == capability or (version < capability and found[4] != "a" and (same_major or (found[1], found[4]) == ("compute", ""))):
             return True
     return False
 
@@ -100,15 +115,29 @@ def driver_version(root: Path = Path("/")) -> tuple[int, int] | None:
     try:
         text = (root / "proc/driver/nvidia/version").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return None
+        text = _said_by(root / "usr/lib/wsl/lib/nvidia-smi")
     found = re.search(r"\s(\d{3,})\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def _said_by(program: Path) -> str:
+    """What nvidia-smi says of the driver where the kernel does not: in Windows' subsystem for Linux; "" where there is none."""
+    try:
+        asked = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
+        return " " + subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _does_not_start(error: RuntimeError) -> Fault:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return Fault(f"torch cannot use a card of this machine: {reason}", "look at nvidia-smi: is one broken, or in use by another program?")
 
 
 def _unsupported(name: str, capability: tuple[int, int], built: Sequence[str]) -> Fault:
     card = "{}.{}".format(*capability)
     what = f"this torch has no code for {name} (compute capability {card}); it is built for {', '.join(built) or 'no card'}"
-    newest = max((re.sub(r"\D", "", arch) for arch in built), key=int, default="0")
-    if int(newest) >= 10 * capability[0] + capability[1]:
+    newest = max((int(re.sub(r"\D", "", arch) or 0) for arch in built), default=0)
+    if newest >= 10 * capability[0] + capability[1]:
         return Fault(what, _INSTALL_OLDER)
     return Fault(what, "pip install --upgrade torch torchvision")

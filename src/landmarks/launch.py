@@ -46,6 +46,10 @@ def launch(name: str, command: Sequence[str], processes: int, run: RunSettings) 
         line = [sys.executable, "-m", "landmarks.launched", "--multi_gpu", *words, "-m", "landmarks", name, *command]
         environment = environment_of_child() | {REFUSAL_FILE: str(refusal)}
         forget_other_launches(environment)
+        if run.device != "cpu":
+            from landmarks.cuda import show_usable_cards
+
+            show_usable_cards(environment)
         code = run_to_end(line, environment)
         refused = refusal.exists()
     if code and not refused:

@@ -31,3 +31,14 @@ def test_the_processes_of_a_machine_share_its_cores(monkeypatch):
 def test_float16_is_refused_on_a_cpu():
     with pytest.raises(UserError, match="(?s)float16 needs a GPU.*train.precision=auto"):
         start_accelerator("cpu", "float16")
+
+
+def test_the_card_that_was_chosen_is_accelerate_s(monkeypatch):
+    """Accelerate takes the current one: the first of the machine, even where torch has no code for it."""
+    current = []
+    monkeypatch.setattr(hardware, "choose_device", lambda device: (torch.device("cuda", 1), "a card"))
+    monkeypatch.setattr(hardware, "resolve_precision", lambda precision, device: "float32")
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    start_accelerator("auto", "auto")
+    assert current == [torch.device("cuda", 1)]

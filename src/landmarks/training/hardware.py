@@ -32,6 +32,7 @@ def start_accelerator(device: str, precision: str, *, some_unused: bool = False)
         torch.set_num_threads(max(1, cores() // local_processes()))
         keep_freed_memory()
     else:
+        torch.cuda.set_device(chosen)  # Accelerate takes the current one
         torch.backends.cudnn.benchmark = True  # batches have one shape, or a few one after the other
     accelerator = Accelerator(
         mixed_precision=_ACCELERATE_NAMES[format],
