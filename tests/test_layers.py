@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "landmarks"
 # From the ground up: a file imports from its own layer and from layers below, never from above.
 LAYERS = [
-    {"errors", "seeds", "progress", "quantities", "ranking", "command", "lifeline", "reading", "machine", "waiting", "cuda"},
+    {"errors", "seeds", "progress", "quantities", "ranking", "command", "lifeline", "reading", "machine", "waiting", "cuda", "shortage"},
     {"config"},
     {"ops", "metrics"},
     {"store"},

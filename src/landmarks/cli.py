@@ -17,6 +17,7 @@ from landmarks.machine import forget_other_launches, is_launched
 from landmarks.machines import watched
 from landmarks.pipeline import begin, run_stage
 from landmarks.run_log import logged
+from landmarks.shortage import shortages_named
 from landmarks.store.disk import no_room
 
 
@@ -50,7 +51,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             config = load_config(typed.configuration, typed.settings, allow_code=typed.allow_code)
             where = config.run.folder
             source = config.dataset.kind.stage or ("download" if config.download.wanted else None)
-            with configured_by(typed.words, source), logged(typed.stage, config.run.folder, typed.words):
+            with configured_by(typed.words, source), logged(typed.stage, config.run.folder, typed.words), shortages_named():
                 begin(typed.stage, config, keep=typed.run_folder is None)
                 code = 2 if run_stage(typed.stage, config, typed.words, **typed.options) is False else 0
                 sys.stdout.flush()

@@ -17,6 +17,8 @@ from landmarks.machine import is_launched
 # The least driver for a CUDA version (CUDA release notes, table "CUDA Toolkit and Minimum Required Driver Version").
 _LEAST_DRIVER = {13: 580, 12: 525, 11: 450}
 _OLDER_BUILD = "https://download.pytorch.org/whl/cu126"  # torch's last builds for Maxwell, Pascal and Volta; driver 525 is enough
+# How libraries say it that ask for memory without torch (cuBLAS, cuDNN, cuSOLVER, the CUDA runtime itself).
+_OUT_OF_MEMORY = ("CUDA out of memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED", "HOST_ALLOCATION_FAILED")
 _INSTALL_OLDER = f"pip install --force-reinstall torch torchvision --index-url {_OLDER_BUILD}"
 
 
@@ -108,6 +110,12 @@ def free_memory(device: torch.device) -> float:
     if device.type != "cuda":
         return float("inf")
     return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU's memory was not enough, whichever library found it out."""
+    said = isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+    return said or isinstance(error, torch.OutOfMemoryError)
 
 
 def driver_version(root: Path = Path("/")) -> tuple[int, int] | None:

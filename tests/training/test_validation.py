@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from toy_training import configure, cut_off_at, journal, make_photos, weights
 
 from landmarks.config import ModelSettings, TrainSettings, load_config
@@ -128,6 +129,34 @@ def test_the_shares_of_processes_are_put_together_in_order(dataset, tmp_path):
     assert np.array_equal(labels, their_labels) and len(set(labels)) > 2
     np.testing.assert_allclose(together, alone, atol=1e-6)
     assert learner.training
+
+
+def test_a_memory_that_is_not_enough_any_more_takes_smaller_parts(dataset, tmp_path, monkeypatch):
+    """In the second batch, in a later epoch again; and where no part fits, it is said."""
+    settings = TrainSettings(image_size=32, batch_size=8, workers=0, epochs=1)
+    images, _ = training_images(dataset / "train.csv", tmp_path, {}, 0)
+    validation = Validation("tiny", dataset, images, hold_out(images.labels, 7, 16, landmarks=False, seed=0), settings, 10**9)
+    learner = create_learner("tiny", ModelSettings(backbone="test_efficientnet", pretrained=False, dimensions=8), settings, images.classes)
+    whole = validation.measure(learner, 0, Accelerator(cpu=True), 1)
+    model, sizes, most = type(learner.model), [], [8]
+
+    def forward(self, batch):
+        sizes.append(len(batch))
+        if len(batch) > (most[0] if len(sizes) > 1 else 8):
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        return known(self, batch)
+
+    known = model.forward
+    monkeypatch.setattr(model, "forward", forward)
+    most[0] = 3
+    assert validation.measure(learner, 0, Accelerator(cpu=True), 1) == pytest.approx(whole) and learner.training
+    assert sizes[:6] == [8, 8, 4, 2, 2, 2] and max(sizes[2:]) == 4
+    sizes.clear()
+    validation.measure(learner, 0, Accelerator(cpu=True), 1)
+    assert max(sizes) == 2, "it is remembered"
+    most[0] = 0
+    with pytest.raises(RuntimeError, match="ALLOC_FAILED"):
+        validation.measure(learner, 0, Accelerator(cpu=True), 1)
 
 
 def test_the_best_takes_a_validation(tmp_path):

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 
+from landmarks.cuda import is_out_of_memory
 from landmarks.data.extract_set import Batch
 from landmarks.errors import UserError
 from landmarks.progress import say
@@ -62,5 +63,7 @@ def _attempted(compute: Callable[[Batch], Result], part: Batch) -> Result | None
     """None where the memory was not enough; the error itself, which holds on to what was computed, ends here."""
     try:
         return compute(part)
-    except torch.OutOfMemoryError:
-        return None
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            return None
+        raise

@@ -205,6 +205,8 @@ def _kernel(device: torch.device) -> Callable[..., torch.Tensor] | None:
     """The Triton kernel that counts on this card, where it runs and counts as torch does; says once why it does not."""
     import torch
 
+    from landmarks.cuda import is_out_of_memory
+
     chosen = torch.Generator().manual_seed(0)
     noise, points = torch.randn(2, 50, 9, generator=chosen), torch.randn(2, 200, 2, generator=chosen).repeat(1, 1, 2)
     models, squared = torch.eye(3).flatten() + 0.2 * noise * (torch.arange(9) < 8), torch.tensor([[0.01], [0.1]])
@@ -217,9 +219,9 @@ def _kernel(device: torch.device) -> Callable[..., torch.Tensor] | None:
         if torch.equal(counted, _inside(models, points, present, squared).sum(dim=2)):
             return count_inliers
         why = "it counts otherwise"
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:  # no Triton, no C compiler, an old card: whatever it is, torch's operations give the same counts
+        if is_out_of_memory(error):
+            raise
         why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     say(f"verification without its Triton kernel, which is slower: {why}")
     return None

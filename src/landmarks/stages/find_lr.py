@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import torch
 
 from landmarks.config import Config
+from landmarks.cuda import is_out_of_memory
 from landmarks.data.draws import epoch_length
 from landmarks.data.train_set import TrainSet
 from landmarks.errors import UserError
@@ -56,7 +56,9 @@ def find_lr(config: Config, model: str | None = None, steps: int = STEPS, lowest
     rates = np.geomspace(lowest, highest, steps)
     try:
         losses = measure_rates(name, learner, train_set, settings, accelerator, rates)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         more = more_parts(settings, epoch_length(images.labels, settings.sampler), 1)
         raise UserError(
             "the GPU's memory is not enough",

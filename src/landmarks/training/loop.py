@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from landmarks.command import next_command
 from landmarks.config import TrainSettings
+from landmarks.cuda import is_out_of_memory
 from landmarks.data.draws import epoch_length
 from landmarks.data.train_set import TrainSet, load_batches
 from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, loader_workers
@@ -107,7 +108,9 @@ def run_training(
             learner.enter(step, step // order.steps_per_epoch)
             try:
                 numbers = one_step(wrapped, optimizer, batches, settings, accelerator, skipped)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 raise out_of_memory(step, folder, settings, asked, drawn, accelerator.num_processes) from None
             window.add(None if isinstance(numbers, Broken) else numbers)
             left_out.take_note(step, numbers if isinstance(numbers, Broken) else None)

@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 
 from landmarks.config import TrainSettings
-from landmarks.cuda import free_memory
+from landmarks.cuda import free_memory, is_out_of_memory
 from landmarks.data.aspects import crop_shapes
 from landmarks.data.sampler import steps_and_part
 from landmarks.errors import UserError
@@ -133,8 +133,10 @@ def _tried(learner: Learner, settings: TrainSettings, part: int, accelerator: Ac
             loss = learner(images, torch.zeros(part, dtype=torch.int64, device=device))["loss"]
         loss.backward()
         del others
-    except torch.OutOfMemoryError:
-        return False
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            return False
+        raise
     return True
 
 

@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from landmarks.config import TrainSettings
+from landmarks.cuda import is_out_of_memory
 from landmarks.data.sampler import Key
 from landmarks.data.train_set import TrainSet, load_batches
 from landmarks.metrics.google_landmarks import average_precision
@@ -31,7 +32,7 @@ class Validation:
     skipped: SkippedImages | None = None
 
     def __init__(self, name: str, folder: Path, images: TrainingImages, held: HeldOut, settings: TrainSettings, max_pixels: int):
-        self._name, self._settings = name, settings
+        self._name, self._settings, self._together = name, settings, settings.batch_size
         rows = np.union1d(held.queries, held.gallery)
         self._queries, self._gallery = np.searchsorted(rows, held.queries), np.searchsorted(rows, held.gallery)
         self._folder, self._images, self._max_pixels = folder, images.only(rows), max_pixels
@@ -68,7 +69,7 @@ class Validation:
                 if self.skipped is not None:
                     self.skipped.add(unread)
                 with torch.no_grad(), accelerator.autocast():
-                    described = learner.model(batched.to(device, non_blocking=True)).float()
+                    described = self._described(learner, batched.to(device, non_blocking=True))
                 found.append((described, labels.to(device)))
                 bar.update(len(batched) * world)
         learner.train()
@@ -76,6 +77,19 @@ class Validation:
         # Process after process -> image after image, without those that were computed twice.
         ordered = [column.unflatten(0, (world, count)).transpose(0, 1).flatten(0, 1)[: len(pictures)] for column in columns]
         return ordered[0].cpu().numpy(), ordered[1].cpu().numpy()
+
+    def _described(self, learner: Learner, images: torch.Tensor) -> torch.Tensor:
+        """In parts that fit the memory, which another program may have taken since the training began."""
+        try:
+            return torch.cat([learner.model(part).float() for part in images.split(self._together)])
+        except RuntimeError as error:
+            together = min(self._together, len(images))
+            if not is_out_of_memory(error) or together == 1:
+                raise
+        if images.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._together = together // 2
+        return self._described(learner, images)
 
 
 def hold_out_images(

@@ -1,0 +1,60 @@
+"""What libraries raise where the machine fell short, not the program: of memory, or of a loading process that the system killed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from landmarks.command import next_command
+from landmarks.errors import UserError
+
+_WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is killed by signal: ([\w ]+)|exited unexpectedly)")
+_BUS_ERROR = "Bus error"
+_NO_HOST_MEMORY = "can't allocate memory"  # torch's words for the machine's own memory
+
+
+@contextmanager
+def shortages_named() -> Iterator[None]:
+    """Within the block such an error, of work that could not have been done in smaller parts, becomes a UserError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        short = _as_shortage(error)
+        if short is None:
+            raise
+        raise short from error
+
+
+def _as_shortage(error: MemoryError | RuntimeError) -> UserError | None:
+    if isinstance(error, MemoryError) or _NO_HOST_MEMORY in str(error):
+        return UserError(
+            f"this machine's memory is not enough ({_line(error)})", next=f"{next_command('doctor')}  (what this configuration needs)"
+        )
+    found = _WORKER.search(str(error))
+    if found is not None:  # the signal is said by this error, or by the one behind it
+        by = found if found[1] else _WORKER.search(str(error.__cause__ or error.__context__))
+        return _worker_ended(by and by[1])
+    if "torch" in sys.modules:
+        from landmarks.cuda import is_out_of_memory
+
+        if is_out_of_memory(error):
+            return UserError(
+                f"the GPU's memory is not enough ({_line(error)})",
+                next="the same command without another program on the GPU (nvidia-smi lists them), or with run.device=cpu",
+            )
+    return None
+
+
+def _worker_ended(by: str | None) -> UserError:
+    signal = f"by the signal {by.strip()}" if by else "without a word"
+    if by is not None and by.startswith(_BUS_ERROR):
+        remedy = "more of /dev/shm (docker run --shm-size=8g), or fewer loading processes (train.workers, extract.workers)"
+    else:
+        remedy = "the same command; with fewer of them (train.workers, extract.workers) where the memory was not enough (dmesg says so)"
+    return UserError(f"a process that loads pictures was ended {signal}", next=f"{remedy}: finished work is kept")
+
+
+def _line(error: MemoryError | RuntimeError) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
