@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from landmarks import cli
 from landmarks.cli import main
 from landmarks.command import line_to_type
 
@@ -125,6 +127,17 @@ def test_a_run_folder_without_a_stage_is_a_run(tmp_path, monkeypatch, capsys):
     Path("sample/config.yaml").write_text("{}\n")
     assert main(["./sample", "rerank=sort"]) == 2
     assert "next:  ./run.sh run ./sample rerank=sort" in capsys.readouterr().err
+
+
+def test_full_shared_memory_is_not_a_full_disk(tmp_path, monkeypatch, capsys):
+    def cannot_start(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli, "run_stage", cannot_start)
+    for free, where in ((0, "/dev/shm"), (1 << 20, str(tmp_path))):
+        monkeypatch.setattr(cli, "free_shared_memory", lambda free=free: free)
+        assert main(["config", f"run.folder={tmp_path}"]) == 2
+        assert f"where: {where}\n" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

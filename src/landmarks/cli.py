@@ -13,7 +13,7 @@ from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.launch import REFUSAL_FILE
 from landmarks.lifeline import Ended, signals_raise, watch_parent
-from landmarks.machine import forget_other_launches, is_launched
+from landmarks.machine import SHARED_MEMORY, forget_other_launches, free_shared_memory, is_launched
 from landmarks.machines import watched
 from landmarks.pipeline import begin, run_stage
 from landmarks.run_log import logged
@@ -61,7 +61,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:  # whoever read what is printed (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        full = no_room(error, Path(error.filename2 or error.filename or where))  # of a copy, its target
+        nameless = SHARED_MEMORY if free_shared_memory() == 0 else where  # semaphores of processes lie there
+        full = no_room(error, Path(error.filename2 or error.filename or nameless))  # of a copy, its target
         if full is not None:
             return _refuse(full)
         if error.filename is None:

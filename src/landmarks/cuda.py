@@ -131,7 +131,7 @@ def driver_version(root: Path = Path("/")) -> tuple[int, int] | None:
 def _said_by(program: Path) -> str:
     """What nvidia-smi says of the driver where the kernel does not: in Windows' subsystem for Linux; "" where there is none."""
     try:
-        asked = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
+        asked = [str(program), "--query-gpu=driver_version", "--format=csv,noheader"]
         return " " + subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from landmarks.data import extract_loader as module
+from landmarks.data import hand_over
 from landmarks.data.extract_loader import copied_ahead, load_ahead, planned_batches
 from landmarks.data.extract_set import ExtractSet
 from landmarks.datasets.images import image_path
@@ -59,8 +60,8 @@ def pictures(tmp_path):
 
 @pytest.mark.parametrize(("workers", "shared_memory"), [(0, True), (2, True), (2, False)])
 def test_all_pictures_are_loaded_the_same_by_any_processes(pictures, workers, shared_memory, monkeypatch, capsys):
-    monkeypatch.setattr(module, "has_shared_memory", lambda needed: shared_memory)
-    module._say_pipes.cache_clear()
+    monkeypatch.setattr(hand_over, "has_shared_memory", lambda needed: shared_memory)
+    hand_over._say_once.cache_clear()
     loaded = list(copied_ahead(load_ahead(pictures, [4, 5], lambda shape: 3, workers), torch.device("cpu")))
     assert [position for one in loaded for position, _ in one.errors] == [8]
     batches = [batch for one in loaded for batch in one.batches]
@@ -74,6 +75,6 @@ def test_all_pictures_are_loaded_the_same_by_any_processes(pictures, workers, sh
 
 def test_what_the_processes_hold_ahead_is_counted(pictures, monkeypatch):
     asked = []
-    monkeypatch.setattr(module, "has_shared_memory", lambda needed: asked.append(needed) or True)
+    monkeypatch.setattr(module, "is_shared_memory_enough", lambda needed: asked.append(needed) or True)
     list(load_ahead(pictures, [9], lambda shape: 3, 2))
     assert asked == [2 * 2 * 3 * 3 * 64 * 64]

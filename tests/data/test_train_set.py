@@ -57,7 +57,7 @@ def test_an_unreadable_image_is_returned_as_its_error_and_replaces_the_batch(cre
     image_path(train_set.folder, "train", IDS[2]).unlink()
     error = train_set[Key(0, 2)]
     assert isinstance(error, UserError) and IDS[2] in str(error) and "train.on_error=skip" in error.next
-    for collate in (train_set.collate, train_set.collate_arrays):
+    for collate in (train_set.collate, lambda items: train_set.hand_over(items, True)):
         assert collate([train_set[Key(0, 1)], error, train_set[Key(0, 3)]]) is error
 
 
@@ -105,13 +105,13 @@ def test_a_batch_is_channels_last_with_the_weights_of_its_images(create):
 
 @pytest.mark.parametrize("workers, shared", [(0, True), (1, True), (1, False)])
 def test_the_loader_follows_the_order(create, workers, shared, monkeypatch):
-    monkeypatch.setattr(train_set_module, "has_shared_memory", lambda: shared)
+    monkeypatch.setattr(train_set_module, "is_shared_memory_enough", lambda waiting: shared)
     train_set = create(SKIP, weights=np.arange(6, dtype=np.float32))
     image_path(train_set.folder, "train", IDS[2]).unlink()
     order = train_set.order()
     handed_over, as_batch = [], train_set_module._as_batch
     monkeypatch.setattr(train_set_module, "_as_batch", lambda batch: handed_over.append(type(batch[0])) or as_batch(batch))
-    batches = list(load_batches(train_set, order, workers, torch.device("cpu")))
+    batches = list(load_batches(train_set, order, order.part, workers, torch.device("cpu")))
     assert set(handed_over) == {torch.Tensor if shared else np.ndarray}
     expected = list(order)
     assert len(batches) == len(expected) == 4

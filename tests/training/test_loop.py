@@ -46,13 +46,6 @@ def test_lines_come_every_few_steps_and_at_the_last(run, tmp_path):
     assert not (tmp_path / RESUME).exists()
 
 
-def test_little_shared_memory_is_said_at_the_start(run, monkeypatch, capsys):
-    monkeypatch.setattr(loop, "has_shared_memory", lambda: False)
-    monkeypatch.setattr(loop, "free_shared_memory", lambda: 64 << 20)
-    run(epochs=1, workers=1)
-    assert "67.1 MB free in /dev/shm: loading processes hand over pictures through pipes" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

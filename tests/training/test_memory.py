@@ -9,6 +9,7 @@ from accelerate import Accelerator
 
 from landmarks.config import ModelSettings, TrainSettings
 from landmarks.errors import UserError
+from landmarks.store.files import write_json
 from landmarks.training import memory
 from landmarks.training.learner import create_learner
 from landmarks.training.memory import FOUND, choose_parts, estimate, fits
@@ -50,6 +51,9 @@ def test_the_fewest_parts_that_fit_are_found_kept_and_repeated(tmp_path, small_g
     assert "train m: a batch in 4 parts of 6 images" in capsys.readouterr().out
     sizes.clear()
     assert choose_parts("m", tmp_path, learner_of(), SETTINGS, 100, Accelerator(cpu=True)).parts == 4 and sizes == []
+    write_json(tmp_path / FOUND, {"accumulate": 1, "processes": 4})
+    again = choose_parts("m", tmp_path, learner_of(), SETTINGS, 100, Accelerator(cpu=True))
+    assert again.parts == 4 and sizes == [24, 12, 8, 6], "of four GPUs, of which one is left"
 
 
 def test_what_cannot_fit_by_the_estimate_is_not_tried(tmp_path, small_gpu):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from landmarks.data.extract_set import Batch, ExtractSet, Loaded
-from landmarks.lifeline import cancelled_on_error, interrupts_held, start_loader_process
-from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, is_first_process
+from landmarks.data.hand_over import handed_over, is_shared_memory_enough, started
+from landmarks.lifeline import cancelled_on_error, start_loader_process
 from landmarks.ops.area import load_kernels
-from landmarks.progress import say
-from landmarks.quantities import format_bytes
 
 Shape = tuple[int, int]
 _HEADERS = 256  # files whose headers are read together, by so many threads:
@@ -65,28 +63,22 @@ def load_ahead(
     pinned  in memory that a GPU copies from by itself
     """
     largest = 3 * pictures.longest_side**2 * images((pictures.longest_side, pictures.longest_side))
-    shared = workers == 0 or has_shared_memory(largest * _AHEAD * workers)
-    if not shared and is_first_process():
-        _say_pipes()
+    shared = workers == 0 or is_shared_memory_enough(largest * _AHEAD * workers)
     load_kernels()
-    loader = DataLoader(
-        pictures,
-        batch_size=None,
-        sampler=_Plan(pictures, shards, images),
-        num_workers=workers,
-        collate_fn=_unchanged if shared else _as_arrays,
-        prefetch_factor=_AHEAD if workers else None,
-        pin_memory=pinned,
-        worker_init_fn=start_loader_process,
-    )
-    with interrupts_held():
-        loaded = iter(loader)
-    return map(_as_tensors, loaded)
 
+    def loader(processes: int) -> DataLoader[Loaded]:
+        return DataLoader(
+            pictures,
+            batch_size=None,
+            sampler=_Plan(pictures, shards, images),
+            num_workers=processes,
+            collate_fn=partial(_handed_over, shared=shared),
+            prefetch_factor=_AHEAD if processes else None,
+            pin_memory=pinned,
+            worker_init_fn=start_loader_process,
+        )
 
-@cache  # it is the same for all splits and models of a run
-def _say_pipes() -> None:
-    say(f"{format_bytes(free_shared_memory() or 0)} free in {SHARED_MEMORY}: {THROUGH_PIPES}")
+    return map(_as_tensors, started(loader, workers))
 
 
 class _Plan:
@@ -111,17 +103,13 @@ def _in_threads(function: Callable[[int], Shape | None], count: int) -> Iterator
             yield from (one.result() for one in block)
 
 
-def _unchanged(loaded: Any) -> Loaded:
-    return loaded
-
-
-def _as_arrays(loaded: Any) -> Loaded:
-    """Arrays come through a pipe, where tensors come through shared memory."""
-    return loaded._replace(batches=[Batch(batch[0], batch.pixels.numpy(), *batch[2:]) for batch in loaded.batches])
+def _handed_over(loaded: Loaded, shared: bool) -> Any:
+    batches: list[Any] = loaded.batches
+    return loaded._replace(batches=[(one[0], handed_over(one.pixels, shared), *one[2:]) for one in batches])
 
 
 def _as_tensors(loaded: Loaded) -> Loaded:
-    return loaded._replace(batches=[batch._replace(pixels=torch.as_tensor(batch.pixels)) for batch in loaded.batches])
+    return loaded._replace(batches=[Batch(batch[0], torch.as_tensor(batch[1]), *batch[2:]) for batch in loaded.batches])
 
 
 def copied_ahead(batches: Iterable[Loaded], device: torch.device) -> Iterator[Loaded]:

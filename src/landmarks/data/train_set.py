@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,17 +16,19 @@ from landmarks.config import TrainSettings
 from landmarks.config.dataset import MAX_PIXELS
 from landmarks.data.aspects import crop_shapes, shapes_of
 from landmarks.data.augment import Augmentation
+from landmarks.data.hand_over import handed_over, is_shared_memory_enough, started
 from landmarks.data.images import read_image
 from landmarks.data.sampler import Key, TrainingOrder
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.lifeline import interrupts_held, start_loader_process
-from landmarks.machine import has_shared_memory, loader_workers
+from landmarks.lifeline import start_loader_process
+from landmarks.machine import loader_workers
 from landmarks.ops import area, colours
 from landmarks.ops.sides import ANY, Sides
 from landmarks.seeds import seed_of
 
 SHRUNK = "shrunk"  # the folder of a run with smaller copies of the training pictures
+_AHEAD = 4  # batches that each process loads ahead
 _TRIES = 8  # images in the place of one that cannot be read; as many again of other landmarks
 _REMOVED = "its row was removed from the table after the training had begun"
 
@@ -167,18 +171,24 @@ class TrainSet(Dataset):
         skipped = {row: why for item in read for row, why in item.skipped.items()}
         return Batch(images, torch.from_numpy(self.labels[rows]), weights, skipped)
 
-    def collate_arrays(self, items: list[Item | UserError]) -> tuple | UserError:
-        """As `collate`, images (n, h, w, 3), labels and weights as arrays: they come through a pipe, tensors through shared memory."""
+    def hand_over(self, items: list[Item | UserError], shared: bool) -> tuple | UserError:
+        """As `collate`, images as (n, h, w, 3); each a tensor or an array, as `handed_over` does."""
         batch = self.collate(items)
         if isinstance(batch, UserError):
             return batch
-        weights = None if batch.weights is None else batch.weights.numpy()
-        return batch.images.permute(0, 2, 3, 1).numpy(), batch.labels.numpy(), weights, batch.skipped
+        weights = None if batch.weights is None else handed_over(batch.weights, shared)
+        return handed_over(batch.images.permute(0, 2, 3, 1), shared), handed_over(batch.labels, shared), weights, batch.skipped
+
+    @property
+    def image_bytes(self) -> int:
+        """Of an image at the largest size."""
+        return 3 * max(math.prod(augmentation.shape) for shapes in self.augmentations.values() for augmentation in shapes)
 
 
-def load_batches(train_set: TrainSet, order: Iterable[list[Key]], workers: int | None, device: torch.device) -> Iterator[Batch]:
+def load_batches(train_set: TrainSet, order: Iterable[list[Key]], part: int, workers: int | None, device: torch.device) -> Iterator[Batch]:
     """The batches in the given order, on the CPU, each prepared before it is asked for; the processes that do it are started at once.
 
+    part     images of a batch, at most
     workers  how many processes; None: as `loader_workers` says for the device
     `next` raises UserError for an image that cannot be read, unless the training set puts another in its place.
     """
@@ -186,26 +196,26 @@ def load_batches(train_set: TrainSet, order: Iterable[list[Key]], workers: int |
     colours.load_kernel()
     on_gpu = device.type == "cuda"
     count = loader_workers(workers, on_gpu=on_gpu)
-    loader = DataLoader(
-        train_set,
-        batch_sampler=order,
-        num_workers=count,
-        collate_fn=train_set.collate if has_shared_memory() or not count else train_set.collate_arrays,
-        pin_memory=on_gpu,  # the copy to the GPU is faster
-        prefetch_factor=4 if count else None,
-        worker_init_fn=start_loader_process,
-    )
-    with interrupts_held():  # from the processes
-        loaded = iter(loader)
-    return map(_as_batch, loaded)
+    shared = count == 0 or is_shared_memory_enough(part * train_set.image_bytes * _AHEAD * count)
+
+    def loader(processes: int) -> DataLoader[tuple | UserError]:
+        return DataLoader(
+            train_set,
+            batch_sampler=order,
+            num_workers=processes,
+            collate_fn=partial(train_set.hand_over, shared=shared),
+            pin_memory=on_gpu,  # the copy to the GPU is faster
+            prefetch_factor=_AHEAD if processes else None,
+            worker_init_fn=start_loader_process,
+        )
+
+    return map(_as_batch, started(loader, count))
 
 
 def _as_batch(loaded: tuple | UserError) -> Batch:
-    """What `collate` makes, also of what `collate_arrays` made."""
+    """What `collate` makes, of what `hand_over` made."""
     if isinstance(loaded, UserError):
         raise loaded
     images, labels, weights, skipped = loaded
-    if isinstance(images, np.ndarray):
-        images, labels = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels)
-        weights = None if weights is None else torch.from_numpy(weights)
-    return Batch(images, labels, weights, skipped)
+    weights = None if weights is None else torch.as_tensor(weights)
+    return Batch(torch.as_tensor(images).permute(0, 3, 1, 2), torch.as_tensor(labels), weights, skipped)

@@ -16,10 +16,8 @@ from landmarks.config import TrainSettings
 from landmarks.cuda import is_out_of_memory
 from landmarks.data.draws import epoch_length
 from landmarks.data.train_set import TrainSet, load_batches
-from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, loader_workers
 from landmarks.models.architectures import synchronise_batchnorm
 from landmarks.progress import progress, say
-from landmarks.quantities import format_bytes
 from landmarks.seeds import seed_of
 from landmarks.training.best import BestWeights
 from landmarks.training.ema import WeightAverage
@@ -75,8 +73,6 @@ def run_training(
     tracking = Tracking(settings.track, folder.parents[1], name, asked.model_dump(mode="json"), done, first)
     if first:
         remove_lines_after(folder, done)
-        if loader_workers(settings.workers, on_gpu=device.type == "cuda") and not has_shared_memory():
-            say(f"train {name}: {format_bytes(free_shared_memory() or 0)} free in {SHARED_MEMORY}: {THROUGH_PIPES}")
         if done:
             say(f"train {name}: continues after step {done} of {order.steps}")
 
@@ -90,7 +86,7 @@ def run_training(
     changed = require_processes(folder, learner, accelerator)
     if changed and first:
         say(f"train {name}: {changed}")
-    batches = Timed(load_batches(train_set, order, settings.workers, device))
+    batches = Timed(load_batches(train_set, order, order.part, settings.workers, device))
     window = Window(settings, accelerator, done, lambda *where: [str(train_set.ids[row]) for row in order.rows_of(*where)])
     left_out = LeftOut(name, folder, window, first)
     best = BestWeights(folder)

@@ -24,14 +24,14 @@ from landmarks.store.json_files import read_object
 from landmarks.training.classifier_memory import STATES
 from landmarks.training.learner import Learner
 
-FOUND = "accumulate.json"  # in the folder of a training that was begun: a resumed run repeats it
+FOUND = "accumulate.json"  # in the folder of a training that was begun: a run that resumes it on as many GPUs repeats it
 _OPTIMISTIC = 1.3  # the trial decides, so the estimate only leaves out what cannot fit
 
 
 def choose_parts(
     name: str, folder: Path, learner: Learner, settings: TrainSettings, images: int, accelerator: Accelerator
 ) -> TrainSettings:
-    """The settings with `accumulate`: as they say, else as a run before found, else the least with which a step fits every GPU.
+    """The settings with `accumulate`: as they say, else as as many processes found before, else the least with which a step fits every GPU.
 
     images  that an epoch draws. On a CPU a batch is computed whole.
     The batch stays what the recipe says: only its parts are smaller. Raises UserError where no number of parts fits.
@@ -40,7 +40,7 @@ def choose_parts(
     possible = list(_possible(settings, images, world))
     if settings.accumulate is not None or not may_run_out(device) or not possible:
         return settings
-    before = _found_before(folder)
+    before = _found_before(folder, world)
     accelerator.wait_for_everyone()  # all have read it before the first process writes another
     if before in possible:
         return settings.model_copy(update={"accumulate": before})
@@ -51,7 +51,7 @@ def choose_parts(
     for parts in worth_a_trial:
         if _least(accelerator, float(fits(learner, settings, part[parts], accelerator))):
             if accelerator.is_main_process:
-                write_json(folder / FOUND, {"accumulate": parts})
+                write_json(folder / FOUND, {"accumulate": parts, "processes": world})
                 estimated = f"{format_bytes(fixed + each * part[parts])} by estimate, {format_bytes(free)} free"
                 say(f"train {name}: a batch in {parts} parts of {part[parts]} images on each of {world} GPUs ({estimated})")
             accelerator.wait_for_everyone()
@@ -159,7 +159,7 @@ def out_of_memory(step: int, folder: Path, settings: TrainSettings, asked: Train
         )
     if asked.accumulate is not None:
         return UserError("the GPU's memory is not enough", where=where, next=f"train.accumulate={more}, with run.overwrite=true")
-    write_json(folder / FOUND, {"accumulate": more})
+    write_json(folder / FOUND, {"accumulate": more, "processes": world})
     return UserError("the GPU's memory is not enough", where=where, next=f"the same command: it continues with a batch in {more} parts")
 
 
@@ -176,11 +176,13 @@ def _possible(settings: TrainSettings, images: int, world: int) -> Iterable[int]
             yield parts
 
 
-def _found_before(folder: Path) -> int | None:
+def _found_before(folder: Path, world: int) -> int | None:
+    """None where no run found any, and where it had another number of processes, each of which then has another share of a batch."""
     try:
-        return read_object(folder / FOUND, "what a run found", {"accumulate": int}, next="delete it")["accumulate"]
+        found = read_object(folder / FOUND, "what a run found", {"accumulate": int, "processes": int}, next="delete it")
     except FileNotFoundError:
         return None
+    return found["accumulate"] if found["processes"] == world else None
 
 
 def _least(accelerator: Accelerator, number: float) -> float:

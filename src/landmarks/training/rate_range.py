@@ -36,7 +36,8 @@ def measure_rates(
     learner.to(device)
     learner.to(memory_format=torch.channels_last)
     wrapped, optimizer = accelerator.prepare(learner, create_optimizer(learner, settings))
-    batches = load_batches(train_set, train_set.order(parts=settings.parts), settings.workers, device)
+    order = train_set.order(parts=settings.parts)
+    batches = load_batches(train_set, order, order.part, settings.workers, device)
     losses: list[float] = []
     with progress(rates, f"find-lr {name}", "step") as bar:
         for step, rate in enumerate(bar):

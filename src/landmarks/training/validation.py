@@ -63,7 +63,7 @@ class Validation:
         batches = [[Key(epoch, int(row)) for row in mine[start : start + batch]] for start in range(0, count, batch)]
         found: list[tuple[torch.Tensor, torch.Tensor]] = []
         learner.eval()
-        loaded = load_batches(pictures, batches, self._settings.workers, device)
+        loaded = load_batches(pictures, batches, batch, self._settings.workers, device)
         with progress(None, f"validate {self._name}", "image", total=count * world, hidden=rank > 0) as bar:
             for batched, labels, _, unread in loaded:
                 if self.skipped is not None:

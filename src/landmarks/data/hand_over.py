@@ -1,0 +1,65 @@
+"""How loading processes hand pictures over: through shared memory, and through a pipe where that is small or full."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, get_worker_info
+
+from landmarks.lifeline import interrupts_held
+from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, is_first_process
+from landmarks.progress import say
+from landmarks.quantities import format_bytes
+
+Item = TypeVar("Item")
+_SEMAPHORES = 32  # as many as the queues of a few processes take, each a page of shared memory
+
+
+def is_shared_memory_enough(waiting: float) -> bool:
+    """Whether batches can wait in shared memory; says so, once, where they cannot. waiting: bytes of those of this process, at most."""
+    enough = has_shared_memory(waiting)
+    if not enough and is_first_process():
+        _say_once(f"{format_bytes(free_shared_memory() or 0)} free in {SHARED_MEMORY}: {THROUGH_PIPES}")
+    return enough
+
+
+def handed_over(pixels: torch.Tensor, shared: bool) -> torch.Tensor | np.ndarray:
+    """What a loading process returns for them: a tensor in shared memory, or an array, which goes through a pipe.
+
+    The memory is asked for here, where an error can still be answered: in the thread that writes to the pipe the batch would be lost,
+    and whoever waits for it would wait forever.
+    """
+    if get_worker_info() is None:
+        return pixels
+    try:
+        return pixels.share_memory_() if shared else pixels.numpy()
+    except RuntimeError:  # another program has filled it
+        return pixels.numpy()
+
+
+def started(loader: Callable[[int], DataLoader[Item]], workers: int) -> Iterator[Item]:
+    """The items of `loader(workers)`, whose processes are started at once; of `loader(0)`, which has none, where none can be started."""
+    if workers and not _can_start_processes():
+        workers = 0
+        if is_first_process():
+            _say_once(f"{SHARED_MEMORY} is full or missing, so no loading process can be started: this one loads, which is slow")
+    with interrupts_held():  # from the processes
+        return iter(loader(workers))
+
+
+def _can_start_processes() -> bool:
+    try:
+        _ = [multiprocessing.Semaphore() for _ in range(_SEMAPHORES)]
+    except OSError:
+        return False
+    return True
+
+
+@cache  # it is the same for all splits and models of a run
+def _say_once(words: str) -> None:
+    say(words)
