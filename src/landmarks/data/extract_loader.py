@@ -104,8 +104,8 @@ def _in_threads(function: Callable[[int], Shape | None], count: int) -> Iterator
 
 
 def _handed_over(loaded: Loaded, shared: bool) -> Any:
-    batches: list[Any] = loaded.batches
-    return loaded._replace(batches=[(one[0], handed_over(one.pixels, shared), *one[2:]) for one in batches])
+    batches: list[Any] = [(one[0], handed_over(one.pixels, shared), *one[2:]) for one in loaded.batches]
+    return loaded._replace(batches=batches)
 
 
 def _as_tensors(loaded: Loaded) -> Loaded:
