@@ -61,8 +61,13 @@ class Parts:
 def owners_of_index(context: Context) -> np.ndarray:
     """The label that each index image certainly has, (n_index,) int64, -1 = none.
 
-    By the class centres of train's discriminant (ops/class_probabilities.py). Raises ValueError for fewer than two training images.
+    By the class centres of train's discriminant (ops/class_probabilities.py); found once for all that ask for them.
+    Raises ValueError for fewer than two training images.
     """
+    return context.once("owners of the index", lambda: _owners_of_index(context))
+
+
+def _owners_of_index(context: Context) -> np.ndarray:
     train = context.descriptors("train")
     projection = train_discriminant(context, DIMENSIONS)
     centres = class_centres(whitened_rows(train, projection), context.labels, context.classes)
