@@ -11,6 +11,7 @@ from landmarks.rerank import chain as module
 from landmarks.rerank import context as context_module
 from landmarks.rerank import vectors
 from landmarks.rerank.chain import await_chain, make_chain, open_context, require_disk, space_after
+from landmarks.search import spaces as spaces_module
 from landmarks.search.rankings import SPACE, chain_artefacts, read_ranking
 from landmarks.stages.search import search
 from landmarks.store.artefact import Artefact, read_manifest
@@ -308,3 +309,28 @@ def test_the_discriminant_is_projected_once_and_searched_where_it_is_stored(sear
     make(again, *again.rerank)
     assert len(made) == 2, "without the step discriminate it is projected too"
     assert read_ranking(folder).indices.shape == read_ranking(chain_artefacts(again, again.rerank)[-1].folder).indices.shape
+
+
+def test_nothing_is_searched_twice_and_vectors_that_stay_take_no_disk(searched, monkeypatch):
+    averages = "{step: expand_query, reach: 3}, {step: augment_database, mutual: true, neighbours: 3}"
+    steps = f"rerank=[{{step: discriminate}}, {{step: add_labels, neighbours: 3}}, {averages}, {{step: add_classes, neighbours: 3}}]"
+    made, searches, find = {}, [], spaces_module.search
+    monkeypatch.setattr(spaces_module, "search", lambda *given: searches.append(given[3]) or find(*given))
+    for name in ("kept", "forgotten"):
+        if name == "forgotten":
+            monkeypatch.setattr(context_module.Context, "store", lambda self, before, made, stored: None)
+        settings = searched(steps, f"run.folder={searched().run.folder.parent / name}")
+        search(settings)
+        searches.clear()
+        opened = open_context(settings)
+        make_chain(settings, settings.rerank, lambda opened=opened: opened)
+        artefacts = chain_artefacts(settings, settings.rerank)
+        made[name] = read_ranking(artefacts[-1].folder), searches.count("search index in index"), searches.count("search test in index")
+    np.testing.assert_array_equal(made["kept"][0].indices, made["forgotten"][0].indices)
+    np.testing.assert_array_equal(made["kept"][0].scores, made["forgotten"][0].scores)
+    assert made["kept"][1:] == (3, 0), "in the discriminant's vectors, with labels, and averaged"
+    files = [[artefact.folder / SPACE / f"{split}.npy" for split in ("test", "index", "train")] for artefact in artefacts[1:4]]
+    assert [[one.samefile(other) for one, other in zip(*pair, strict=True)] for pair in zip(files, files[1:])] == [
+        [False, True, True],
+        [True, False, True],
+    ]

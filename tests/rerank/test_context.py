@@ -1,4 +1,5 @@
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from landmarks.errors import UserError
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank import context as module
 from landmarks.rerank.context import Context
+from landmarks.search.spaces import nearest
 
 
 def unit(rows):
@@ -93,7 +95,7 @@ def test_votes_are_found_once_for_each_space_and_number_of_neighbours(monkeypatc
     again = voting.after(load_config(None, ["rerank=sort"]).rerank).votes(ranking(), 2)
     assert searched == [("test", 2), ("index", 2)] and all(one is other for one, other in zip(first, again, strict=True))
     voting.votes(ranking(), 1)
-    moved = voting.search(ranking(), Space(TEST, INDEX, TRAIN))
+    moved = voting.search(ranking(), Space(TEST.copy(), INDEX.copy(), TRAIN))
     voting.votes(moved, 2)
     assert searched[2:] == [("test", 2), ("index", 2)], "the nearest one is the first of two"
 
@@ -178,3 +180,19 @@ def test_each_step_has_attachments_of_its_own():
     first.attach("a.txt", "first")
     assert (first.chain, second.chain) == ((), chain)
     assert (first.attachments, second.attachments, whole.attachments) == ({"a.txt": "first"}, {}, {})
+
+
+def test_what_a_search_has_found_and_what_a_step_has_left_as_it_was_are_not_searched_again(monkeypatch):
+    searching = context()
+    first = searching.search(ranking(), Space(TEST, INDEX, TRAIN))
+    searching.nearest(first.space, "index", "index", 3)
+    searching.nearest(first.space, "test", "train", 2)
+    turned = searching.search(first, replace(first.space, test=TEST[::-1].copy()))
+    expected = [nearest(turned.space, "test", "index", 2), nearest(turned.space, "index", "index", 2)]
+    monkeypatch.setattr(module, "nearest", lambda *asked: pytest.fail(f"searched for {asked[1:]}"))
+    found = [searching.nearest(turned.space, of, "index", 2) for of in ("test", "index")]
+    for ours, theirs in zip(found, expected, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(pytest.fail.Exception, match="'test', 'train'"):
+        searching.nearest(turned.space, "test", "train", 2)

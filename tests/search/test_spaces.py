@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,16 @@ from landmarks.cuda import Cards
 from landmarks.errors import UserError
 from landmarks.ranking import Space
 from landmarks.search import spaces
-from landmarks.search.spaces import nearest, read_space, search, search_on_gpu, write_space, write_vector_blocks, write_vectors
+from landmarks.search.spaces import (
+    nearest,
+    read_space,
+    search,
+    search_on_gpu,
+    share_neighbours,
+    write_space,
+    write_vector_blocks,
+    write_vectors,
+)
 from landmarks.store.files import read_array
 
 
@@ -76,3 +87,34 @@ def test_a_gpu_that_is_asked_for_and_missing_is_an_error(monkeypatch):
     monkeypatch.setattr(device, "find_cards", lambda: Cards((0, 1), None))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "GPU")
     assert search_on_gpu("auto") == (True, "GPU, 1 of 2") and search_on_gpu("cpu")[0] is False
+
+
+def test_vectors_that_a_step_leaves_as_they_are_take_no_disk_and_have_their_neighbours(space, tmp_path, monkeypatch):
+    found = nearest(space, "index", "index", 3)
+    nearest(space, "test", "index", 3)
+    moved = replace(space, test=space.test[::-1].copy(), folder=None)
+    write_space(tmp_path / "moved", moved, space)
+    stored = read_space(tmp_path / "moved", {"ranking": "def"})
+    files = {split: [folder / f"{split}.npy" for folder in (space.folder, stored.folder)] for split in ("test", "index", "train")}
+    assert {split: one.samefile(other) for split, (one, other) in files.items()} == {"test": False, "index": True, "train": True}
+    for split in files:
+        np.testing.assert_array_equal(stored.vectors(split), moved.vectors(split))
+    share_neighbours(space, stored, "index", "index")
+    share_neighbours(space, stored, "index", "train")  # of which there are none
+    monkeypatch.setattr(spaces, "search", None)
+    for ours, theirs in zip(nearest(stored, "index", "index", 3), found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(TypeError):
+        nearest(stored, "index", "train", 1)
+
+
+def test_without_hard_links_files_are_written_again(space, tmp_path, monkeypatch):
+    found = nearest(space, "index", "index", 3)
+    monkeypatch.setattr(spaces, "link_file", lambda source, target: False)
+    write_space(tmp_path / "moved", replace(space, folder=None), space)
+    stored = read_space(tmp_path / "moved", {"ranking": "def"})
+    share_neighbours(space, stored, "index", "index")
+    monkeypatch.setattr(spaces, "search", None)
+    np.testing.assert_array_equal(nearest(stored, "index", "index", 3)[0], found[0])
+    np.testing.assert_array_equal(stored.index, space.index)
+    assert not (stored.folder / "index.npy").samefile(space.folder / "index.npy")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from landmarks.errors import UserError
-from landmarks.store.files import atomic_write, read_array, sweep, write_array, write_json, write_text
+from landmarks.store.files import atomic_write, link_file, read_array, sweep, write_array, write_json, write_text
 
 
 def test_a_file_that_was_not_finished_leaves_the_old_one_and_no_trace(tmp_path):
@@ -121,3 +121,24 @@ def test_every_error_for_want_of_space_is_known_and_no_other(tmp_path, number):
         raise OSError("100000 requested and 1 written")
     with pytest.raises(PermissionError), atomic_write(tmp_path / "x"):
         raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_second_name_is_the_same_file_and_what_was_there_is_gone(tmp_path):
+    source, target = tmp_path / "a", tmp_path / "folder" / "b"
+    source.write_text("new")
+    assert link_file(source, target) and target.samefile(source)
+    assert link_file(source, target), "again, after a kill"
+    target.unlink()
+    target.write_text("old")
+    assert link_file(source, target) and target.read_text() == "new"
+    assert [path.name for path in target.parent.iterdir()] == ["b"]
+
+
+def test_where_no_second_name_can_be_given_it_is_said_and_nothing_is_left(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "a").write_text("text")
+    assert not link_file(tmp_path / "a", tmp_path / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -35,7 +35,8 @@ _FOLDER = Path(__file__).parents[1] / "rerank" / "steps"
 class Step(Settings):
     """Base class of all steps: the fields of a subclass are its settings, `apply` is what it does.
 
-    searches    whether it makes new vectors of the three splits and searches the queries again in them
+    searches    whether it makes new vectors and searches the queries again in them
+    changes     of which splits it then makes new vectors; those of the others stay the very arrays that they were, and take no disk
     learns      whether it learns from train's landmarks, so that without training images there is nothing it can do
     reads_junk  whether it leaves out what the ground truth calls junk, so that its ranking is of that ground truth
     chooses     whether other steps are chosen in its place before the run's chain begins
@@ -43,6 +44,7 @@ class Step(Settings):
     """
 
     searches: ClassVar[bool] = False
+    changes: ClassVar[tuple[str, ...]] = ("test", "index", "train")
     learns: ClassVar[bool] = False
     reads_junk: ClassVar[bool] = False
     chooses: ClassVar[bool] = False

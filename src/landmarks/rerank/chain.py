@@ -74,23 +74,24 @@ def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[str
 def require_disk(config: Config, chains: Iterable[Chain]) -> None:
     """Say how much disk the vectors of the steps that are still to be made take, where that is much.
 
-    The widest count twice: large ones also lie on disk while they are made. Raises UserError where there is not so much.
+    Vectors that a step leaves as they are take none. The largest count twice: they also lie on disk while they are made.
+    Raises UserError where there is not so much.
     """
-    shapes = [read_array(config.run.folder / "space" / split / "vectors.npy", mapped=True).shape for split in SPLITS]
-    searched = shapes[0][1]
+    shapes = {split: read_array(config.run.folder / "space" / split / "vectors.npy", mapped=True).shape for split in SPLITS}
+    searched = shapes["test"][1]
     described = _described_width(config) or searched
-    widths: dict[Path, int] = {}
+    taken: dict[Path, int] = {}
     for chain in chains:
         width = searched
         for step, artefact in zip(chain, chain_artefacts(config, chain), strict=True):
             width = step.vector_width(width, described) if step.searches else width
             if step.searches and not artefact.is_complete():
-                widths[artefact.folder] = width
-    needed = _FLOAT16 * sum(rows for rows, _ in shapes) * (sum(widths.values()) + max(widths.values(), default=0))
+                taken[artefact.folder] = _FLOAT16 * width * sum(shapes[split][0] for split in step.changes)
+    needed = sum(taken.values()) + max(taken.values(), default=0)
     remedy = "fewer steps or chains, whiten.dimensions=256, or run.folder on a larger disk"
-    words = require_space(config.run.folder, f"the vectors of {len(widths)} steps", needed, remedy)
+    words = require_space(config.run.folder, f"the vectors of {len(taken)} steps", needed, remedy)
     if needed > _MUCH:
-        say(f"rerank: the vectors of {len(widths)} steps take {words}")
+        say(f"rerank: the vectors of {len(taken)} steps take {words}")
 
 
 def _described_width(config: Config) -> int:
@@ -123,7 +124,7 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
             own.junk = own.junk if chain[steps].reads_junk else None  # what a ranking is made from is in its fingerprint
             made = _make(artefact, ranking, own, chain[steps])
             if made.space is not None and made.space.folder is None:
-                own.store(made.space, _space_of(artefact))
+                own.store(own.space(ranking), made.space, _space_of(artefact))
         space = _space_of(artefact) if (artefact.folder / SPACE).is_dir() else ranking.space
         ranking = replace(read_ranking(artefact.folder), space=space)
     return artefacts[-1].folder
@@ -166,7 +167,7 @@ def _make(artefact: Artefact, ranking: Ranking, context: Context, step: Step) ->
         made = step.apply(ranking, context)
     if not isinstance(made, Ranking) or len(made.query_ids) != len(ranking.query_ids):  # a step from outside the package
         raise UserError(f"the step {step.step} returned {type(made).__name__}, not a Ranking of the same queries", where="rerank")
-    write_ranking(artefact.folder, made)
+    write_ranking(artefact.folder, made, context.space(ranking))
     for name, text in context.attachments.items():
         write_text(artefact.folder / name, text)
     artefact.finish(step_seconds=round(cost.seconds, 4), peak_megabytes=cost.peak_megabytes, queries=len(made.query_ids))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from copy import copy
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,7 +17,8 @@ from landmarks.ops import rows
 from landmarks.ops.rows import Rows, scratch_array
 from landmarks.ops.voting import Votes, label_votes
 from landmarks.ranking import Ranking, Space
-from landmarks.search.spaces import nearest, search
+from landmarks.search.spaces import keep_neighbours, nearest, search, share_neighbours
+from landmarks.store.tables import SPLITS
 
 _NUMBERS = 1 << 25  # of the vectors that queries are compared with at a time: 0.1 GB
 
@@ -103,9 +105,18 @@ class Context:
             self._made[key] = make()
         return self._made[key]
 
-    def store(self, made: Space, stored: Space) -> None:
-        """A space that was made is on disk now: it leaves memory, and its neighbours are kept beside it."""
+    def store(self, before: Space, made: Space, stored: Space) -> None:
+        """A space that was made is on disk now: it leaves memory, and its neighbours are kept beside it.
+
+        before  the space of the step before: neighbours of vectors that are still the same are those of the new space, too
+        """
         self._made.update({key: stored for key, space in self._made.items() if space is made})
+        for pair, found in self._neighbours.pop(made, {}).items():
+            if all(made.vectors(split).dtype == stored.vectors(split).dtype for split in pair):  # else they are rounded now
+                keep_neighbours(stored, *pair, *found)
+        for pair in product(SPLITS, SPLITS):
+            if _are_the_same(before, made, pair):
+                share_neighbours(before, stored, *pair)
 
     def nearest(self, space: Space, of: str, among: str, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices (n, neighbours) int32 and similarities float32 of the nearest images of another split, or of the same one.
@@ -125,8 +136,17 @@ class Context:
         return search(queries, index, neighbours, what, self.use_gpu)
 
     def search(self, ranking: Ranking, space: Space) -> Ranking:
-        """The ranking's queries searched again, in another space, for as many images."""
+        """The ranking's queries searched again, in another space, for as many images.
+
+        What was found, and neighbours of vectors that are those of the ranking's space, are known to `nearest`.
+        """
         indices, scores = self.search_vectors(space.test, space.index, ranking.indices.shape[1], "search test in index")
+        if space.folder is None:
+            before, known = self.space(ranking), self._neighbours.setdefault(space, {})
+            for pair, found in self._neighbours.get(before, {}).items():
+                if _are_the_same(before, space, pair):
+                    known.setdefault(pair, found)
+            known["test", "index"] = indices, scores
         return Ranking(ranking.query_ids, ranking.index_ids, indices, scores, space)
 
     def search_first(self, query_ids: np.ndarray, index_ids: np.ndarray, neighbours: int) -> Ranking:
@@ -167,3 +187,7 @@ class Context:
             found = np.where(near >= 0, self.labels[near], -1) if len(self.labels) else np.full(near.shape, -1, np.int64)
             known[split, neighbours] = label_votes(found, similarities)
         return known[split, neighbours]
+
+
+def _are_the_same(before: Space, after: Space, pair: tuple[str, str]) -> bool:
+    return all(before.vectors(split) is after.vectors(split) for split in pair)

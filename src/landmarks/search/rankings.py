@@ -13,7 +13,7 @@ from landmarks.command import next_command
 from landmarks.config import Chain, Config, chain_names, matched_splits, verifies
 from landmarks.datasets.revisited import TRUTH
 from landmarks.errors import UserError, shown
-from landmarks.ranking import Ranking
+from landmarks.ranking import Ranking, Space
 from landmarks.search.current import changed_inputs, knn_settings, require_current_search, skipped_images
 from landmarks.search.origins import digest, require_current_features
 from landmarks.search.spaces import write_space
@@ -26,14 +26,17 @@ from landmarks.store.tables import positions, read_ids
 SPACE = "space"
 
 
-def write_ranking(folder: Path, ranking: Ranking) -> None:
-    """Write query_ids.csv, index_ids.csv, indices.npy and scores.npy (n_query, k) int32 and float32; its space where that is new."""
+def write_ranking(folder: Path, ranking: Ranking, before: Space | None = None) -> None:
+    """Write query_ids.csv, index_ids.csv, indices.npy and scores.npy (n_query, k) int32 and float32; its space where that is new.
+
+    before  the space of the step before, as of `write_space`
+    """
     write_csv(folder / "query_ids.csv", pd.DataFrame({"id": ranking.query_ids}))
     write_csv(folder / "index_ids.csv", pd.DataFrame({"id": ranking.index_ids}))
     write_array(folder / "indices.npy", ranking.indices)
     write_array(folder / "scores.npy", ranking.scores)
     if ranking.space is not None and ranking.space.folder is None:
-        write_space(folder / SPACE, ranking.space)
+        write_space(folder / SPACE, ranking.space, before)
 
 
 def read_ranking(folder: Path) -> Ranking:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from landmarks.ops.knn_graph import nearest_others
 from landmarks.progress import progress
 from landmarks.ranking import Space
 from landmarks.store.artefact import Artefact, read_manifest
-from landmarks.store.files import atomic_write, read_array, write_array
+from landmarks.store.files import atomic_write, link_file, read_array, write_array
 from landmarks.store.tables import SPLITS, read_ids
 
+_LISTS = "indices.npy", "similarities.npy"
 _FEW_QUERIES = 4096  # the lists of so many are kept in memory while the index is read block by block
 _LARGE_INDEX = 1 << 27  # numbers; 0.5 GB as float32
 _HUGE_INDEX = 1 << 30  # that is read in blocks for any number of queries: 4 GB as float32
@@ -68,9 +70,17 @@ def write_vector_blocks(path: Path, rows: int, blocks: Iterable[np.ndarray]) -> 
     return dimensions
 
 
-def write_space(folder: Path, space: Space) -> None:
+def write_space(folder: Path, space: Space, before: Space | None = None) -> None:
+    """Write the vectors of each split, float16.
+
+    before  the space of the step before, as `read_space` gives it: of vectors that are still the same its file gets a second name
+    """
     for split in SPLITS:
-        write_vectors(folder / f"{split}.npy", space.vectors(split))
+        vectors, path = space.vectors(split), folder / f"{split}.npy"
+        same = before is not None and before.folder is not None and vectors is before.vectors(split)
+        file = vectors.filename if same and isinstance(vectors, np.memmap) and vectors.dtype == np.float16 else None
+        if file is None or not link_file(Path(file), path):
+            write_vectors(path, vectors)
 
 
 def read_space(folder: Path, made: dict[str, str]) -> Space:
@@ -86,27 +96,54 @@ def nearest(space: Space, of: str, among: str, neighbours: int, use_gpu: bool = 
     """
     if space.folder is None:
         return _search(space, of, among, neighbours, use_gpu)
-    artefact = Artefact(space.folder / "neighbours" / f"{of}-{among}", "rerank", {"neighbours": neighbours}, space.made)
-    if (known := _known(artefact.folder, neighbours, space.made)) is not None:
-        return known
-    artefact.begin()
-    indices, similarities = _search(space, of, among, neighbours, use_gpu)
-    write_array(artefact.folder / "indices.npy", indices)
-    write_array(artefact.folder / "similarities.npy", similarities)
-    artefact.finish(images=len(indices))
-    return indices, similarities
-
-
-def _known(folder: Path, neighbours: int, made: dict[str, str]) -> tuple[np.ndarray, np.ndarray] | None:
-    """The first `neighbours` of an earlier search for as many or more; None = there was none."""
-    try:
-        manifest = read_manifest(folder)
-    except UserError:
-        return None
-    if manifest["inputs"] != made or manifest["settings"].get("neighbours", 0) < neighbours:
-        return None
-    indices, similarities = (read_array(folder / f"{name}.npy", mapped=True) for name in ("indices", "similarities"))
+    if _kept(space, of, among) < neighbours:
+        found = _search(space, of, among, neighbours, use_gpu)
+        keep_neighbours(space, of, among, *found)
+        return found
+    indices, similarities = (read_array(_neighbours(space, of, among) / name, mapped=True) for name in _LISTS)
     return np.ascontiguousarray(indices[:, :neighbours]), np.ascontiguousarray(similarities[:, :neighbours])
+
+
+def keep_neighbours(space: Space, of: str, among: str, indices: np.ndarray, similarities: np.ndarray) -> None:
+    """What `nearest` would find, (n, k) both, beside a space on disk."""
+    with _keeping(space, of, among, indices.shape[1]) as folder:
+        for name, values in zip(_LISTS, (indices, similarities), strict=True):
+            write_array(folder / name, values)
+
+
+def share_neighbours(space: Space, same: Space, of: str, among: str) -> None:
+    """Those that are kept beside the one space on disk, beside another one with the same vectors; nothing where there are none."""
+    neighbours = _kept(space, of, among)
+    if neighbours > _kept(same, of, among):
+        with _keeping(same, of, among, neighbours) as folder:
+            for name in _LISTS:
+                source = _neighbours(space, of, among) / name
+                if not link_file(source, folder / name):
+                    write_array(folder / name, read_array(source, mapped=True))
+
+
+def _neighbours(space: Space, of: str, among: str) -> Path:
+    assert space.folder is not None
+    return space.folder / "neighbours" / f"{of}-{among}"
+
+
+@contextmanager
+def _keeping(space: Space, of: str, among: str, neighbours: int) -> Iterator[Path]:
+    artefact = Artefact(_neighbours(space, of, among), "rerank", {"neighbours": neighbours}, space.made)
+    artefact.begin()
+    yield artefact.folder
+    artefact.finish(images=len(space.vectors(of)))
+
+
+def _kept(space: Space, of: str, among: str) -> int:
+    """How many neighbours of every image an earlier search has left beside the space; 0 = there was none."""
+    if space.folder is None:
+        return 0
+    try:
+        manifest = read_manifest(_neighbours(space, of, among))
+    except UserError:
+        return 0
+    return manifest["settings"].get("neighbours", 0) if manifest["inputs"] == space.made else 0
 
 
 def _search(space: Space, of: str, among: str, neighbours: int, use_gpu: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -111,6 +111,16 @@ def copy_file(source: str | Path, target: str | Path) -> str:
         raise full from error
 
 
+def link_file(source: Path, target: Path) -> bool:
+    """Give a file a second name, a hard link, which takes no disk. False where it cannot have one: nothing is there then."""
+    try:
+        with atomic_write(target) as aside:
+            os.link(source, aside)
+    except OSError:  # of a file system without hard links, or on another one
+        return False
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text."""
     with atomic_write(path) as aside:

@@ -22,6 +22,7 @@ class AugmentDatabase(Step):
     """
 
     searches: ClassVar[bool] = True
+    changes: ClassVar[tuple[str, ...]] = ("index",)
 
     neighbours: int = Field(10, ge=1, description="nearest index images that an index image is averaged with")
     power: float = Field(2.0, ge=0, description="a neighbour's weight is its similarity to this power")
@@ -33,15 +34,16 @@ class AugmentDatabase(Step):
         import numpy as np
 
         from landmarks.ops.expansion import expand
+        from landmarks.ops.half import to_float16
         from landmarks.ops.knn_graph import mutual_only
         from landmarks.ops.rows import BLOCK
 
         space = context.space(ranking)
         near, similarities = context.nearest(space, "index", "index", self.neighbours)
         near = mutual_only(near) if self.mutual else near
-        index = context.empty(len(space.index), space.index.shape[1], np.float32)
+        index = context.empty(*space.index.shape)
         for start in range(0, len(index), BLOCK):
             part = slice(start, min(start + BLOCK, len(index)))
             itself = np.arange(part.start, part.stop)
-            index[part] = expand(space.index[part], space.index, near[part], similarities[part], self.power, itself)
+            to_float16(expand(space.index[part], space.index, near[part], similarities[part], self.power, itself), index[part])
         return context.search(ranking, replace(space, index=index, folder=None))

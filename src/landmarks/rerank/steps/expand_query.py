@@ -22,6 +22,7 @@ class ExpandQuery(Step):
     """
 
     searches: ClassVar[bool] = True
+    changes: ClassVar[tuple[str, ...]] = ("test",)
 
     neighbours: int = Field(10, ge=1, description="first images of the list that the query is averaged with")
     power: float = Field(2.0, ge=0, description="a neighbour's weight is its similarity to this power; 0 = plain average")
