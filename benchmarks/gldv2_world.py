@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numba
 import numpy as np
 
 from landmarks.ops.half import dot, kernel_rows
 from landmarks.progress import say
-from landmarks.ranking import Space
+from landmarks.ranking import Ranking, Space
 from landmarks.rerank.context import Context
 
 TEST, INDEX, TRAIN, LABELS, DIMENSIONS = 117_577, 761_757, 1_580_470, 81_313, 512
@@ -35,16 +36,17 @@ class World:
 class GivenNeighbours(Context):
     """A context that looks its neighbours up and keeps the lists where a step would search again: searches are timed apart."""
 
-    def __init__(self, world: World, queries: int):
+    def __init__(self, world: World, queries: int, base: Space | None = None, scratch: Path | None = None):
         vectors = {**world.vectors, "test": world.vectors["test"][:queries]}
-        super().__init__(Space(**vectors), world.train_labels, vectors.get)
+        super().__init__(base or Space(**vectors), world.train_labels, vectors.get, scratch=scratch)
         self._near = world.near
 
     def nearest(self, space, of, among, neighbours):
         return tuple(np.ascontiguousarray(part[: len(space.vectors(of)), :neighbours]) for part in self._near[of, among])
 
     def search(self, ranking, space):
-        return space
+        found = self.nearest(space, "test", "index", ranking.indices.shape[1])
+        return Ranking(ranking.query_ids, ranking.index_ids, *found, space)
 
 
 def make_world(scale: float, queries: int) -> World:

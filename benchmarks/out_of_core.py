@@ -1,15 +1,20 @@
 """Search and the steps that make vectors, on a set whose vectors are not to be in memory: seconds, memory and disk of each.
 
-    python benchmarks/out_of_core.py [images of index and of train each, 1000000 unless told] [--dimensions 512] [--steps discriminate]
+    python benchmarks/out_of_core.py [index images, 1000000 unless told] [--train as many] [--dimensions 512] [--steps discriminate]
+    python benchmarks/out_of_core.py 1000000 --train 300000 --default-chain
 
 Synthetic: 1,000 queries; a landmark has 20 training and 20 index images, float16 descriptors as a user brings them. Each stage runs in a
 process of its own. Memory is what the process had of its own at most, and beside it all that it had with pages of mapped files, which
 the kernel takes back when it needs them.
+
+--default-chain: the steps that `auto` chooses where all of them gain, one after the other. The nearest images of every index image, 10^12
+comparisons, are given there: those of its landmark, with their true similarities. Every other search is done.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -17,38 +22,95 @@ import time
 from pathlib import Path
 
 import numpy as np
+from chain_cost import Meter
 
+from landmarks.config import load_config
+from landmarks.ops.fusion_features import pair_similarities
+from landmarks.rerank.chain import make_chain, open_context
+from landmarks.search.spaces import keep_neighbours
+
+DEFAULT = (
+    "discriminate",
+    "add_labels",
+    "{step: expand_query, reach: 10}",
+    "{step: augment_database, mutual: true, neighbours: 3}",
+    "add_classes",
+)
 QUERIES, IMAGES_A_LANDMARK, NOISE, BLOCK = 1000, 20, 0.8, 65536
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", nargs="?", type=int, default=1_000_000)
+    parser.add_argument("--train", type=int, help="training images; unset: as many")
     parser.add_argument("--dimensions", type=int, default=512)
     parser.add_argument("--steps", default="discriminate")
+    parser.add_argument("--default-chain", action="store_true")
+    parser.add_argument("--rerank", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help="where the set and the run are made, and deleted; unset: the system's folder for such files")
     options = parser.parse_args()
+    if options.rerank:
+        rerank_with_given_neighbours(options.rerank)
+        return
+    train = options.train or options.images
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         data, run = Path(name, "data"), Path(name, "run")
         data.mkdir()
         (data / "empty.yaml").write_text("{}\n")
-        make_set(data, options.images, options.dimensions)
-        settings = [f"dataset.folder={data}", f"run.folder={run}", "run.device=cpu", "whiten.dimensions=256", f"rerank={options.steps}"]
-        given = size_of(data)
-        print(f"{options.images:,} index and as many training images of {options.dimensions} dimensions: {given:.1f} GB")
-        for stage in ("search", "rerank"):
-            command = [sys.executable, "-m", "landmarks", stage, "--config", str(data / "empty.yaml"), *settings]
-            seconds, own, resident = measured(command)
-            print(
-                f"{stage:<8} {seconds:7.1f} s, memory {own:5.2f} GB ({resident:5.2f} with mapped files), run folder {size_of(run):6.2f} GB"
-            )
+        make_set(data, options.images, train, options.dimensions)
+        chain = f"[{', '.join(DEFAULT)}]" if options.default_chain else options.steps
+        settings = [f"dataset.folder={data}", f"run.folder={run}", "run.device=cpu", "whiten.dimensions=256", f"rerank={chain}"]
+        sizes = f"{options.images:,} index and {train:,} training images of {options.dimensions} dimensions"
+        print(f"{sizes}: {size_of(data):.1f} GB", flush=True)
+        stage = [sys.executable, "-m", "landmarks", "search", "--config", str(data / "empty.yaml"), *settings]
+        show("search", run, measured(stage))
+        stage[3] = "rerank"
+        show("rerank", run, measured([sys.executable, __file__, "--rerank", *settings] if options.default_chain else stage))
 
 
-def make_set(folder: Path, images: int, dimensions: int) -> None:
+def show(what: str, run: Path, cost: tuple[float, float, float, float]) -> None:
+    seconds, cpu, own, resident = cost
+    memory = f"memory {own:5.2f} GB ({resident:5.2f} with mapped files)"
+    print(f"{what:58} {seconds:7.1f} s, {cpu:7.1f} s of CPU, {memory}, run folder {size_of(run):6.2f} GB", flush=True)
+
+
+def rerank_with_given_neighbours(settings: list[str]) -> None:
+    """The stage `rerank` but for the nearest images of index images, which are not searched for."""
+    config = load_config(None, settings)
+    context = open_context(config)
+    owners = {"index": np.arange(len(context.base.index)) % (len(context.base.index) // IMAGES_A_LANDMARK), "train": context.landmark_ids}
+    order = {split: np.argsort(own, kind="stable") for split, own in owners.items()}
+    search = context.nearest
+
+    def given(space, of, among, neighbours):
+        kept = space.folder / "neighbours" / f"{of}-{among}" / "manifest.json"
+        if of != "index" or kept.is_file():
+            return search(space, of, among, neighbours)
+        found = np.full((len(space.index), neighbours), -1, np.int32)
+        similarities = np.full(found.shape, -np.inf, np.float32)
+        starts, ends = (np.searchsorted(owners[among][order[among]], owners["index"], side=side) for side in ("left", "right"))
+        for start in range(0, len(found), BLOCK):
+            rows = np.arange(start, min(start + BLOCK, len(found)))
+            places = starts[rows, None] + np.arange(IMAGES_A_LANDMARK)
+            images = np.where(places < ends[rows, None], order[among][np.minimum(places, len(order[among]) - 1)], -1).astype(np.int32)
+            images[images == (rows[:, None] if among == "index" else -1)] = -1
+            cosines = np.nan_to_num(pair_similarities(space.index[rows], space.vectors(among), images), nan=-np.inf)
+            best = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
+            found[rows, : best.shape[1]] = np.take_along_axis(images, best, axis=1)
+            similarities[rows, : best.shape[1]] = np.take_along_axis(cosines, best, axis=1)
+        keep_neighbours(space, of, among, found, similarities)
+        return found, similarities
+
+    context.nearest, meter = given, Meter()
+    for steps, name in enumerate(DEFAULT, start=1):
+        with meter.part(name):
+            make_chain(config, config.rerank[:steps], lambda: context)
+
+
+def make_set(folder: Path, images: int, train: int, dimensions: int) -> None:
     """Rows around the centres of landmarks, written block by block."""
-    landmarks = images // IMAGES_A_LANDMARK
-    for seed, (split, count) in enumerate({"train": images, "index": images, "test": QUERIES}.items()):
-        owners = np.arange(count) % landmarks
+    for seed, (split, count) in enumerate({"train": train, "index": images, "test": QUERIES}.items()):
+        owners = np.arange(count) % ((train if split == "train" else images) // IMAGES_A_LANDMARK)
         header = "id,landmark_id" if split == "train" else "id"
         lines = (f"{split}{row},{owners[row]}" if split == "train" else f"{split}{row}" for row in range(count))
         (folder / f"{split}.csv").write_text("\n".join([header, *lines]) + "\n")
@@ -67,11 +129,11 @@ def centres(landmarks: np.ndarray, dimensions: int) -> np.ndarray:
     return drawn[place]
 
 
-def measured(command: list[str]) -> tuple[float, float, float]:
-    """Seconds, the most memory of its own, and the most with mapped files, in GB."""
+def measured(command: list[str]) -> tuple[float, float, float, float]:
+    """Seconds, those of CPU, the most memory of its own, and the most with mapped files, in GB."""
     own = resident = 0
-    started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    with subprocess.Popen(command) as process:
         while process.poll() is None:
             try:
                 lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
@@ -81,8 +143,10 @@ def measured(command: list[str]) -> tuple[float, float, float]:
             own, resident = max(own, held.get("RssAnon", 0)), max(resident, held.get("VmRSS", 0))
             time.sleep(0.05)
     if process.returncode:
-        raise SystemExit(f"{command[3]} failed with exit code {process.returncode}")
-    return time.perf_counter() - started, own * 1024 / 1e9, resident * 1024 / 1e9
+        raise SystemExit(f"{' '.join(command[1:4])} failed with exit code {process.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - started, cpu, own * 1024 / 1e9, resident * 1024 / 1e9
 
 
 def size_of(folder: Path) -> float:

@@ -65,7 +65,7 @@ def main() -> None:
 
     def joined(n):
         held.pop("space", None)
-        held["space"] = LABELS.apply(*table.at(n))
+        held["space"] = LABELS.apply(*table.at(n)).space
         return held["space"].test
 
     first = search("kNN search, 512-d", vectors["test"], vectors["index"])
@@ -76,13 +76,13 @@ def main() -> None:
     space = held.pop("space")
     second = search("label vectors: search, 1024-d", space.test, space.index)
     del space
-    table.row("add_classes", lambda n: CLASSES.apply(*table.at(n)).test)  # tests/rerank/test_classes.py has its plain twin
+    table.row("add_classes", lambda n: CLASSES.apply(*table.at(n)).space.test)  # tests/rerank/test_classes.py has its plain twin
     plain.votes = table.at(counts[0])[1].votes(table.at(counts[0])[0], SORT.neighbours)
     table.row("votes", lambda n: votes(world, n)[0].labels, plain.vote, 500, lambda n: images + n)
     table.row("sort + insert, as steps", lambda n: two_steps(*table.at(n)), plain.sort_and_insert, 200)
     table.row("sort + insert, arrays alone", lambda n: two_kernels(*table.at(n)), plain.sort_and_insert, 200)
-    table.row("query expansion", lambda n: QUERY.apply(*table.at(n)).test, plain.expanded_query, 500)
-    table.row("database augmentation", lambda n: DATABASE.apply(*table.at(n)).index, plain.augmented, 500, lambda n: images)
+    table.row("query expansion", lambda n: QUERY.apply(*table.at(n)).space.test, plain.expanded_query, 500)
+    table.row("database augmentation", lambda n: DATABASE.apply(*table.at(n)).space.index, plain.augmented, 500, lambda n: images)
     table.row("k_reciprocal", lambda n: RECIPROCAL.apply(*table.at(n)).indices, plain.k_reciprocal, 3, plain.reciprocal_units)
     table.row("diffuse", lambda n: DIFFUSE.apply(*table.at(n)).indices, plain.diffuse, 20, limit=10_000)
     table.row("explore", lambda n: EXPLORE.apply(*table.at(n)).indices, plain.explore, 50, limit=10_000)
