@@ -29,29 +29,30 @@ from gldv2_world import TEST, GivenNeighbours, make_world
 from landmarks.ops.vectors import CACHE_ROWS, learn_whitening
 from landmarks.progress import say
 from landmarks.ranking import Ranking, Space
-from landmarks.rerank import choice, classes, classifier, fusion, vectors
+from landmarks.rerank import choice, classes, fusion, vectors
 from landmarks.rerank.evidence import Evidence
 from landmarks.rerank.steps.add_communities import AddCommunities
 from landmarks.rerank.steps.auto import Auto
 from landmarks.rerank.steps.diffuse import Diffuse
 from landmarks.rerank.steps.fuse import Fuse
+from landmarks.rerank.verdict import report
 from landmarks.search.spaces import read_space, write_space
 
 CHAIN = (*choice.WITH_TRAIN, *choice.WHERE_DEEP)
+STRANGE = 0.3  # share of images: of a world without them nearly all is found, and the choice stops early
 ALL = ["chain", "communities", "diffuse", "fuse", "evidence", "auto"]
-PARTS = {  # label -> module and name of a function whose seconds are a row of their own
-    "  discriminant": (vectors, "learn_discriminant"),
-    "  spreading labels": (vectors, "label_distributions"),
-    "  how known images are": (classes, "known_labels"),
-    "    of it searches for 5,000 training images": (classes, "_neighbours_of_sample"),
-    "  communities": (classes, "community_shares"),
-    "  class centres": (classifier, "class_centres"),
-    "  probabilities": (classes, "_combined"),
-    "  parts": (fusion, "_parts"),
-    "    of it owners of the index": (fusion, "owners_of_index"),
-    "  owners of the index": (choice, "owners_of_index"),
-    "  pseudo-world": (fusion, "make_pseudo_world"),
-    "  cross-validation": (fusion, "learn_fusion"),
+PARTS = {  # a part of a part of the work -> module and name of the function that does it
+    "choice of auto > owners of the index": (choice, "owners_of_index"),
+    "discriminate > discriminant": (vectors, "learn_discriminant"),
+    "add_labels > spreading": (vectors, "label_distributions"),
+    "add_classes > how known images are": (classes, "known_labels"),
+    "add_classes > how known images are > searches for 5,000 training images": (classes, "_neighbours_of_sample"),
+    "add_classes > communities": (classes, "community_shares"),
+    "add_classes > classifier": (classes, "closed_form_classifier"),
+    "add_classes > probabilities": (classes, "_combined"),
+    "fuse, training > parts": (fusion, "_parts"),
+    "fuse, training > pseudo-world": (fusion, "make_pseudo_world"),
+    "fuse, training > cross-validation": (fusion, "learn_fusion"),
 }
 
 
@@ -80,7 +81,7 @@ def measure(scale: float, only: list[str] | None, folder: Path) -> dict[str, lis
     """Part -> CPU seconds, the most memory of its own and the most with mapped files, in GB."""
     asked = only or ALL
     queries = max(20, int(scale * TEST))
-    world = make_world(scale, queries)
+    world = make_world(scale, queries, STRANGE)
     meter = Meter()
     whitening = learn_whitening(world.vectors["train"], 256)
     whitened = {split: np.empty((len(rows), 256), np.float16) for split, rows in world.vectors.items()}
@@ -92,13 +93,14 @@ def measure(scale: float, only: list[str] | None, folder: Path) -> dict[str, lis
     context = GivenNeighbours(world, queries, base, folder)
     names = np.arange(queries).astype(str), np.arange(len(base.index)).astype(str)
     first = Ranking(*names, *context.nearest(base, "test", "index", 100))
-    for label, (module, name) in PARTS.items():
-        setattr(module, name, meter.timed(label, getattr(module, name)))
+    for path, (module, name) in PARTS.items():
+        setattr(module, name, meter.timed(path.split(" > "), getattr(module, name)))
     with meter.part("the world itself, in memory"):
         pass
     if "auto" in asked:
         with meter.part("choice of auto"):
-            choice.choose(context.after(()), Auto().draw, 100)
+            verdicts = choice.choose(context.after(()), Auto().draw, 100)
+        report(verdicts, "mAP")
         context.pseudo_worlds.clear()
     ranking = first
     for place, step in enumerate(CHAIN if {"chain", "fuse", "evidence"} & set(asked) else ()):
@@ -136,25 +138,30 @@ class Meter:
 
     def __init__(self):
         self.rows: dict[str, list[float]] = {}
+        self._inside: list[str] = []
         self._own = self._all = 0
         threading.Thread(target=self._watch, daemon=True).start()
 
     @contextmanager
     def part(self, label: str) -> Iterator[None]:
-        started, (own, resident) = time.process_time(), memory()
-        outside = self._own, self._all
-        self._own, self._all = own, resident
+        started, outside = time.process_time(), (self._own, self._all)
+        self._own, self._all = memory()
+        self._inside.append(label)
+        row = " > ".join(self._inside)
         yield
+        self._inside.pop()
         found = [time.process_time() - started, self._own / 1e6, self._all / 1e6]
         self._own, self._all = max(self._own, outside[0]), max(self._all, outside[1])
-        before = self.rows.get(label, [0.0, 0.0, 0.0])
-        self.rows[label] = [before[0] + found[0], max(before[1], found[1]), max(before[2], found[2])]
-        say(f"{label:48} {found[0]:8.1f} CPU s, memory {found[1]:5.2f} GB ({found[2]:5.2f} with mapped files)")
+        before = self.rows.setdefault(row, [0.0, 0.0, 0.0])
+        before[:] = before[0] + found[0], max(before[1], found[1]), max(before[2], found[2])
+        say(f"{row:80} {found[0]:8.1f} CPU s, memory {found[1]:5.2f} GB ({found[2]:5.2f} with mapped files)")
 
-    def timed(self, label, function):
+    def timed(self, path, function):
         @wraps(function)
         def inner(*given, **named):
-            with self.part(label):
+            if self._inside != path[:-1]:
+                return function(*given, **named)
+            with self.part(path[-1]):
                 return function(*given, **named)
 
         return inner
@@ -174,10 +181,10 @@ def memory() -> tuple[int, int]:
 
 
 def show(scales: list[float], columns: list[dict[str, list[float]]]) -> None:
-    print(f"\n{'CPU s (own memory, GB)':50}" + "".join(f"{scale:>18g}" for scale in scales) + "  power")
-    for label in columns[-1]:
+    print(f"\n{'CPU s (own memory, GB)':80}" + "".join(f"{scale:>18g}" for scale in scales) + "  power")
+    for label in sorted(columns[-1]):
         cells = [column.get(label) for column in columns]
-        line = f"{label:50}" + "".join(f"{f'{cell[0]:.1f} ({cell[1]:.1f})' if cell else '':>18}" for cell in cells)
+        line = f"{label:80}" + "".join(f"{f'{cell[0]:.1f} ({cell[1]:.1f})' if cell else '':>18}" for cell in cells)
         if len(cells) > 1 and cells[-2] and cells[-2][0] > 1:
             line += f"  {np.log(cells[-1][0] / cells[-2][0]) / np.log(scales[-1] / scales[-2]):.2f}"
         print(line, flush=True)

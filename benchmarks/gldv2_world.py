@@ -49,8 +49,8 @@ class GivenNeighbours(Context):
         return Ranking(ranking.query_ids, ranking.index_ids, *found, space)
 
 
-def make_world(scale: float, queries: int) -> World:
-    """All sizes but that of the queries times `scale`."""
+def make_world(scale: float, queries: int, strange: float = 0.0) -> World:
+    """All sizes but that of the queries times `scale`; a share of `strange` images looks like nothing else, as one from inside may."""
     rng = np.random.default_rng(0)
     sizes = {"test": queries, "index": int(scale * INDEX), "train": int(scale * TRAIN)}
     labels = max(int(scale * LABELS), 20)
@@ -59,7 +59,7 @@ def make_world(scale: float, queries: int) -> World:
     of["train"][:labels] = np.arange(labels)  # train knows every landmark
     centres = rng.standard_normal((labels, DIMENSIONS), dtype=np.float32) / np.float32(DIMENSIONS**0.5)
     say(f"world: descriptors of {sizes['train']:,} train, {sizes['index']:,} index and {queries:,} query images, {labels:,} labels")
-    vectors = {split: _noisy_centres(centres, of[split], seed) for seed, split in enumerate(sizes)}
+    vectors = {split: _noisy_centres(centres, of[split], seed, strange) for seed, split in enumerate(sizes)}
     near = {}
     for (split, among), width in WIDTHS.items():
         say(f"world: {width} neighbours in {among} of every {split} image")
@@ -67,14 +67,15 @@ def make_world(scale: float, queries: int) -> World:
     return World(vectors, of["train"], near)
 
 
-def _noisy_centres(centres: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+def _noisy_centres(centres: np.ndarray, labels: np.ndarray, seed: int, strange: float) -> np.ndarray:
     vectors = np.empty((len(labels), DIMENSIONS), np.float16)
 
     def fill(start: int) -> None:
         part = labels[start : start + _BLOCK]
-        block = np.random.default_rng((seed, start)).standard_normal((len(part), DIMENSIONS), dtype=np.float32)
+        rng = np.random.default_rng((seed, start))
+        block = rng.standard_normal((len(part), DIMENSIONS), dtype=np.float32)
         block *= np.float32(_NOISE / DIMENSIONS**0.5)
-        block += centres[part]
+        block += centres[part] * (rng.random((len(part), 1)) >= strange)
         block /= np.linalg.norm(block, axis=1, keepdims=True)
         vectors[start : start + _BLOCK] = block
 
