@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -108,6 +109,8 @@ def measure(scale: float, only: list[str] | None, folder: Path) -> dict[str, lis
             made = step.apply(ranking, context.after(CHAIN[:place]))
         kept = stored(made.space, folder / str(place), context.space(ranking))
         context.store(context.space(ranking), made.space, kept)
+        if place > 1:  # of all before, add_classes asks for the discriminant alone
+            shutil.rmtree(folder / str(place - 1))
         ranking = Ranking(*names, made.indices, made.scores, kept)
         del made
     for name, step in (("communities", AddCommunities(resolution=len(base.index) / choice.COMMUNITY)), ("diffuse", Diffuse())):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from landmarks.ops import label_spread as module
 from landmarks.ops.label_spread import LabelDistributions, class_axes, joint_neighbours, sketch_labels, spread_labels
 
 
@@ -10,6 +11,20 @@ def test_neighbours_of_both_splits_worked_by_hand():
     numbers, weights = joint_neighbours(train, index, 4, power=1)
     assert numbers.tolist() == [[-6, 7, -4, -1]], "at equal similarity train is the nearer"
     np.testing.assert_allclose(weights, [[0.8 / 2.1, 0.8 / 2.1, 0.5 / 2.1, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("power", [0, 3])
+def test_neighbours_of_both_splits_in_blocks_are_those_of_each_image_by_itself(monkeypatch, power):
+    random = np.random.default_rng(0)
+    lists = []
+    for _ in range(2):
+        similarities = -np.sort(-random.random((11, 4), dtype=np.float32), axis=1)
+        none = random.random((11, 4)) < 0.2
+        lists.append((np.where(none, -1, random.integers(0, 50, (11, 4))).astype(np.int32), np.where(none, -np.inf, similarities)))
+    one_by_one = [joint_neighbours(*[(rows[i : i + 1], own[i : i + 1]) for rows, own in lists], 5, power) for i in range(11)]
+    monkeypatch.setattr(module, "BLOCK", 3)
+    for together, alone in zip(joint_neighbours(*lists, 5, power), zip(*one_by_one, strict=True), strict=True):
+        np.testing.assert_array_equal(together, np.concatenate(alone))
 
 
 def test_without_any_alike_neighbour_there_is_no_weight():

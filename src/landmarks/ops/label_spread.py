@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from landmarks.ops.rows import BLOCK
+
 
 class LabelDistributions(NamedTuple):
     """labels (n, kept) int32, -1 = none; shares (n, kept) float32, largest first, 0 where there is none; a row sums to at most 1."""
@@ -26,13 +28,20 @@ def joint_neighbours(
     Returns numbers (n, neighbours) int64: training row r as -2 - r, index row as itself, -1 = none; weights float32. Of equal
     similarities the training image is the nearer.
     """
-    rows = np.concatenate([np.where(train[0] >= 0, -2 - train[0].astype(np.int64), -1), index[0]], axis=1)
-    similarities = np.concatenate([train[1], index[1]], axis=1)
-    order = np.argsort(-similarities, axis=1, kind="stable")[:, :neighbours]
-    rows, similarities = np.take_along_axis(rows, order, axis=1), np.take_along_axis(similarities, order, axis=1)
-    weights = np.where(rows == -1, 0, np.maximum(similarities, 0)) ** np.float32(power) * (rows != -1)
-    totals = weights.sum(axis=1, keepdims=True)
-    return rows, (weights / np.where(totals > 0, totals, 1)).astype(np.float32)
+    images, width = len(train[0]), min(neighbours, train[0].shape[1] + index[0].shape[1])
+    numbers, weights = np.empty((images, width), np.int64), np.empty((images, width), np.float32)
+    for start in range(0, images, BLOCK):
+        part = slice(start, start + BLOCK)
+        of_train = train[0][part].astype(np.int64)
+        rows = np.concatenate([np.where(of_train >= 0, -2 - of_train, -1), index[0][part]], axis=1)
+        similarities = np.concatenate([train[1][part], index[1][part]], axis=1)
+        order = np.argsort(-similarities, axis=1, kind="stable")[:, :width]
+        numbers[part] = rows = np.take_along_axis(rows, order, axis=1)
+        similarities = np.take_along_axis(similarities, order, axis=1)
+        powers = np.where(rows == -1, 0, np.maximum(similarities, 0)) ** np.float32(power) * (rows != -1)
+        totals = powers.sum(axis=1, keepdims=True)
+        weights[part] = powers / np.where(totals > 0, totals, 1)
+    return numbers, weights
 
 
 def spread_from_index(
