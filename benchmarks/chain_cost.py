@@ -151,8 +151,10 @@ class Meter:
         self._own, self._all = memory()
         self._inside.append(label)
         row = " > ".join(self._inside)
-        yield
-        self._inside.pop()
+        try:
+            yield
+        finally:
+            self._inside.pop()
         found = [time.process_time() - started, self._own / 1e6, self._all / 1e6]
         self._own, self._all = max(self._own, outside[0]), max(self._all, outside[1])
         before = self.rows.setdefault(row, [0.0, 0.0, 0.0])

@@ -8,25 +8,29 @@ process of its own. Memory is what the process had of its own at most, and besid
 the kernel takes back when it needs them.
 
 --default-chain: the steps that `auto` chooses where all of them gain, one after the other. The nearest images of every index image, 10^12
-comparisons, are given there: those of its landmark, with their true similarities. Every other search is done.
+comparisons, are given there: those of its landmark, with their true similarities. Every other search is done. Vectors are stored between
+the steps as in a run, and deleted as soon as no later step asks for them.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from chain_cost import Meter
+from chain_cost import Meter, stored
 
 from landmarks.config import load_config
 from landmarks.ops.fusion_features import pair_similarities
-from landmarks.rerank.chain import make_chain, open_context
+from landmarks.rerank.chain import open_context
+from landmarks.search.rankings import read_ranking
 from landmarks.search.spaces import keep_neighbours
 
 DEFAULT = (
@@ -75,7 +79,7 @@ def show(what: str, run: Path, cost: tuple[float, float, float, float]) -> None:
 
 
 def rerank_with_given_neighbours(settings: list[str]) -> None:
-    """The stage `rerank` but for the nearest images of index images, which are not searched for."""
+    """The default chain as in the stage `rerank`, but for the nearest images of index images, which are not searched for."""
     config = load_config(None, settings)
     context = open_context(config)
     owners = {"index": np.arange(len(context.base.index)) % (len(context.base.index) // IMAGES_A_LANDMARK), "train": context.landmark_ids}
@@ -102,9 +106,21 @@ def rerank_with_given_neighbours(settings: list[str]) -> None:
         return found, similarities
 
     context.nearest, meter = given, Meter()
-    for steps, name in enumerate(DEFAULT, start=1):
-        with meter.part(name):
-            make_chain(config, config.rerank[:steps], lambda: context)
+    folders = [config.run.folder / f"space {number}" for number in range(len(DEFAULT))]
+    ranking = read_ranking(config.run.folder / "rankings" / "knn")
+    for number, step in enumerate(config.rerank):
+        with meter.part(DEFAULT[number]):
+            made = step.apply(ranking, context.after(config.rerank[:number]))
+            if number == len(DEFAULT) - 1:
+                return
+            before = context.space(ranking)
+            kept = stored(made.space, folders[number], before)
+            context.store(before, made.space, kept)
+        ranking = replace(made, space=kept)
+        del made, before
+        if number > 1:  # of all before, add_classes asks for the discriminant alone
+            shutil.rmtree(folders[number - 1])
+        print(f"    run folder {size_of(config.run.folder):6.2f} GB", flush=True)
 
 
 def make_set(folder: Path, images: int, train: int, dimensions: int) -> None:
