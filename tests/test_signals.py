@@ -107,7 +107,7 @@ def test_two_training_processes_end_with_their_parent(tmp_path, world, number, t
         (os.killpg if to_group else os.kill)(command.parent.pid, number)
         assert command.parent.wait(20) == code
         # Who was asked has waited for the others; who was killed could not.
-        assert command.all_gone(PATIENCE if code < 0 else 0.3) == []
+        assert command.all_gone(PATIENCE if code < 0 else 3) == []
         size = metrics.stat().st_size
         time.sleep(0.3)
         assert metrics.stat().st_size == size

@@ -48,10 +48,10 @@ BOMB = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'lol'] * 10)}]\
 )
 def test_hostile_files_are_refused_quickly_and_in_few_words(tmp_path, text, message):
     (tmp_path / "c.yaml").write_text(text)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UserError, match=message) as raised:
         load_config(tmp_path / "c.yaml")
-    assert len(str(raised.value)) < 2000 and time.monotonic() - started < 5
+    assert len(str(raised.value)) < 2000 and time.process_time() - started < 5  # usually milliseconds, minutes if it grew with the square
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_hostile_files_are_refused_quickly_and_in_few_words(tmp_path, text, mess
     ids=lambda text: text[:50].replace("\0", "0"),
 )
 def test_hostile_overrides_are_refused_quickly_and_in_few_words(override, message):
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UserError, match=message) as raised:
         load_config(None, [override])
-    assert len(str(raised.value)) < 2000 and time.monotonic() - started < 10
+    assert len(str(raised.value)) < 2000 and time.process_time() - started < 10  # usually milliseconds, minutes if it grew with the square
 
 
 def test_an_error_shows_control_characters_escaped():

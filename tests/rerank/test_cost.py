@@ -1,6 +1,6 @@
 import mmap
 import sys
-import time
+from types import SimpleNamespace
 
 import pytest
 from numba.core import event
@@ -9,23 +9,35 @@ from landmarks.rerank import cost as module
 from landmarks.rerank.cost import measured
 
 
-def compile_for(seconds, *, within=lambda: None):
+@pytest.fixture
+def pass_time(monkeypatch):
+    """A clock that goes on by so many seconds when it is told to."""
+    now = [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def passed(seconds):
+        now[0] += seconds
+
+    return passed
+
+
+def compile_for(passed, seconds, *, within=lambda: None):
     """As numba reports it: a function that calls another compiles it meanwhile."""
     event.start_event("numba:compile")
-    time.sleep(seconds)
+    passed(seconds)
     within()
     event.end_event("numba:compile")
 
 
-def test_seconds_are_those_of_the_block_without_compilation():
+def test_seconds_are_those_of_the_block_without_compilation(pass_time):
     with measured() as cost:
         assert cost.seconds == 0
-        time.sleep(0.05)
-        compile_for(0.2, within=lambda: compile_for(0.2))
-        compile_for(0.2)
-    assert 0.045 <= cost.seconds < 0.2
-    compile_for(0.01)
-    assert cost.seconds >= 0.045, "it is not counted any more"
+        pass_time(0.05)
+        compile_for(pass_time, 0.2, within=lambda: compile_for(pass_time, 0.2))
+        compile_for(pass_time, 0.2)
+    assert cost.seconds == pytest.approx(0.05)
+    compile_for(pass_time, 0.01)
+    assert cost.seconds == pytest.approx(0.05), "it is not counted any more"
 
 
 def fill(size):
