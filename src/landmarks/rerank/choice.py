@@ -45,7 +45,7 @@ def choose(context: Context, draw: Draw, neighbours: int, protocol: str = "retri
     protocol  of the scores: "places" counts the first image of a list alone, which the steps for whole lists cost
     """
     if protocol == "places":
-        why = "gains further down the list, and costs Recall@1 where a landmark has few index images; not measured on places"
+        why = "gains further down the list, and costs Recall@1, most where a place has few photos"
         return [*(Verdict(step, False, why) for step in without_train(len(context.base.index))), *_last(context)]
     if context.classes < 2:
         why = "train has no two landmarks: nothing can be learned"
