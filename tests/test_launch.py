@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 
 import pytest
 
@@ -67,11 +68,13 @@ def options_of(line):
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
-def test_every_machine_is_told_of_the_first(accelerate):
+def test_every_machine_is_told_of_the_first(accelerate, capsys):
     options = options_of(accelerate("done", RunSettings(machines=4, machine=2, address="node0:29501"))["words"])
     several = {"--num_machines": "4", "--num_processes": "12", "--machine_rank": "2"}
     several |= {"--main_process_ip": "node0", "--main_process_port": "29501"}
     assert several.items() <= options.items()
+    said = "train: machine 2 of 4; it begins when all of them run this command (run.machine=0 to 3, one on each), at node0:29501"
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,17 @@ def test_a_saved_configuration_of_accelerate_is_not_read(tmp_path, monkeypatch, 
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
     launch("config", ["run.folder=twice"], 2, RunSettings())
     assert capfd.readouterr().out.count("twice") == 2
+
+
+def test_machines_that_do_not_meet_are_told_what_to_do(capfd):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        place = RunSettings(machines=2, address=f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(UserError, match="config stopped in one of 1 processes"):
+            launch("config", [], 1, place)
+    said = capfd.readouterr().err
+    assert "error: the processes cannot meet: " in said and "next:  a free port in run.address" in said
 
 
 def test_a_refusal_is_the_user_s_to_fix_and_any_other_end_is_a_failure(accelerate):

@@ -12,6 +12,7 @@ from landmarks.config import RunSettings
 from landmarks.errors import UserError
 from landmarks.lifeline import environment_of_child, run_to_end
 from landmarks.machine import cores, forget_other_launches, is_launched
+from landmarks.progress import say
 
 REFUSAL_FILE = "LANDMARKS_REFUSAL_FILE"  # names a file: a launched process makes it when it stopped with a message to the user
 # Instead of the file that `accelerate config` saved, from which everything would be taken that the command line does not say.
@@ -38,6 +39,9 @@ def launch(name: str, command: Sequence[str], processes: int, run: RunSettings) 
     Where this process is interrupted, they are ended and waited for. Nothing is read from the user's own configuration of Accelerate.
     Raises UserError where one of them stopped with a message to the user, RuntimeError where one failed otherwise.
     """
+    if run.machines > 1:
+        others = f"run.machine=0 to {run.machines - 1}, one on each"
+        say(f"{name}: machine {run.machine} of {run.machines}; it begins when all of them run this command ({others}), at {run.address}")
     with tempfile.TemporaryDirectory() as folder:
         refusal, configuration = Path(folder, "refusal"), Path(folder, "accelerate.json")
         configuration.write_text(json.dumps(_CONFIGURATION), encoding="ascii")

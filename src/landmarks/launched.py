@@ -9,24 +9,35 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
+from landmarks.launch import REFUSAL_FILE
 from landmarks.lifeline import environment_of_child, watch_parent
 
 
 def main() -> int:
-    """Launch as typed; returns 0, or 128 + the number of the signal that ended it. Raises as Accelerate does where a process failed."""
+    """Launch as typed; returns 0, 2 where the machines do not meet, or 128 + the number of the signal that ended it.
+
+    Raises as Accelerate does where a process failed.
+    """
     watch_parent()
     os.environ.update(environment_of_child())
     os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM"  # on which the agent ends its processes
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the launching process gets it, and passes it on as SIGTERM
     from accelerate.commands.launch import main as launch
+    from torch.distributed import DistError
     from torch.distributed.elastic.multiprocessing.api import SignalException
 
     try:
         launch()
     except SignalException as ended:
         return 128 + ended.sigval
+    except (ConnectionError, DistError) as error:
+        print(f"error: the processes cannot meet: {str(error).splitlines()[0]}", file=sys.stderr)
+        print("  next:  a free port in run.address, and the same command on every machine, within 15 minutes", file=sys.stderr, flush=True)
+        Path(os.environ[REFUSAL_FILE]).touch()
+        return 2
     return 0
 
 
