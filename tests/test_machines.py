@@ -143,6 +143,7 @@ def test_a_process_that_ends_without_having_finished_tells_the_others(launched, 
         if error:
             raise error
     assert launched.values["landmarks/process/0"].startswith(b"stopped")
+    assert not any(thread.name == "watch_machines" for thread in threading.enumerate()), "it would end the process that goes on"
 
 
 def test_a_process_ends_where_another_machine_has_stopped(launched, monkeypatch, capsys, tmp_path):

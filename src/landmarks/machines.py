@@ -103,12 +103,14 @@ def watched(refusal: str | None) -> Iterator[Callable[[], None]]:
         while (ended := watch.beat()) is None and not watch.all_finished:
             if finished.wait(BEAT_SECONDS):
                 watch.state = FINISHED
-                time.sleep(_FINISHED_SECONDS)
+                over.wait(_FINISHED_SECONDS)
+            if over.is_set():
+                break
         return ended
 
     def work() -> None:
         try:
-            if (ended := follow()) is not None:
+            if (ended := follow()) is not None and not over.is_set():
                 said = f"error: {ended}\n  next:  the same command again on every machine: finished work is kept"
                 print(said, file=sys.stderr, flush=True)
                 if refusal is not None:
@@ -121,11 +123,15 @@ def watched(refusal: str | None) -> Iterator[Callable[[], None]]:
         finished.set()
         over.wait()
 
-    threading.Thread(target=work, name="watch_machines", daemon=True).start()
+    thread = threading.Thread(target=work, name="watch_machines", daemon=True)
+    thread.start()
     try:
         yield finish
     finally:
         if not over.is_set():
+            over.set()
+            finished.set()
+            thread.join(BEAT_SECONDS)  # from here on it says nothing, and ends nothing
             for watch in watches:
                 watch.stop()
 
