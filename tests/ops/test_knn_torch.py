@@ -72,7 +72,7 @@ def test_the_index_is_copied_once_for_all_blocks_where_it_fits_and_goes_by_other
 
 
 def test_float16_stays_float16_on_the_card(as_gpus):
-    ((_, kept),) = TorchIndex(numbers(9, 4, 0), [CPU])._devices
+    kept = TorchIndex(numbers(9, 4, 0), [CPU])._cards[0].kept
     assert {tensor.dtype for tensor in kept} == {torch.float16}
 
 
@@ -96,3 +96,43 @@ def test_a_launched_process_searches_on_its_own_card(monkeypatch, launched):
     assert own_cards() == (0, 2, 3)
     launched(1)
     assert own_cards() == (2,)
+
+
+def test_a_memory_that_is_not_enough_any_more_costs_the_copy_and_then_queries_at_a_time(as_gpus, monkeypatch):
+    as_gpus()
+    monkeypatch.setattr(knn_torch, "QUERIES", 300)
+    a, b = numbers(300, 6, 0, np.float32), numbers(40, 6, 1)
+    wanted, topk, sizes, rows = exact_knn(a, b, 9, use_gpu=True), torch.topk, [], []
+
+    def small(values, *arguments, **named):
+        joins = values.shape[1] != 7 or (len(sizes) > 2 and len(values) == len(a))  # what was found; others are products with a chunk
+        if not joins:
+            sizes.append(len(values))
+            if len(values) > 100 or len(sizes) == 1:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+        return topk(values, *arguments, **named)
+
+    monkeypatch.setattr(torch, "topk", small)
+    index = TorchIndex(b, [CPU], chunk=7)
+    found = index.search(a, 9, rows.append)
+    assert np.array_equal(found[0], wanted[1]) and np.array_equal(np.take_along_axis(a @ b.T.astype(np.float32), found[1], 1), found[0])
+    assert sizes[:4] == [300, 300, 150, 75] and set(sizes[3:]) == {75} and sum(rows) == len(b)
+    monkeypatch.setattr(torch, "topk", lambda *_, **__: small(torch.zeros(101, 7)))
+    with pytest.raises(torch.OutOfMemoryError):
+        index.search(a, 9)
+
+
+def test_a_copy_for_which_there_is_no_room_is_not_kept(as_gpus, monkeypatch):
+    as_gpus()
+    a, b = numbers(13, 6, 0, np.float32), numbers(40, 6, 1)
+    wanted, copy, calls = exact_knn(a, b, 9, use_gpu=True), TorchIndex._copy, []
+
+    def full(self, start, device):
+        calls.append(start)
+        if len(calls) == 3:
+            raise RuntimeError("CUDA error: out of memory")
+        return copy(self, start, device)
+
+    monkeypatch.setattr(TorchIndex, "_copy", full)
+    found = exact_knn(a, b, 9, use_gpu=True)
+    assert all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True)) and calls[:4] == [0, 7, 14, 0]
