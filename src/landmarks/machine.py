@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
-THROUGH_PIPES = "loading processes hand over pictures through pipes, which is slower; docker run --shm-size=8g gives more"
+THROUGH_PIPES = "loading processes hand over pictures through pipes, which is slower; docker run --shm-size={}g gives more"
 LITTLE_SHARED_MEMORY = 1 << 30  # bytes: four batches ahead of 32 pictures of 512 x 512 are 0.1 GB, for each of several processes
 
 # What `accelerate config`, another launch of Accelerate or torchrun, or MPI has left, and what Accelerate would take for its own.
@@ -72,12 +72,12 @@ def free_shared_memory(folder: Path = SHARED_MEMORY) -> int | None:
     return state.f_bavail * state.f_frsize
 
 
-def has_shared_memory(needed: float = 0) -> bool:
-    """Whether loading processes can hand over batches through shared memory: where it is full, they end with a bus error.
+def shared_memory_needed(waiting: float) -> float:
+    """Bytes that must be free for loading processes to hand over batches through shared memory.
 
-    needed  bytes of the batches of one process that wait there, at most; all processes of the machine need as much
+    waiting  bytes of the batches of this process that wait there, at most; all processes of the machine need as much
     """
-    return (free_shared_memory() or 0) >= max(LITTLE_SHARED_MEMORY, 1.25 * needed * local_processes())
+    return max(LITTLE_SHARED_MEMORY, 1.25 * waiting * local_processes())
 
 
 def local_processes() -> int:

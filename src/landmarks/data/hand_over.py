@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -12,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, get_worker_info
 
 from landmarks.lifeline import interrupts_held
-from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, has_shared_memory, is_first_process
+from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, is_first_process, shared_memory_needed
 from landmarks.progress import say
 from landmarks.quantities import format_bytes
 
@@ -22,10 +23,11 @@ _SEMAPHORES = 32  # as many as the queues of a few processes take, each a page o
 
 def is_shared_memory_enough(waiting: float) -> bool:
     """Whether batches can wait in shared memory; says so, once, where they cannot. waiting: bytes of those of this process, at most."""
-    enough = has_shared_memory(waiting)
-    if not enough and is_first_process():
-        _say_once(f"{format_bytes(free_shared_memory() or 0)} free in {SHARED_MEMORY}: {THROUGH_PIPES}")
-    return enough
+    free, needed = free_shared_memory() or 0, shared_memory_needed(waiting)
+    if free < needed and is_first_process():
+        remedy = THROUGH_PIPES.format(max(8, math.ceil(needed / 2**30)))
+        _say_once(f"{format_bytes(free)} free in {SHARED_MEMORY}, and {format_bytes(needed)} of pictures may wait there: {remedy}")
+    return free >= needed
 
 
 def handed_over(pixels: torch.Tensor, shared: bool) -> torch.Tensor | np.ndarray:

@@ -74,9 +74,9 @@ def check_shared_memory(free: int | None = None) -> Check:
     """free: bytes of /dev/shm, through which loading processes hand over pictures; None = look."""
     free = free_shared_memory() if free is None else free
     if free is None:
-        return Check("shared memory", "note", f"there is no {SHARED_MEMORY}: {THROUGH_PIPES}")
+        return Check("shared memory", "note", f"there is no {SHARED_MEMORY}: {THROUGH_PIPES.format(8)}")
     if free < LITTLE_SHARED_MEMORY:
-        return Check("shared memory", "note", f"{format_bytes(free)} free in {SHARED_MEMORY}: {THROUGH_PIPES}")
+        return Check("shared memory", "note", f"{format_bytes(free)} free in {SHARED_MEMORY}: {THROUGH_PIPES.format(8)}")
     return Check("shared memory", "ok", f"{format_bytes(free)} free in {SHARED_MEMORY}")
 
 
