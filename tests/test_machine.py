@@ -1,5 +1,6 @@
 import os
 import platform
+import resource
 import subprocess
 import sys
 
@@ -28,6 +29,40 @@ def test_cores_are_those_of_the_affinity_and_of_the_container(tmp_path, monkeypa
     for text, count in (("250000 100000", 3), ("max 100000", 8), ("1000 100000", 1), ("9900000 100000", 8)):
         (tmp_path / "sys/fs/cgroup/cpu.max").write_text(text + "\n")
         assert cores(tmp_path) == count
+
+
+def control_groups(root, version):
+    """This process in the group a/b: 3 cores and 6 kB for a, more for b; /other is somebody else's."""
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/meminfo").write_text("MemTotal:       16000 kB\n")
+    lines = {2: "0::/a/b\n", 1: "9:name=systemd:/other\n4:memory:/a/b\n3:cpu,cpuacct:/a/b\n0::/\n"}
+    (root / "proc/self/cgroup").write_text(lines[version])
+    for path, quota, limit in (("a", "300000", "6000"), ("a/b", "-1" if version == 1 else "max", "9000"), ("other", "100000", "1000")):
+        files = {"cpu/cpu.cfs_quota_us": quota, "cpu/cpu.cfs_period_us": "100000", "memory/memory.limit_in_bytes": limit}
+        files = files if version == 1 else {"cpu.max": f"{quota} 100000", "memory.max": limit}
+        for name, text in files.items():
+            file = (root / "sys/fs/cgroup" / name).parent / path / name.rpartition("/")[2]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text + "\n")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_limits_are_those_of_the_groups_that_this_process_is_in(tmp_path, monkeypatch, version):
+    """As Slurm and systemd set them, and Docker where it has version 1."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    control_groups(tmp_path, version)
+    assert cores(tmp_path) == 3 and memory(tmp_path) == 6000
+    (tmp_path / "proc/self/cgroup").write_text("no\n0::/gone\n4:memory:/gone\n")
+    assert cores(tmp_path) == 8 and memory(tmp_path) == 16000 * 1024
+
+
+def test_as_many_open_files_as_the_system_allows():
+    code = (
+        "import resource as r; from landmarks.machine import allow_open_files; allow_open_files(); print(r.getrlimit(r.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run(["sh", "-c", f'ulimit -Sn 64; exec {sys.executable} -c "{code}"'], capture_output=True, text=True, check=True)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert int(done.stdout) == (65536 if hard == resource.RLIM_INFINITY else min(hard, 65536))
 
 
 def test_the_processes_of_a_machine_share_its_cores_for_loading(monkeypatch):

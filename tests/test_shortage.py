@@ -38,6 +38,11 @@ def test_the_machine_s_own_memory():
         torch.empty(1 << 60, dtype=torch.uint8)
 
 
+def test_too_few_open_files():
+    with pytest.raises(UserError, match="(?s)too few open files.*ulimit -n"), shortages_named():
+        raise RuntimeError("Too many open files. Communication with the workers is no longer possible.")
+
+
 def test_other_errors_stay_what_they_are():
     for error in (RuntimeError("size mismatch"), ValueError("no"), KeyError("x")):
         with pytest.raises(type(error)) as caught, shortages_named():

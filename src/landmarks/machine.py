@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,30 +18,55 @@ _FOREIGN = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "PET_
 _OF_A_LAUNCHED_PROCESS = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # every launcher sets all of them
 _BESIDE = ("LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE", "ROLE_RANK", "ROLE_WORLD_SIZE", "FORK_LAUNCHED")
 
+_OPEN_FILES = 65_536  # 128 loading processes with 4 batches of 3 tensors ahead take 1,536, where 1,024 is usual
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's mallopt
 
 
 def cores(root: Path = Path("/")) -> int:
     """Processor cores that this process may use: those of its affinity, and no more than its container's quota; at least 1."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = (root / "sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        count = min(count, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError, ZeroDivisionError):  # no Linux, or no limit: "max"
-        pass
+    for quota, period in (*_limits(root, "", "cpu.max"), *_limits(root, "cpu", "cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        if quota.isdigit() and int(period):  # else "max", or -1
+            count = min(count, math.ceil(int(quota) / int(period)))
     return max(1, count)
 
 
 def memory(root: Path = Path("/")) -> int | None:
     """Bytes of memory that this process may use: the machine's, or the limit of its container; None = unknown."""
-    limits = []
     try:
         first = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()[0]
-        limits.append(int(first.split()[1]) * 1024)
-        limits.append(int((root / "sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    except (OSError, ValueError, IndexError):  # no Linux, or no limit: "max"
-        pass
-    return min(limits, default=None)
+    except (OSError, IndexError):  # no Linux
+        return None
+    limits = [words[0] for words in (*_limits(root, "", "memory.max"), *_limits(root, "memory", "memory.limit_in_bytes"))]
+    return min([int(first.split()[1]) * 1024, *(int(limit) for limit in limits if limit.isdigit())])
+
+
+def _limits(root: Path, controller: str, *names: str) -> Iterator[list[str]]:
+    """The words in these files of this process's control group, and of each that it lies in, where they are (cgroups(7)).
+
+    controller  of version 1 of control groups; "": version 2, which has one tree for all
+    """
+    paths = [""]
+    with suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            paths += [path] if controller in controllers.split(",") else []
+    tree = root / "sys/fs/cgroup" / controller
+    for folder in {tree.joinpath(*path.split("/")[1 : depth + 1]) for path in paths for depth in range(path.count("/") + 1)}:
+        with suppress(OSError):  # of a container whose own group is the tree
+            yield [word for name in names for word in (folder / name).read_text(encoding="ascii").split()]
+
+
+def allow_open_files() -> None:
+    """Raise this process's limit of open files as far as the system lets it: a batch in shared memory is one until it was used."""
+    with suppress(ImportError, OSError, ValueError):  # ImportError: Windows
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def keep_freed_memory() -> None:

@@ -12,6 +12,7 @@ from landmarks.errors import UserError
 
 _WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is killed by signal: ([\w ]+)|exited unexpectedly)")
 _BUS_ERROR = "Bus error"
+_NO_FILES = "Too many open files"
 _NO_HOST_MEMORY = "can't allocate memory"  # torch's words for the machine's own memory
 
 
@@ -31,6 +32,11 @@ def _as_shortage(error: MemoryError | RuntimeError) -> UserError | None:
     if isinstance(error, MemoryError) or _NO_HOST_MEMORY in str(error):
         return UserError(
             f"this machine's memory is not enough ({_line(error)})", next=f"{next_command('doctor')}  (what this configuration needs)"
+        )
+    if _NO_FILES in str(error):
+        return UserError(
+            "the system allows this process too few open files for its loading processes",
+            next="ulimit -n 65536 before the same command, or fewer loading processes (train.workers, extract.workers)",
         )
     found = _WORKER.search(str(error))
     if found is not None:  # the signal is said by this error, or by the one behind it

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, get_worker_info
 
 from landmarks.lifeline import interrupts_held
-from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, is_first_process, shared_memory_needed
+from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, allow_open_files, free_shared_memory, is_first_process, shared_memory_needed
 from landmarks.progress import say
 from landmarks.quantities import format_bytes
 
@@ -50,6 +50,8 @@ def started(loader: Callable[[int], DataLoader[Item]], workers: int) -> Iterator
         workers = 0
         if is_first_process():
             _say_once(f"{SHARED_MEMORY} is full or missing, so no loading process can be started: this one loads, which is slow")
+    if workers:
+        allow_open_files()
     with interrupts_held():  # from the processes
         return iter(loader(workers))
 
