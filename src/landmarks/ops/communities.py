@@ -25,23 +25,13 @@ class Graph(NamedTuple):
 def mutual_graph(neighbours: np.ndarray, similarities: np.ndarray, power: float) -> Graph:
     """Edges between images that each list the other, of weight max(similarity, 0)^power.
 
-    neighbours, similarities  (n, width) int32 and float32: each image's nearest others, -1 = none
+    neighbours, similarities  (n, width) int32 and float32: each image's nearest others, none twice, -1 = none
     """
-    images = len(neighbours)
-    rows, places = np.nonzero((neighbours >= 0) & (similarities > 0))
-    others = neighbours[rows, places].astype(np.int64)
-    keys = rows * images + others
-    listed = np.sort(keys)
-    back = others * images + rows
-    found = np.searchsorted(listed, back)
-    mutual = (found < len(listed)) & (listed[np.minimum(found, max(0, len(listed) - 1))] == back) if len(listed) else np.zeros(0, bool)
-    # One similarity, rounded twice: the larger of both, so that the graph is symmetric.
-    low, high = np.minimum(rows, others)[mutual], np.maximum(rows, others)[mutual]
-    pairs, inverse = np.unique(low * images + high, return_inverse=True)
-    largest = np.zeros(len(pairs))
-    np.maximum.at(largest, inverse, similarities[rows, places][mutual].astype(np.float64))
-    first, second = pairs // max(1, images), pairs % max(1, images)
-    return _graph(np.concatenate([first, second]), np.concatenate([second, first]), np.tile(largest**power, 2), images)
+    neighbours, similarities = np.ascontiguousarray(neighbours), np.ascontiguousarray(similarities)
+    starts = np.zeros(len(neighbours) + 1, np.int64)
+    np.cumsum(_mutual_counts(neighbours, similarities), out=starts[1:])
+    ends, largest = _mutual_edges(neighbours, similarities, starts)
+    return Graph(starts, ends, np.power(largest, power, out=largest))
 
 
 def modularity(graph: Graph, communities: np.ndarray, resolution: float) -> float:
@@ -88,6 +78,44 @@ def _numbered(communities: np.ndarray) -> np.ndarray:
     """The same partition with the numbers 0, 1, ... in the order of the first members."""
     _, first, inverse = np.unique(communities, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse]
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _mutual_counts(neighbours, similarities):
+    counts = np.zeros(len(neighbours), np.int64)
+    for image in numba.prange(len(neighbours)):
+        for place in range(neighbours.shape[1]):
+            counts[image] += _mutual_similarity(neighbours, similarities, image, place) > 0
+    return counts
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _mutual_edges(neighbours, similarities, starts):
+    ends, largest = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float64)
+    for image in numba.prange(len(neighbours)):
+        count = starts[image]
+        for place in range(neighbours.shape[1]):
+            similarity = _mutual_similarity(neighbours, similarities, image, place)
+            if similarity <= 0:
+                continue
+            other, entry = neighbours[image, place], count
+            while entry > starts[image] and ends[entry - 1] > other:  # the ends of a node are in their order
+                ends[entry], largest[entry] = ends[entry - 1], largest[entry - 1]
+                entry -= 1
+            ends[entry], largest[entry] = other, similarity
+            count += 1
+    return ends, largest
+
+
+@numba.njit(cache=True, nogil=True)
+def _mutual_similarity(neighbours, similarities, image, place):
+    """To the neighbour at this place, 0 where that does not list the image too. Of one that was rounded twice, the larger: symmetric."""
+    other = neighbours[image, place]
+    if other >= 0 and similarities[image, place] > 0:
+        for back in range(neighbours.shape[1]):
+            if neighbours[other, back] == image and similarities[other, back] > 0:
+                return np.float64(max(similarities[image, place], similarities[other, back]))
+    return 0.0
 
 
 @numba.njit(cache=True, nogil=True)
