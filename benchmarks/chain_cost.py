@@ -105,8 +105,10 @@ def measure(scale: float, only: list[str] | None, folder: Path) -> dict[str, lis
         context.pseudo_worlds.clear()
     ranking = first
     for place, step in enumerate(CHAIN if {"chain", "fuse", "evidence"} & set(asked) else ()):
-        with meter.part(step.step or type(step).__name__):
+        with meter.part(step.step):
             made = step.apply(ranking, context.after(CHAIN[:place]))
+        if step is CHAIN[-1] and not {"fuse", "evidence"} & set(asked):
+            break
         kept = stored(made.space, folder / str(place), context.space(ranking))
         context.store(context.space(ranking), made.space, kept)
         if place > 1:  # of all before, add_classes asks for the discriminant alone
@@ -115,7 +117,7 @@ def measure(scale: float, only: list[str] | None, folder: Path) -> dict[str, lis
         del made
     for name, step in (("communities", AddCommunities(resolution=len(base.index) / choice.COMMUNITY)), ("diffuse", Diffuse())):
         if name in asked:
-            with meter.part(type(step).__name__):
+            with meter.part(step.step):
                 step.apply(first, context.after(()))
     if "fuse" in asked:
         with meter.part("fuse, training"):

@@ -19,7 +19,7 @@ from landmarks.store.files import atomic_write, link_file, read_array, write_arr
 from landmarks.store.tables import SPLITS, read_ids
 
 _LISTS = "indices.npy", "similarities.npy"
-_FEW_QUERIES = 4096  # the lists of so many are kept in memory while the index is read block by block
+_FEW_QUERIES = 8192  # the lists of so many are kept in memory while the index is read block by block
 _LARGE_INDEX = 1 << 27  # numbers; 0.5 GB as float32
 _HUGE_INDEX = 1 << 30  # that is read in blocks for any number of queries: 4 GB as float32
 
