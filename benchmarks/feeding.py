@@ -45,6 +45,7 @@ from landmarks.store.artefact import Artefact
 from landmarks.training.learner import create_learner
 from landmarks.training.loop import run_training
 
+PEER = "tf_efficientnet_lite0"  # timm's name for the same network, whose weights are TensorFlow's; without tf_ it pads less
 BACKBONE, BATCH, TRAINED_AT, DESCRIBED_AT, SCALES = "efficientnet_lite0", 32, 224, 320, (0.7071, 1.0)
 MODEL = ModelSettings(backbone=BACKBONE, pretrained=False, dimensions=256)
 TRAIN = TrainSettings(
@@ -81,7 +82,7 @@ def our_training(folder: Path, ids: np.ndarray, labels: np.ndarray) -> tuple[flo
 
 def bare_training(folder: Path, ids: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """timm, cross entropy and AdamW on pictures in memory, its BatchNorm frozen as in the recipe."""
-    network = timm.create_model(BACKBONE, pretrained=False, num_classes=int(labels.max()) + 1).to(memory_format=torch.channels_last).train()
+    network = timm.create_model(PEER, pretrained=False, num_classes=int(labels.max()) + 1).to(memory_format=torch.channels_last).train()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()
@@ -129,7 +130,7 @@ def our_extraction(folder: Path, ids: np.ndarray, labels: np.ndarray) -> tuple[f
 
 def bare_network(folder: Path, ids: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """timm's features of the same batches in memory, picture by picture at both scales: no pooling, head or averaging."""
-    network = timm.create_model(BACKBONE, pretrained=False, num_classes=0, global_pool="").to(memory_format=torch.channels_last).eval()
+    network = timm.create_model(PEER, pretrained=False, num_classes=0, global_pool="").to(memory_format=torch.channels_last).eval()
     pictures = ExtractSet(folder, "train", ids, DESCRIBED_AT)
     batches = [one for loaded in load_ahead(pictures, [len(ids)], lambda shape: 32, 0) for one in loaded.batches]
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in ((123.7, 116.3, 103.5), (58.4, 57.1, 57.4)))
