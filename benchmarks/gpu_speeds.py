@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from landmarks.config import ModelSettings, TrainSettings
 from landmarks.config.verification import VerificationSettings
+from landmarks.cuda import is_out_of_memory
 from landmarks.data.augment import Augmentation
 from landmarks.data.images import read_image
 from landmarks.data.jpeg import write_jpeg
@@ -199,7 +200,9 @@ def verification(sizes, device: torch.device) -> Rows:
         some = partial(verify_pairs_torch, queries, index, pairs[:count], seeds[:count], settings, device, batch)
         try:
             seconds = _seconds(some, device)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             yield f"{batch} pairs at a time: the memory is not enough", 0.0, ""
             break
         yield f"{batch} pairs at a time", count / seconds, "pairs/s"

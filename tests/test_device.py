@@ -29,12 +29,12 @@ def test_cards_that_cannot_be_used_are_named_with_what_to_install(monkeypatch):
     assert choose_device("auto") == (torch.device("cuda", 1), "GPU 1; not used: no code for card 0")
 
 
-def test_each_process_has_a_gpu_of_its_own(monkeypatch):
+def test_each_process_has_a_gpu_of_its_own(monkeypatch, launched):
     monkeypatch.setattr(module, "find_cards", lambda: Cards((0, 1), None))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "GPU")
-    monkeypatch.setenv("LOCAL_RANK", "1")
+    launched(1)
     assert choose_device("auto") == (torch.device("cuda", 1), "GPU, 2 of 2")
-    monkeypatch.setenv("LOCAL_RANK", "2")
+    launched(2)
     with pytest.raises(UserError, match="no GPU of its own"):
         choose_device("cuda")
 

@@ -121,6 +121,13 @@ def test_machines_that_do_not_meet_are_told_what_to_do(capfd):
     assert "error: the processes cannot meet: " in said and "next:  a free port in run.address" in said
 
 
+def test_a_process_that_stops_with_a_message_has_the_last_word(capfd):
+    with pytest.raises(UserError, match="config stopped in one of 2 processes"):
+        launch("config", ["train.epochs=many"], 2, RunSettings())
+    said = capfd.readouterr().err
+    assert "error: train.epochs" in said and "Traceback" not in said and "ChildFailedError" not in said
+
+
 def test_a_refusal_is_the_user_s_to_fix_and_any_other_end_is_a_failure(accelerate):
     with pytest.raises(UserError, match=r"train stopped in one of 3 processes \(exit code 2\); its own message is above"):
         accelerate("refused")

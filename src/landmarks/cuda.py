@@ -43,16 +43,19 @@ def find_cards() -> Cards:
     """The cards of this process, looked at once."""
     if not torch.cuda.is_available():
         return Cards((), absent(torch.version.cuda, driver_version()))
-    try:
-        properties = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
-    except RuntimeError as error:  # a card that is broken, or that another process has for itself
-        return Cards((), _does_not_start(error))
-    if torch.version.hip is not None:  # an AMD card: its architectures have other names
-        return Cards(tuple(range(len(properties))), None)
-    built = torch.cuda.get_arch_list()
-    usable = tuple(number for number, card in enumerate(properties) if supports((card.major, card.minor), built))
-    others = [card for number, card in enumerate(properties) if number not in usable]
-    return Cards(usable, _unsupported(others[0].name, (others[0].major, others[0].minor), built) if others else None)
+    built, usable, faults = torch.cuda.get_arch_list(), [], []
+    for number in range(torch.cuda.device_count()):
+        try:
+            card = torch.cuda.get_device_properties(number)
+        except RuntimeError as error:  # it is broken, or another process has it for itself
+            faults.append(_does_not_start(error))
+            continue
+        # The architectures of AMD's cards have other names.
+        if torch.version.hip is not None or supports((card.major, card.minor), built):
+            usable.append(number)
+        else:
+            faults.append(_unsupported(card.name, (card.major, card.minor), built))
+    return Cards(tuple(usable), faults[0] if faults else None)
 
 
 def own_cards() -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import torch
 
 from landmarks.cuda import Fault, find_cards
 from landmarks.errors import UserError
+from landmarks.machine import is_launched
 
 
 def choose_device(requested: str) -> tuple[torch.device, str]:
@@ -27,7 +28,7 @@ def choose_device(requested: str) -> tuple[torch.device, str]:
         if requested == "cuda":
             raise UserError(f"run.device=cuda, but {fault.what}", where="run.device", next=fault.next)
         return torch.device("cpu"), why if cards.fault is None else f"{fault.what}; to use it: {fault.next}"
-    number, count = int(os.environ.get("LOCAL_RANK", "0")), len(cards.usable)
+    number, count = int(os.environ["LOCAL_RANK"]) if is_launched() else 0, len(cards.usable)
     if number >= count:
         raise UserError(
             f"process {number + 1} of this machine has no GPU of its own: there are {count}",

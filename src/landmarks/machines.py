@@ -19,6 +19,8 @@ from typing import Protocol
 BEAT_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0  # without a beat, before a machine counts as ended
 _FINISHED_SECONDS = 0.5  # between beats while a process waits for the others to finish
+_LEAVING_SECONDS = 5.0  # at most, to tell the others that this process stops
+_FAILED_BEATS = 3  # in a row, after which the store counts as lost: its client does not connect again
 WORKING, FINISHED, STOPPED = "working", "finished", "stopped"
 
 
@@ -36,7 +38,7 @@ class Watch:
     def __init__(self, store: Store, own: int, machine: int, processes: int, clock: Callable[[], float] = time.monotonic):
         self._store, self._own, self._machine, self._clock, self._beats = store, own, machine, clock, 0
         self._seen = {process: ("", clock()) for process in range(processes) if process != own}  # what it said, since when
-        self._reached = clock()  # when the store was, last
+        self._failed = 0  # beats, since the store was reached
         self.state = WORKING
 
     @property
@@ -53,13 +55,13 @@ class Watch:
                 said = self._store.get(_key(process)).decode() if self._store.check([_key(process)]) else ""
                 if said != self._seen[process][0]:
                     self._seen[process] = said, now
-            self._reached = now
-        except RuntimeError:  # the store is on machine 0, which leaves when all have finished
-            if self.state == FINISHED:
-                self._seen = {process: (FINISHED, now) for process in self._seen}
-            return _gone("machine 0") if self.state != FINISHED and now - self._reached > PATIENCE_SECONDS else None
+            self._failed = 0
+        except RuntimeError:  # the store is on machine 0, whose launcher leaves when those of all machines are there
+            self._failed += 1
         if self.all_finished:
             return None
+        if self._failed:
+            return _gone("machine 0") if self._failed >= _FAILED_BEATS else None
         for said, since in self._seen.values():
             machine = f"machine {said.split()[-1]}" if said else "another machine"
             if said.startswith(STOPPED):
@@ -100,7 +102,7 @@ def watched(refusal: str | None) -> Iterator[Callable[[], None]]:
         except RuntimeError:
             return _gone("machine 0")
         watches.append(watch := Watch(store, rank, machine, processes))
-        while (ended := watch.beat()) is None and not watch.all_finished:
+        while (ended := _answered(watch.beat, PATIENCE_SECONDS)) is None and not watch.all_finished:
             if finished.wait(BEAT_SECONDS):
                 watch.state = FINISHED
                 over.wait(_FINISHED_SECONDS)
@@ -131,9 +133,18 @@ def watched(refusal: str | None) -> Iterator[Callable[[], None]]:
         if not over.is_set():
             over.set()
             finished.set()
-            thread.join(BEAT_SECONDS)  # from here on it says nothing, and ends nothing
+            thread.join(_LEAVING_SECONDS)  # from here on it says nothing, and ends nothing
             for watch in watches:
-                watch.stop()
+                _answered(watch.stop, _LEAVING_SECONDS)
+
+
+def _answered(ask: Callable[[], str | None], seconds: float) -> str | None:
+    """What it returns; that machine 0 is gone where it takes longer: a store that cannot be reached any more can block for ever."""
+    answers: list[str | None] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), name="ask_machines", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answers[0] if answers else _gone("machine 0")
 
 
 def _connect() -> Store:

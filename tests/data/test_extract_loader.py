@@ -61,7 +61,7 @@ def pictures(tmp_path):
 @pytest.mark.parametrize(("workers", "shared_memory"), [(0, True), (2, True), (2, False)])
 def test_all_pictures_are_loaded_the_same_by_any_processes(pictures, workers, shared_memory, monkeypatch, capsys):
     monkeypatch.setattr(hand_over, "free_shared_memory", lambda: (8 if shared_memory else 0) << 30)
-    hand_over._say_once.cache_clear()
+    hand_over._said.clear()
     loaded = list(copied_ahead(load_ahead(pictures, [4, 5], lambda shape: 3, workers), torch.device("cpu")))
     assert [position for one in loaded for position, _ in one.errors] == [8]
     batches = [batch for one in loaded for batch in one.batches]

@@ -1,6 +1,7 @@
 """Batches arrive whatever /dev/shm holds: a small one, one that fills up, none at all."""
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -28,7 +29,7 @@ def loader(workers):
 
 @pytest.fixture(autouse=True)
 def said_anew():
-    hand_over._say_once.cache_clear()
+    hand_over._said.clear()
 
 
 def numbers(items):
@@ -62,11 +63,12 @@ def test_where_no_process_can_be_started_this_one_loads(monkeypatch, capsys):
 def test_too_little_for_what_waits_is_said_once(monkeypatch, capsys):
     monkeypatch.setattr(hand_over, "free_shared_memory", lambda: 12 << 30)
     assert is_shared_memory_enough(9 << 30) and not is_shared_memory_enough(10 << 30) and not is_shared_memory_enough(10 << 30)
-    said = "12.9 GB free in /dev/shm, and 13.4 GB of pictures may wait there: loading processes hand over pictures through pipes"
+    said = "12.9 GB free in /dev/shm of the 13.4 GB for pictures that wait: loading processes hand over pictures through pipes"
     assert capsys.readouterr().out == f"{said}, which is slower; docker run --shm-size=13g gives more\n"
     monkeypatch.setattr(hand_over, "free_shared_memory", lambda: 64 << 20)
-    assert not is_shared_memory_enough(1)
-    assert "67.1 MB free" in capsys.readouterr().out
+    assert not is_shared_memory_enough(1) and capsys.readouterr().out == "", "of the same run"
+    hand_over._said.clear()
+    assert not is_shared_memory_enough(1) and "67.1 MB free in /dev/shm of the 1.07 GB" in capsys.readouterr().out
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
     monkeypatch.setattr(hand_over, "free_shared_memory", lambda: 12 << 30)
     assert not is_shared_memory_enough(2 << 30), "eight processes need as much each"
@@ -97,7 +99,9 @@ def in_small_shared_memory(command):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux" or in_small_shared_memory("true")[0] != 0, reason="no memory of its own can be mounted here")
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or in_small_shared_memory("true")[0] != 0, reason="no memory of its own can be mounted here"
+)
 @pytest.mark.parametrize(("fill", "said"), [("true", ""), ("head -c 4m /dev/zero > /dev/shm/full; true", "this one loads")])
 def test_two_megabytes_of_shared_memory_are_enough_for_six_of_pictures(tmp_path, monkeypatch, fill, said):
     """Where an earlier version waited forever for a batch that its process could not hand over."""

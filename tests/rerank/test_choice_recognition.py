@@ -63,7 +63,7 @@ def test_index_images_that_show_none_are_in_the_pseudo_index(monkeypatch):
     context, found = world(none=30), []
     owners = np.repeat(context.labels[::10][:12], 6)
     owners[::3] = context.labels[-1]
-    monkeypatch.setattr(module, "owners_of_index", lambda context: owners.copy())
+    monkeypatch.setattr(module, "owners_of_index", lambda context: owners)
 
     def recognised(context, chain, parts, neighbours, settings):
         found.append(parts)
@@ -72,6 +72,7 @@ def test_index_images_that_show_none_are_in_the_pseudo_index(monkeypatch):
     monkeypatch.setattr(module, "_recognised", recognised)
     choose_for_recognition(context, DRAW, 20, RecognizeSettings(non_landmark_ids=(NONE,)))
     assert all(np.isin(np.arange(0, 72, 3), parts.index).all() for parts in found)
+    assert (owners[::3] == context.labels[-1]).all(), "they are kept for others who ask"
 
 
 def test_ids_that_train_does_not_hold_are_refused_before_anything_is_measured(monkeypatch):

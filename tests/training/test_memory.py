@@ -54,6 +54,8 @@ def test_the_fewest_parts_that_fit_are_found_kept_and_repeated(tmp_path, small_g
     write_json(tmp_path / FOUND, {"accumulate": 1, "processes": 4})
     again = choose_parts("m", tmp_path, learner_of(), SETTINGS, 100, Accelerator(cpu=True))
     assert again.parts == 4 and sizes == [24, 12, 8, 6], "of four GPUs, of which one is left"
+    write_json(tmp_path / FOUND, {"accumulate": 6})
+    assert choose_parts("m", tmp_path, learner_of(), SETTINGS, 100, Accelerator(cpu=True)).parts == 6, "by an earlier version"
 
 
 def test_what_cannot_fit_by_the_estimate_is_not_tried(tmp_path, small_gpu):

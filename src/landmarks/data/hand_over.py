@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import multiprocessing
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -18,7 +17,8 @@ from landmarks.progress import say
 from landmarks.quantities import format_bytes
 
 Item = TypeVar("Item")
-_SEMAPHORES = 32  # as many as the queues of a few processes take, each a page of shared memory
+_SEMAPHORES = 16, 4  # that a loader takes, and each of its processes: each is a page of shared memory
+_said: set[str] = set()
 
 
 def is_shared_memory_enough(waiting: float) -> bool:
@@ -26,7 +26,7 @@ def is_shared_memory_enough(waiting: float) -> bool:
     free, needed = free_shared_memory() or 0, shared_memory_needed(waiting)
     if free < needed and is_first_process():
         remedy = THROUGH_PIPES.format(max(8, math.ceil(needed / 2**30)))
-        _say_once(f"{format_bytes(free)} free in {SHARED_MEMORY}, and {format_bytes(needed)} of pictures may wait there: {remedy}")
+        _say_once("small", f"{format_bytes(free)} free in {SHARED_MEMORY} of the {format_bytes(needed)} for pictures that wait: {remedy}")
     return free >= needed
 
 
@@ -46,24 +46,26 @@ def handed_over(pixels: torch.Tensor, shared: bool) -> torch.Tensor | np.ndarray
 
 def started(loader: Callable[[int], DataLoader[Item]], workers: int) -> Iterator[Item]:
     """The items of `loader(workers)`, whose processes are started at once; of `loader(0)`, which has none, where none can be started."""
-    if workers and not _can_start_processes():
+    if workers and not _can_start(workers):
         workers = 0
         if is_first_process():
-            _say_once(f"{SHARED_MEMORY} is full or missing, so no loading process can be started: this one loads, which is slow")
+            _say_once("full", f"{SHARED_MEMORY} is full or missing, so no loading process can be started: this one loads, which is slow")
     if workers:
         allow_open_files()
     with interrupts_held():  # from the processes
         return iter(loader(workers))
 
 
-def _can_start_processes() -> bool:
+def _can_start(workers: int) -> bool:
     try:
-        _ = [multiprocessing.Semaphore() for _ in range(_SEMAPHORES)]
+        _ = [multiprocessing.Semaphore() for _ in range(_SEMAPHORES[0] + _SEMAPHORES[1] * workers)]
     except OSError:
         return False
     return True
 
 
-@cache  # it is the same for all splits and models of a run
-def _say_once(words: str) -> None:
-    say(words)
+def _say_once(what: str, words: str) -> None:
+    """For all splits and models of a run; the bytes that are free change meanwhile."""
+    if what not in _said:
+        _said.add(what)
+        say(words)

@@ -53,7 +53,7 @@ def choose_for_recognition(context: Context, draw: Draw, neighbours: int, settin
     others = voters_and_others(context, settings.non_landmark_ids)[1]
     if context.classes < 2:
         return [Verdict(step, False, "train has no two landmarks: nothing can be learned") for step in TRIED]
-    labels, owners = context.labels.copy(), owners_of_index(context)
+    labels, owners = context.labels.copy(), owners_of_index(context).copy()
     owners[np.isin(owners, labels[others])] = -1  # an index image that shows none is one of no landmark
     labels[others] = -1
     worlds = [_parts(labels, owners, replace(draw, seed=draw.seed + number)) for number in range(DRAWS)]

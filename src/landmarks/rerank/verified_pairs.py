@@ -142,10 +142,14 @@ class VerifiedPairs:
     def _on_gpu(self, features: tuple[LocalFeatures, LocalFeatures], pairs: np.ndarray, seeds: np.ndarray) -> Verified:
         import torch
 
+        from landmarks.cuda import is_out_of_memory
+
         while True:
             try:
                 return verify_pairs_torch(*features, pairs, seeds, self._settings, self._device, self._on_a_gpu)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 if self._on_a_gpu == 1:
                     raise UserError(
                         "the GPU's memory is not enough for one pair of images",

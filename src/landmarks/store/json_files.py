@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from landmarks.errors import UserError, shown
@@ -58,10 +59,10 @@ def parse_object(text: str, required: Shape, optional: Shape | None = None) -> d
     return value
 
 
-def read_object(path: Path, what: str, required: Shape, *, next: str) -> dict[str, Any]:
+def read_object(path: Path, what: str, required: Shape, optional: Shape = MappingProxyType({}), *, next: str) -> dict[str, Any]:
     """The object in a file, as `parse_object`. Raises UserError that says it is not `what`, FileNotFoundError where it is missing."""
     try:
-        return parse_object(read_text(path), required)
+        return parse_object(read_text(path), required, optional)
     except ValueError as error:
         raise UserError(f"not {what}: {shown(error)}", where=path, next=next) from None
 

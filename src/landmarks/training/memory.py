@@ -179,10 +179,10 @@ def _possible(settings: TrainSettings, images: int, world: int) -> Iterable[int]
 def _found_before(folder: Path, world: int) -> int | None:
     """None where no run found any, and where it had another number of processes, each of which then has another share of a batch."""
     try:
-        found = read_object(folder / FOUND, "what a run found", {"accumulate": int, "processes": int}, next="delete it")
+        found = read_object(folder / FOUND, "what a run found", {"accumulate": int}, {"processes": int}, next="delete it")
     except FileNotFoundError:
         return None
-    return found["accumulate"] if found["processes"] == world else None
+    return found["accumulate"] if found.get("processes", world) == world else None  # an earlier version did not write it
 
 
 def _least(accelerator: Accelerator, number: float) -> float:
