@@ -44,7 +44,8 @@ def test_the_steps_before_fuse_score_what_the_readme_says(tmp_path):
 
 @pytest.mark.slow
 def test_the_default_chain_scores_what_the_readme_says(tmp_path):
-    *_, expanded, augmented, classes = scores(tmp_path).values()
+    *_, expanded, augmented, classes, diffused = scores(tmp_path).values()
     assert expanded == pytest.approx((61.87, 63.82), abs=0.1)
     assert augmented == pytest.approx((62.26, 64.22), abs=0.1)
     assert classes == pytest.approx((66.79, 69.71), abs=0.1)
+    assert diffused[1] == pytest.approx(70.05, abs=0.1)

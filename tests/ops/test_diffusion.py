@@ -41,6 +41,25 @@ def test_equals_a_direct_solution_of_the_dense_system(width, seeds, alpha, power
         assert (np.diff(values) <= 0).all() and (spread[row][len(found) :] == -np.inf).all()
 
 
+def test_beside_the_similarity_it_counts_as_a_share_of_its_largest():
+    rng = np.random.default_rng(2)
+    vectors = l2_normalise(rng.standard_normal((60, 4)))
+    graph = nearest_others(*exact_knn(vectors, vectors, 9), 8)
+    indices, scores = exact_knn(l2_normalise(rng.standard_normal((25, 4))), vectors, 20)
+    indices[:4, 15:], scores[:4, 15:] = -1, -np.inf
+    ordered, found = diffusion(indices, scores, *graph, 5, 3.0, 0.9, iterations=200, weight=0.7)
+    moved = 0
+    for row in range(25):
+        kept = indices[row] >= 0
+        spread = solve_one(indices[row][kept], scores[row][kept], *graph, 5, 3.0, 0.9)
+        expected = scores[row][kept] + 0.7 * spread / spread.max()
+        np.testing.assert_allclose(found[row][: kept.sum()], np.sort(expected)[::-1], rtol=1e-4)
+        moved += ordered[row].tolist() != indices[row].tolist()
+    assert moved > 20
+    assert (ordered[:4, 15:] == -1).all() and (found[:4, 15:] == -np.inf).all()
+    np.testing.assert_array_equal(diffusion(indices, scores, *graph, seeds=0, weight=0.7)[0], indices)
+
+
 def test_worked_by_hand():
     """Images 0 and 1 list each other (S = 1 between them), 2 is listed by 0 and lists no image. y = (1, 0, 0), alpha 1/2:
     f0 = 1 + f1 / 2, f1 = f0 / 2, so f0 = 4/3 and f1 = 2/3."""

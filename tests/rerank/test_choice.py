@@ -6,7 +6,7 @@ from landmarks.config.load import read_chain
 from landmarks.ranking import Ranking, Space
 from landmarks.rerank import choice as module
 from landmarks.rerank import verdict as verdicts_module
-from landmarks.rerank.choice import WITH_TRAIN, choose, without_train
+from landmarks.rerank.choice import WITH_TRAIN, choose, diffusion, without_train
 from landmarks.rerank.context import Context
 from landmarks.rerank.parts import Draw
 from landmarks.rerank.steps.auto import Auto
@@ -98,6 +98,16 @@ def test_of_thin_landmarks_nothing_is_measured_and_the_chain_of_other_sets_is_ta
     assert names(chosen(verdicts)) == [*names(WITH_TRAIN), "expand_query", "augment_database", "add_classes"]
     assert verdicts[-1].step.step == "fuse" and "gained nothing on average" in verdicts[-1].why
     assert "4 training images" in verdicts[2].why and all(np.isnan(verdict.before) for verdict in verdicts)
+
+
+def test_diffusion_is_tried_where_a_landmark_has_many_index_images(monkeypatch):
+    assert diffusion(26.9) == () and diffusion(27.0)[0].neighbours == 27 and diffusion(900.0)[0].neighbours == 100
+    verdicts = choose(world(noise=0.3, index=30, train=4)[1].after(()), DRAW, 20)
+    assert names(chosen(verdicts))[-2:] == ["add_classes", "diffuse"] and "4 training images" in verdicts[-2].why
+    assert chosen(verdicts)[-1].neighbours == 30, "every index image is certainly of a landmark"
+    monkeypatch.setattr(module, "_score", lambda context, chain, parts, neighbours: np.full(100, 0.5 - 0.1 * ("diffuse" in names(chain))))
+    verdicts = choose(world(noise=0.3, index=30)[1].after(()), DRAW, 20)
+    assert names(chosen(verdicts))[-1] == "add_classes" and verdicts[-2].step.step == "diffuse" and "surely loses" in verdicts[-2].why
 
 
 def test_a_landmark_counts_once_with_its_queries_in_all_pseudo_worlds(monkeypatch):

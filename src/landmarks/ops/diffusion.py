@@ -19,6 +19,7 @@ def diffusion(
     power: float = 3.0,
     alpha: float = 0.99,
     iterations: int = 20,
+    weight: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Candidates by f, the solution of (I - alpha S) f = y on the graph of the query's candidates alone.
 
@@ -31,7 +32,8 @@ def diffusion(
     indices, scores           (n_query, k) int32 and float32: the candidates and their cosines, -1 = none
     neighbours, similarities  (n_index, width) int32 and float32: each index image's nearest others, the nearest first, -1 = none; the
                               width is the k of the mutual kNN graph (50 in the source). An image's edge to itself is ignored
-    Returns (indices, scores = f), the best first; a candidate that no path leads to has 0, and keeps its order among those.
+    weight                    None = by f alone; else by cos(q, i) + weight * f_i / (the largest f of the query) (ours)
+    Returns (indices, scores), the best first; a candidate that no path leads to has f = 0, and keeps its order among those.
     Source: Iscen et al., "Efficient diffusion on region manifolds", CVPR 2017 (power 3, alpha 0.99, 20 iterations, 10 seeds).
     """
     if neighbours.shape != similarities.shape or indices.shape != scores.shape:
@@ -41,6 +43,9 @@ def diffusion(
     if not 0 <= alpha < 1:
         raise ValueError(f"alpha must be in [0, 1), not {alpha}")
     spread = _diffuse(indices, scores, neighbours, similarities, seeds, power, alpha, iterations, numba.get_num_threads())
+    if weight is not None:
+        largest = spread.max(axis=1, keepdims=True, initial=0)
+        spread = scores + np.float32(weight) * spread / np.where(largest > 0, largest, 1)
     return best_first(indices, spread)
 
 

@@ -9,12 +9,21 @@ import numpy as np
 
 from landmarks.config.chain import Chain
 from landmarks.metrics.bootstrap import mean_interval
-from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, times_larger, too_few_landmarks
+from landmarks.rerank.parts import (
+    Draw,
+    Parts,
+    index_images_a_landmark,
+    owners_of_index,
+    split_training,
+    times_larger,
+    too_few_landmarks,
+)
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
 from landmarks.rerank.steps.add_communities import AddCommunities
 from landmarks.rerank.steps.add_labels import AddLabels
 from landmarks.rerank.steps.augment_database import AugmentDatabase
+from landmarks.rerank.steps.diffuse import Diffuse
 from landmarks.rerank.steps.discriminate import Discriminate
 from landmarks.rerank.steps.expand_query import ExpandQuery
 from landmarks.rerank.steps.fuse import Fuse
@@ -28,6 +37,8 @@ COMMUNITY = 300  # index images to one of the resolution: between 160 and 950 th
 WITH_TRAIN: Chain = (Discriminate(), AddLabels())
 WHERE_DEEP: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True, neighbours=3), AddClasses())
 WHERE_THIN: Chain = WHERE_DEEP[:1]  # gained, or cost nothing, at every depth
+DIFFUSED = 27  # index images a landmark, from which on diffusion gained on both halves of the landmarks (EXPERIMENTS.md)
+MOST_NEIGHBOURS = 100  # of an image that diffusion passes similarity to
 VERIFY = Verify(top=100, weight=0.4)  # of configs/delg_photos.yaml
 DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few training images
 DEEP = 20  # index images a landmark, from which on these steps gain where nothing can be measured (EXPERIMENTS.md)
@@ -53,27 +64,35 @@ def choose(context: Context, draw: Draw, neighbours: int, protocol: str = "retri
         return [*kept, *_last(context)]
     unmeasured = [Verdict(step, True, "gained on every set that it was measured on") for step in WITH_TRAIN]
     owners = owners_of_index(context)
+    depth = index_images_a_landmark(context)
     worlds = [split_training(context.labels, owners, replace(draw, seed=draw.seed + number)) for number in range(DRAWS)]
     why = too_few_landmarks(context.labels, worlds, draw.index_images)
     if why:
-        return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context)]
+        return [*unmeasured, *_by_depth(depth, why), *_last(context)]
     tried = _tried(context, context.chain, WITH_TRAIN, worlds, neighbours)
     overfit = _score(context, (*context.chain, *WITH_TRAIN), worlds, neighbours).mean()
     if overfit > OVERFIT_MAP:
         why = f"the descriptors are overfitted to the training images (mAP {100 * overfit:.2f}): nothing can be measured on them"
-        return [*unmeasured, *_by_depth(owners, context.classes, why), *_last(context)]
+        return [*unmeasured, *_by_depth(depth, why), *_last(context)]
     images = float(np.median(np.bincount(context.labels)))
     if images < FEWEST_IMAGES:
         why = f"landmarks have {images:.0f} training images: too few to measure on, and it gained on other sets"
-        rest = [Verdict(step, True, why) for step in WHERE_DEEP]
+        rest = [Verdict(step, True, why) for step in (*WHERE_DEEP, *diffusion(depth))]
         return [*unmeasured, *rest, *_last(context)]
-    tried += _tried(context, (*context.chain, *chosen(tried)), WHERE_DEEP, worlds, neighbours)
+    tried += _tried(context, (*context.chain, *chosen(tried)), (*WHERE_DEEP, *diffusion(depth)), worlds, neighbours)
     return [*tried, *_last(context)]
 
 
 def without_train(index_images: int) -> Chain:
     """The steps where nothing can be learned; communities are as large in a larger index."""
     return (WHERE_DEEP[0], AddCommunities(resolution=max(1, round(index_images / COMMUNITY))))
+
+
+def diffusion(depth: float) -> Chain:
+    """Diffusion among as many neighbours as a landmark has index images, `depth`; none where these are few."""
+    if depth < DIFFUSED:
+        return ()
+    return (Diffuse(neighbours=min(MOST_NEIGHBOURS, round(depth)), power=3.0, candidates=300, weight=0.5),)
 
 
 def _tried(context: Context, chain: Chain, steps: Chain, worlds: list[Parts], neighbours: int) -> list[Verdict]:
@@ -101,8 +120,7 @@ def _score(context: Context, chain: Chain, worlds: list[Parts], neighbours: int)
     return np.bincount(landmarks, precision) / np.bincount(landmarks)
 
 
-def _by_depth(owners: np.ndarray, classes: int, why: str) -> list[Verdict]:
-    depth = float((owners >= 0).sum() / classes)
+def _by_depth(depth: float, why: str) -> list[Verdict]:
     enough = f"{why}; a landmark has about {depth:.0f} index images, {'' if depth >= DEEP else 'not '}enough for it"
     thin = [Verdict(step, True, f"{why}; it gained or cost nothing on other sets") for step in WHERE_THIN]
     deep = [Verdict(step, depth >= DEEP, enough) for step in WHERE_DEEP[len(WHERE_THIN) :]]

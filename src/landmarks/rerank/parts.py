@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FEWEST_LANDMARKS, FEWEST_KNOWN = 5, 2  # with pseudo-queries, and in the pseudo-train set
 CERTAIN = 0.5  # an index image is taken for one of a landmark whose label is this probable
+_SAMPLE = 5000  # training images that the share of certain ones is estimated from
 DIMENSIONS, SCALE = 256, 16.0  # of the discriminant and of its cosines in the softmax: those of the steps discriminate and classify
 
 
@@ -67,15 +68,35 @@ def owners_of_index(context: Context) -> np.ndarray:
     return context.once("owners of the index", lambda: _owners_of_index(context))
 
 
+def index_images_a_landmark(context: Context) -> float:
+    """How many index images a landmark of train seems to have on average.
+
+    Those that certainly show one, as of `owners_of_index`, over the share of training images that certainly do: with more landmarks, or
+    descriptors that tell less, fewer images of either are certain.
+    Raises ValueError for fewer than two training images.
+    """
+    certain = float((owners_of_index(context) >= 0).sum() / context.classes)
+    sample = np.sort(np.random.default_rng(0).permutation(len(context.labels))[:_SAMPLE])
+    share = float((_certain_labels(context, context.descriptors("train")[sample]) >= 0).mean())
+    return certain / share if share > 0 else certain
+
+
 def _owners_of_index(context: Context) -> np.ndarray:
-    train = context.descriptors("train")
-    projection = train_discriminant(context, DIMENSIONS)
-    centres = class_centres(whitened_rows(train, projection), context.labels, context.classes)
-    index, owners = context.descriptors("index"), []
-    for start in range(0, len(index), CACHE_ROWS):
-        labels, probabilities = class_probabilities(projection(index[start : start + CACHE_ROWS]), centres, SCALE, 1)
-        owners.append(np.where(probabilities[:, 0] >= CERTAIN, labels[:, 0], -1))
+    index = context.descriptors("index")
+    owners = [_certain_labels(context, index[start : start + CACHE_ROWS]) for start in range(0, len(index), CACHE_ROWS)]
     return np.concatenate([np.empty(0, np.int64), *owners])
+
+
+def _certain_labels(context: Context, descriptors: np.ndarray) -> np.ndarray:
+    """The label of each row (n, d) by the nearest class centre, -1 where it is not certain: (n,) integers."""
+    project = train_discriminant(context, DIMENSIONS)
+
+    def centres_of_train() -> np.ndarray:
+        return class_centres(whitened_rows(context.descriptors("train"), project), context.labels, context.classes)
+
+    centres = context.once("centres of the landmarks", centres_of_train)
+    labels, probabilities = class_probabilities(project(descriptors), centres, SCALE, 1)
+    return np.where(probabilities[:, 0] >= CERTAIN, labels[:, 0], -1)
 
 
 def split_training(labels: np.ndarray, owners: np.ndarray | None, draw: Draw) -> Parts:

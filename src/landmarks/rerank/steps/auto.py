@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 
 class Auto(Step):
-    """The default chain without the steps that lose here: discriminate, add_labels, the averages, add_classes.
+    """The default chain without the steps that lose here: discriminate, add_labels, the averages, add_classes, diffuse.
 
     Some training images become pseudo-queries, others are hidden in the index (rerank/pseudo_world.py); a step is dropped where the 95 %
-    interval of its change in mAP on the pseudo-queries lies below zero (rerank/choice.py). Without training images it is expand_query
-    and add_communities, for places none. With evaluate.protocol=recognition it is discriminate, add_labels, expand_query and
-    add_classes, by their change in GAP (rerank/choice_recognition.py). In `rerank` the chosen steps take its place before anything is
-    re-ranked: <run>/choice, or <run>/recognition_choice, holds chain.yaml, to be pasted into a configuration, and choice.csv.
+    interval of its change in mAP on the pseudo-queries lies below zero (rerank/choice.py). diffuse is tried where a landmark has many
+    index images. Without training images it is expand_query and add_communities, for places none. With evaluate.protocol=recognition
+    it is discriminate, add_labels, expand_query and add_classes, by their change in GAP (rerank/choice_recognition.py). In `rerank` the
+    chosen steps take its place before anything is re-ranked: <run>/choice, or <run>/recognition_choice, holds chain.yaml, to be pasted
+    into a configuration, and choice.csv.
     """
 
     searches: ClassVar[bool] = True
     chooses: ClassVar[bool] = True
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
     queries: int = Field(3000, ge=1, description="pseudo-queries of each of the three pseudo-worlds at most")

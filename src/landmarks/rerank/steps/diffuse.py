@@ -17,19 +17,30 @@ class Diffuse(Step):
     """Order by diffusion over the candidates' mutual neighbours (Iscen et al., CVPR 2017).
 
     score = f, the solution of (I - alpha S) f = y: S = the normalised graph of the query's candidates, y = the similarities of the
-    first of them (ops/diffusion.py).
+    first of them (ops/diffusion.py). With `candidates` these are searched anew, more of them than the list holds, so that similarity
+    reaches images that the list lacks: with 300 that is as good as all of the index (EXPERIMENTS.md). With `weight` the score is
+    the similarity + weight * f, where f is scaled to at most one. What steps before it did to the order alone is lost.
     """
 
     neighbours: int = Field(20, ge=1, description="nearest images that an image has edges to, where the edge is mutual")
     seeds: int = Field(10, ge=1, description="first images of the list that the diffusion begins at")
     power: float = Field(5.0, ge=0, description="an edge's weight is the similarity to this power")
     alpha: float = Field(0.9, ge=0, lt=1, description="share that is passed on")
+    candidates: int = Field(0, ge=0, description="images searched for a query that similarity is passed on among; 0 = those of the list")
+    weight: float = Field(0.0, ge=0, description="of f beside the similarity; 0 = f alone counts")
 
     def apply(self, ranking: Ranking, context: Context) -> Ranking:
         from dataclasses import replace
 
+        import numpy as np
+
         from landmarks.ops.diffusion import diffusion
 
-        near = context.nearest(context.space(ranking), "index", "index", self.neighbours)
-        indices, scores = diffusion(*context.nearest_first(ranking), *near, self.seeds, self.power, self.alpha)
-        return replace(ranking, indices=indices, scores=scores)
+        space, kept = context.space(ranking), ranking.indices.shape[1]
+        near = context.nearest(space, "index", "index", self.neighbours)
+        if self.candidates:
+            found = context.nearest(space, "test", "index", max(self.candidates, kept))
+        else:
+            found = context.nearest_first(ranking)
+        indices, scores = diffusion(*found, *near, self.seeds, self.power, self.alpha, weight=self.weight or None)
+        return replace(ranking, indices=np.ascontiguousarray(indices[:, :kept]), scores=np.ascontiguousarray(scores[:, :kept]))

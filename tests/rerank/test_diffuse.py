@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from landmarks.ranking import Space
+from landmarks.rerank.context import Context
+from landmarks.rerank.steps.diffuse import Diffuse
+
+
+@pytest.fixture(scope="module")
+def searched():
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((75, 6)) + 1.2 * np.eye(5, 6)[np.arange(75) % 5]
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    context = Context(Space(rows[:15], rows[15:], rows[:0]), np.empty(0, np.int64), lambda split: rows)
+    return context, context.search_first(np.arange(15).astype(str), np.arange(60).astype(str), 12)
+
+
+def diffused(query, index, candidates, neighbours):
+    """f of a query's candidates, on the dense graph of these alone, in float64."""
+    cosines = index @ index.T
+    np.fill_diagonal(cosines, -np.inf)
+    lists = [set(row[:neighbours]) for row in np.argsort(-cosines, axis=1).tolist()]
+    found = np.argsort(-(index @ query))[:candidates]
+    edges = np.array([[max(cosines[i, j], 0) ** 3 if j in lists[i] and i in lists[j] else 0.0 for j in found] for i in found])
+    degrees = edges.sum(axis=1)
+    scale = np.where(degrees > 0, 1 / np.sqrt(np.where(degrees > 0, degrees, 1)), 0)
+    start = np.where(np.arange(candidates) < 4, np.maximum(index[found] @ query, 0) ** 3, 0)
+    return found, np.linalg.solve(np.eye(candidates) - 0.9 * scale[:, None] * edges * scale, start)
+
+
+@pytest.mark.parametrize("candidates", [12, 30, 60])
+def test_images_that_the_list_lacks_come_in_by_similarity_and_diffusion(searched, candidates):
+    context, ranking = searched
+    step = Diffuse(neighbours=8, seeds=4, power=3.0, candidates=candidates, weight=0.6)
+    made = step.apply(ranking, context)
+    index, came = context.base.index.astype(float), 0
+    for query, row in enumerate(context.base.test.astype(float)):
+        found, spread = diffused(row, index, candidates, 8)
+        scores = index[found] @ row + 0.6 * spread / spread.max()
+        order = np.argsort(-scores)[:12]
+        np.testing.assert_array_equal(made.indices[query], found[order])
+        np.testing.assert_allclose(made.scores[query], scores[order], rtol=1e-4)
+        came += len(set(made.indices[query].tolist()) - set(ranking.indices[query].tolist()))
+    assert (came > 0) == (candidates > 12)
+
+
+def test_without_both_it_orders_the_list_by_diffusion_alone(searched):
+    context, ranking = searched
+    made = Diffuse(neighbours=8, seeds=4, power=3.0).apply(ranking, context)
+    for query, row in enumerate(context.base.test.astype(float)):
+        found, spread = diffused(row, context.base.index.astype(float), 12, 8)
+        np.testing.assert_array_equal(np.sort(made.indices[query]), np.sort(ranking.indices[query]))
+        np.testing.assert_allclose(made.scores[query], np.sort(spread)[::-1], rtol=1e-3, atol=1e-5)
+
+
+def test_fewer_candidates_than_the_list_holds_are_those_of_the_list_and_an_index_may_hold_fewer(searched):
+    context, ranking = searched
+    few, list_long, many = (Diffuse(candidates=count, weight=0.6).apply(ranking, context) for count in (3, 12, 500))
+    np.testing.assert_array_equal(few.indices, list_long.indices)
+    assert many.indices.shape == (15, 12) and (many.indices >= 0).all()
