@@ -14,6 +14,11 @@ def test_descriptors_and_the_spaces_of_the_chain():
     assert needs["rankings"] == 10 * 100 * 8 * 3 and "local features" not in needs
 
 
+def test_vectors_that_a_step_leaves_as_they_are_take_no_disk():
+    config = load_config(None, ["rerank=[expand_query, augment_database]"])
+    assert disk_needs(config, IMAGES, {"arrays": 64})["vectors that are searched"] == (1110 + 10 + 100) * 64 * 2
+
+
 def test_without_a_chain_train_is_not_searched():
     config = load_config(None, ["whiten.dimensions=16"])
     assert disk_needs(config, IMAGES, {"arrays": 64})["vectors that are searched"] == 110 * 16 * 2

@@ -25,7 +25,9 @@ def disk_needs(config: Config, images: dict[str, int], channels: dict[str, int])
     needs: dict[str, float] = {"descriptors": every * raw * FLOAT16}
     widths = _widths(config.rerank, config.whiten.dimensions, raw)
     searched = every if config.rerank else images["index"] + images["test"]
-    needs["vectors that are searched"] = searched * widths[0] * FLOAT16 + every * sum(widths[1:]) * FLOAT16
+    new = [sum(images[split] for split in step.changes) for step in config.rerank if step.searches]  # the others take no disk
+    rows = zip([searched, *new], widths, strict=True)
+    needs["vectors that are searched"] = FLOAT16 * sum(count * width for count, width in rows)
     if config.rerank:
         needs["neighbours"] = len(widths) * images["index"] * NEIGHBOURS * 8
     needs["rankings"] = images["test"] * config.search.neighbours * 8 * (len(config.rerank) + 1)

@@ -23,6 +23,7 @@ class AugmentDatabase(Step):
 
     searches: ClassVar[bool] = True
     changes: ClassVar[tuple[str, ...]] = ("index",)
+    revision: ClassVar[int] = 2  # its vectors are searched as they are stored, float16
 
     neighbours: int = Field(10, ge=1, description="nearest index images that an index image is averaged with")
     power: float = Field(2.0, ge=0, description="a neighbour's weight is its similarity to this power")
