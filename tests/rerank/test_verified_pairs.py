@@ -91,6 +91,7 @@ def test_a_pair_is_verified_once_by_whoever_asks(config, counted):
 def test_cut_off_it_goes_on_where_the_last_block_ended(config, counted, monkeypatch):
     monkeypatch.setattr(module, "VERIFIED_TOGETHER", 4)
     monkeypatch.setattr(module, "KEPT_TOGETHER", 8)
+    monkeypatch.setattr(module, "PARTS", 1)
     counting = module.verify_pairs
 
     def cut_off(*arguments, **others):

@@ -22,7 +22,7 @@ from landmarks.rerank import verified_pairs
 from landmarks.stages import clean, search
 
 clean.BLOCK, search.QUERIES_TOGETHER = 3, 2
-verified_pairs.VERIFIED_TOGETHER, verified_pairs.KEPT_TOGETHER = 2, 4
+verified_pairs.VERIFIED_TOGETHER, verified_pairs.KEPT_TOGETHER = 2, 64
 def fatal(known, number):
     calls = []
     def called(*arguments, **others):
@@ -69,16 +69,17 @@ def run_with(dataset, tmp_path):
     return give
 
 
-def launched(tmp_path, words, killed="", stages="search clean extract-local"):
+def launched(tmp_path, words, killed="", stages="search clean extract-local", processes=3):
     (tmp_path / "script.py").write_text(SCRIPT)
-    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", str(tmp_path / "script.py"), *words]
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    line += [str(tmp_path / "script.py"), *words]
     environment = os.environ | {"PYTHONPATH": str(Path(landmarks.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     environment |= {"KILLED": killed, "STAGES": stages}
     return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def made(folder):
-    """What was made, by name; pairs as one sorted list, since their blocks depend on who made them."""
+    """What was made, by name; pairs as one sorted list, since a second start makes other blocks of what is missing."""
     files = {"clean/train_clean.csv", "clean/per_label.csv", "rankings/knn/indices.npy", "rankings/knn/scores.npy"}
     found = {name: (folder / name).read_bytes() for name in files}
     for splits in ("train-train", "test-index"):
@@ -106,6 +107,19 @@ def test_three_processes_one_killed_make_what_one_makes(dataset, run_with, tmp_p
     assert made(tmp_path / "shared") == made(tmp_path / "alone")
     assert len(list((tmp_path / "shared/same_label").glob("[0-9]*.npy"))) == 6 and not (tmp_path / "shared/rankings/knn/parts").exists()
     assert not list((tmp_path / "shared").rglob(".lock")) and not list((tmp_path / "shared").rglob(".*.part"))
+
+
+@pytest.mark.slow
+def test_three_processes_keep_the_pairs_in_the_files_of_one(dataset, run_with, tmp_path):
+    extract(load_config(None, dataset))
+    files = {}
+    for processes, last in ((1, "rerank"), (3, "extract-local")):  # one process verifies where it re-ranks, several before
+        words = run_with(f"by {processes}", "models", "descriptors")
+        done = launched(tmp_path, words, stages=f"search clean extract-local {last}", processes=processes)
+        assert done.returncode == 0, done.stderr
+        pairs = tmp_path / f"by {processes}/pairs/tiny"
+        files[processes] = {str(path.relative_to(pairs)): path.read_bytes() for path in pairs.glob("*/*[0-9s].[nc]*")}
+    assert files[3] == files[1] and len(files[1]) == 26
 
 
 def described(folder):

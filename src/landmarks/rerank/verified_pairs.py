@@ -20,7 +20,8 @@ from landmarks.store.artefact import read_manifest
 from landmarks.store.local_features import LocalStore, local_folder
 from landmarks.store.pairs import PAIR, PairTable
 
-KEPT_TOGETHER = 16384  # pairs in a file: what a run that is cut off loses at most, for each process
+KEPT_TOGETHER = 16384  # pairs in a file, at most: what a run that is cut off loses, for each process
+PARTS = 64  # into which few pairs are divided, whatever the number of processes: their files are the same for any
 ON_A_GPU = 256  # pairs at a time: 2 GB of similarities for 1000 features an image; halved where the memory is not enough
 VERIFIED_TOGETHER = 1024  # pairs whose features are in memory at once: 0.3 GB for 1000 float16 features of 128 dimensions an image
 
@@ -100,7 +101,7 @@ class VerifiedPairs:
     def _verify(self, query: np.ndarray, index: np.ndarray) -> None:
         """Verify them in parts of one file each, which the processes divide."""
         processes, done, began = self._processes, len(self._table), time.perf_counter()
-        each = min(KEPT_TOGETHER, max(VERIFIED_TOGETHER, -(-len(query) // processes.count)))
+        each = min(KEPT_TOGETHER, max(VERIFIED_TOGETHER, -(-len(query) // PARTS)))
         parts = [slice(start, min(start + each, len(query))) for start in range(0, len(query), each)]
         paths = self._table.next_blocks(len(parts))
         processes.first_alone(self._table.begin)
