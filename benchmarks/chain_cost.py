@@ -180,11 +180,11 @@ class Meter:
             time.sleep(0.05)
 
 
-def memory() -> tuple[int, int]:
-    """KB of this process' own, and with mapped files."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+def memory(process: int | str = "self") -> tuple[int, int]:
+    """KB of a process' own, and with mapped files; 0 of one that has ended and is not yet waited for."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
     held = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "VmRSS"))}
-    return held["RssAnon"], held["VmRSS"]
+    return held.get("RssAnon", 0), held.get("VmRSS", 0)
 
 
 def show(scales: list[float], columns: list[dict[str, list[float]]]) -> None:

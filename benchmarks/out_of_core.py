@@ -25,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from chain_cost import Meter, stored
+from chain_cost import Meter, memory, stored
 
 from landmarks.config import load_config
 from landmarks.ops.fusion_features import pair_similarities
@@ -74,8 +74,8 @@ def main() -> None:
 
 def show(what: str, run: Path, cost: tuple[float, float, float, float]) -> None:
     seconds, cpu, own, resident = cost
-    memory = f"memory {own:5.2f} GB ({resident:5.2f} with mapped files)"
-    print(f"{what:58} {seconds:7.1f} s, {cpu:7.1f} s of CPU, {memory}, run folder {size_of(run):6.2f} GB", flush=True)
+    held = f"memory {own:5.2f} GB ({resident:5.2f} with mapped files)"
+    print(f"{what:58} {seconds:7.1f} s, {cpu:7.1f} s of CPU, {held}, run folder {size_of(run):6.2f} GB", flush=True)
 
 
 def rerank_with_given_neighbours(settings: list[str]) -> None:
@@ -152,11 +152,10 @@ def measured(command: list[str]) -> tuple[float, float, float, float]:
     with subprocess.Popen(command) as process:
         while process.poll() is None:
             try:
-                lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+                held = memory(process.pid)
             except OSError:
                 break
-            held = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "VmRSS"))}
-            own, resident = max(own, held.get("RssAnon", 0)), max(resident, held.get("VmRSS", 0))
+            own, resident = max(own, held[0]), max(resident, held[1])
             time.sleep(0.05)
     if process.returncode:
         raise SystemExit(f"{' '.join(command[1:4])} failed with exit code {process.returncode}")
