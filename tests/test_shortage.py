@@ -1,5 +1,7 @@
 import os
 import signal
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from landmarks.cuda import is_out_of_memory
 from landmarks.errors import UserError
 from landmarks.lifeline import start_loader_process
-from landmarks.shortage import shortages_named
+from landmarks.shortage import ended_from_outside, shortages_named
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,24 @@ def test_other_errors_stay_what_they_are():
         with pytest.raises(type(error)) as caught, shortages_named():
             raise error
         assert caught.value is error
+
+
+@pytest.mark.parametrize("code", [-9, 137, -7, 135, -15, 143, 130])
+def test_a_process_that_somebody_ended(code):
+    error = ended_from_outside("the third", code, "fewer")
+    assert str(error).startswith(f"the third was ended by the signal {signal.strsignal(code - 128 if code > 0 else -code)}")
+    assert ("shm-size" in error.next) == (code in (-7, 135)) and ("with fewer where" in error.next) == (code not in (-7, 135))
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, -11, 139, 134, 255])
+def test_a_process_that_ended_by_itself(code):
+    assert ended_from_outside("the third", code, "fewer") is None
+
+
+def test_a_process_of_a_pool_that_the_system_kills_is_no_fault_of_the_program():
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        with pytest.raises(UserError, match="(?s)one of several processes was ended without a word.*taskset"), shortages_named():
+            pool.submit(os._exit, 9).result()
 
 
 class EndsItself(Dataset):

@@ -165,6 +165,9 @@ def test_whoever_is_killed_nothing_is_left(tmp_path, world, stage, number, kille
                 assert command.parent.wait(15) == 0, command.errors.read_text()
             return
         assert command.parent.wait(60) != 0
+        if killed == "rank":
+            text = command.errors.read_text()
+            assert command.parent.wait() == 2 and f"one of 2 processes of {stage} was ended by the signal" in text, text
         assert command.all_gone(10) == []
         segments = [name for name in os.listdir("/dev/shm") if any(f"_{one}_" in name for one in alive)]
         assert segments == []
@@ -191,6 +194,18 @@ def test_rendering_processes_end_with_their_parent(tmp_path, number, to_group, c
             assert text.count(INTERRUPTED) == 1 and "Traceback" not in text and "leaked" not in text
             if not to_group:
                 assert not list(tmp_path.glob("world/**/.*.part"))
+    finally:
+        command.clean_up()
+
+
+def test_a_rendering_process_that_the_system_kills_is_told_of(tmp_path):
+    command = Command("sample", tmp_path, "sample={landmarks: 60, longest_side: 256}")
+    try:
+        command.wait_until(lambda: any(tmp_path.glob("world/**/*.jpg")))
+        os.kill(next(one for one in command.alive() if "spawn_main" in " ".join(psutil.Process(one).cmdline())), signal.SIGKILL)
+        assert command.parent.wait(20) == 2 and command.all_gone(PATIENCE) == []
+        text = command.errors.read_text()
+        assert "was ended without a word" in text and "finished work is kept" in text and "Traceback" not in text
     finally:
         command.clean_up()
 

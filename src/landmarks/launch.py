@@ -13,8 +13,10 @@ from landmarks.errors import UserError
 from landmarks.lifeline import environment_of_child, run_to_end
 from landmarks.machine import cores, forget_other_launches, is_launched
 from landmarks.progress import say
+from landmarks.shortage import ended_from_outside
 
-REFUSAL_FILE = "LANDMARKS_REFUSAL_FILE"  # names a file: a launched process makes it when it stopped with a message to the user
+# Names a file: a launched process makes it when it stopped with a message to the user, and the launcher writes why they do not meet.
+REFUSAL_FILE = "LANDMARKS_REFUSAL_FILE"
 # Instead of the file that `accelerate config` saved, from which everything would be taken that the command line does not say.
 _CONFIGURATION = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU", "debug": False, "use_cpu": False}
 
@@ -37,7 +39,8 @@ def launch(name: str, command: Sequence[str], processes: int, run: RunSettings) 
 
     run  names the other machines, each of which launches as many
     Where this process is interrupted, they are ended and waited for. Nothing is read from the user's own configuration of Accelerate.
-    Raises UserError where one of them stopped with a message to the user, RuntimeError where one failed otherwise.
+    Raises UserError where one of them stopped with a message to the user, was ended from outside, or they do not meet; RuntimeError where
+    one failed otherwise.
     """
     if run.machines > 1:
         others = f"run.machine=0 to {run.machines - 1}, one on each"
@@ -55,14 +58,24 @@ def launch(name: str, command: Sequence[str], processes: int, run: RunSettings) 
 
             show_usable_cards(environment)
         code = run_to_end(line, environment)
-        refused = refusal.exists()
-    if code and not refused:
-        raise RuntimeError(f"{name} failed in one of {processes} processes (exit code {code}); its traceback is above")
+        refused = refusal.read_text(encoding="utf-8") if refusal.exists() else None
     if code:
-        raise UserError(
+        raise _failure(name, processes, run, code, refused)
+
+
+def _failure(name: str, processes: int, run: RunSettings, code: int, refused: str | None) -> Exception:
+    """refused: what is in the file of REFUSAL_FILE; None: it was not made."""
+    if refused:
+        several = "a free port in run.address, and the same command on every machine, within 15 minutes"
+        return UserError(f"the processes cannot meet: {refused}", next=several if run.machines > 1 else "the same command again")
+    if refused is not None:
+        return UserError(
             f"{name} stopped in one of {processes} processes (exit code {code}); its own message is above",
             next="fix what it says and run the same command again: finished work is kept",
         )
+    who, fewer = f"one of {processes} processes of {name}", "fewer of them (run.processes), or fewer of those that load pictures for them"
+    ended = ended_from_outside(who, code, f"{fewer} (train.workers, extract.workers)")
+    return ended or RuntimeError(f"{name} failed in one of {processes} processes (exit code {code}); its traceback is above")
 
 
 def _options(processes: int, run: RunSettings, configuration: Path) -> dict[str, object]:

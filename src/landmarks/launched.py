@@ -16,11 +16,12 @@ from landmarks.lifeline import environment_of_child, watch_parent
 
 
 def main() -> int:
-    """Launch as typed; returns 0, 2 where the machines do not meet or a process stopped with a message, or 128 + the signal that ended it.
+    """Launch as typed; returns 0, 2 where the processes do not meet or one stopped with a message, or 128 + the signal that ended one.
 
-    Raises as Accelerate does where a process failed.
+    Raises as Accelerate does where a process failed. Why they do not meet is written to the file REFUSAL_FILE.
     """
     watch_parent()
+    refusal = Path(os.environ[REFUSAL_FILE])
     os.environ.update(environment_of_child())
     os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM"  # on which the agent ends its processes
     if hasattr(signal, "SIGHUP"):
@@ -34,16 +35,16 @@ def main() -> int:
         launch()
     except SignalException as ended:
         return 128 + ended.sigval
-    except ChildFailedError:
-        if Path(os.environ[REFUSAL_FILE]).exists():  # the process has said why: no traceback of the launcher below it
+    except ChildFailedError as error:
+        if refusal.exists():  # the process has said why: no traceback of the launcher below it
             return 2
-        raise
+        # Where one was ended, the others fail as well: they talk to each other. After Ctrl-C it says so itself, with 130.
+        codes = [128 - code if code < 0 else code for code in (failure.exitcode for failure in error.failures.values())]
+        if max(codes) <= 128:
+            raise
+        return max(codes)
     except (ConnectionError, DistError) as error:
-        print(f"error: the processes cannot meet: {str(error).splitlines()[0]}", file=sys.stderr)
-        several = "--num_machines" in sys.argv and sys.argv[sys.argv.index("--num_machines") + 1] != "1"
-        here = "a free port in run.address, and the same command on every machine, within 15 minutes"
-        print(f"  next:  {here if several else 'the same command again'}", file=sys.stderr, flush=True)
-        Path(os.environ[REFUSAL_FILE]).touch()
+        refusal.write_text(str(error).splitlines()[0], encoding="utf-8")
         return 2
     return 0
 

@@ -10,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
-THROUGH_PIPES = "loading processes hand over pictures through pipes, which is slower; docker run --shm-size={}g gives more"
-LITTLE_SHARED_MEMORY = 1 << 30  # bytes: four batches ahead of 32 pictures of 512 x 512 are 0.1 GB, for each of several processes
 
 # What `accelerate config`, another launch of Accelerate or torchrun, or MPI has left, and what Accelerate would take for its own.
 _FOREIGN = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "PET_", "TORCHELASTIC_", "PMI_", "OMPI_COMM_", "MV2_COMM_")
@@ -97,12 +95,14 @@ def free_shared_memory(folder: Path = SHARED_MEMORY) -> int | None:
     return state.f_bavail * state.f_frsize
 
 
-def shared_memory_needed(waiting: float) -> float:
-    """Bytes that must be free for loading processes to hand over batches through shared memory.
+def more_shared_memory(needed: float = 0.0) -> str:
+    """How a container is given at least so many bytes of it."""
+    return f"docker run --shm-size={max(8, math.ceil(needed / 2**30))}g"
 
-    waiting  bytes of the batches of this process that wait there, at most; all processes of the machine need as much
-    """
-    return max(LITTLE_SHARED_MEMORY, 1.25 * waiting * local_processes())
+
+def through_pipes(needed: float) -> str:
+    """What happens where so many bytes of shared memory are not free, and what to do."""
+    return f"loading processes hand over pictures through pipes, which is slower; {more_shared_memory(needed)} gives more"
 
 
 def local_processes() -> int:
@@ -130,12 +130,13 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def loader_workers(requested: int | None, *, on_gpu: bool) -> int:
+def loader_workers(requested: int | None, *, on_gpu: bool, processes: int | None = None) -> int:
     """Processes that decode pictures for this process: as set, else its share of the cores, at least 1.
 
-    on_gpu  False: the network computes on the same cores, and two processes keep it busy
+    on_gpu     False: the network computes on the same cores, and two processes keep it busy
+    processes  of this machine that share its cores; None: as the launcher said
     """
     if requested is not None:
         return requested
-    share = max(1, cores() // local_processes())
+    share = max(1, cores() // (local_processes() if processes is None else processes))
     return share if on_gpu else min(2, share)

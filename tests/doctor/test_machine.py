@@ -57,9 +57,11 @@ def test_memory_against_the_need():
 
 
 def test_little_shared_memory_is_noted_with_what_to_do():
-    check = check_shared_memory(64 << 20)
-    assert check.state == "note" and check.found.startswith("67.1 MB free") and "--shm-size" in check.found
-    assert check_shared_memory(8 << 30).state == "ok"
+    check = check_shared_memory(20 << 30, free=64 << 20)
+    assert check.state == "note" and check.found.startswith("67.1 MB free in /dev/shm, 21.5 GB needed") and "--shm-size=20g" in check.found
+    assert check_shared_memory(20 << 30, free=19 << 30).state == "note" and check_shared_memory(20 << 30, free=20 << 30).state == "ok"
+    check = check_shared_memory(0, free=64 << 20)
+    assert check.state == "ok" and check.found == "67.1 MB free in /dev/shm", "nothing is loaded"
 
 
 def test_a_machine_without_the_packages_gets_a_sentence_not_a_traceback():

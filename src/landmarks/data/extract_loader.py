@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from landmarks.data.ahead import EXTRACTION, extraction_waits
 from landmarks.data.extract_set import Batch, ExtractSet, Loaded
 from landmarks.data.hand_over import handed_over, is_shared_memory_enough, started
 from landmarks.lifeline import cancelled_on_error, start_loader_process
@@ -20,7 +21,6 @@ from landmarks.ops.area import load_kernels
 Shape = tuple[int, int]
 _HEADERS = 256  # files whose headers are read together, by so many threads:
 _THREADS = 8
-_AHEAD = 2  # batches that each process loads ahead
 
 
 def planned_batches(shapes: Iterable[Shape | None], shards: Sequence[int], images: Callable[[Shape], int]) -> Iterator[list[int]]:
@@ -62,8 +62,8 @@ def load_ahead(
 
     pinned  in memory that a GPU copies from by itself
     """
-    largest = 3 * pictures.longest_side**2 * images((pictures.longest_side, pictures.longest_side))
-    shared = workers == 0 or is_shared_memory_enough(largest * _AHEAD * workers)
+    side = pictures.longest_side
+    shared = workers == 0 or is_shared_memory_enough(extraction_waits(side, images((side, side)), workers))
     load_kernels()
 
     def loader(processes: int) -> DataLoader[Loaded]:
@@ -73,7 +73,7 @@ def load_ahead(
             sampler=_Plan(pictures, shards, images),
             num_workers=processes,
             collate_fn=partial(_handed_over, shared=shared),
-            prefetch_factor=_AHEAD if processes else None,
+            prefetch_factor=EXTRACTION if processes else None,
             pin_memory=pinned,
             worker_init_fn=start_loader_process,
         )

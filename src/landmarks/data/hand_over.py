@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -11,8 +10,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, get_worker_info
 
+from landmarks.data.ahead import shared_memory_needed
 from landmarks.lifeline import interrupts_held
-from landmarks.machine import SHARED_MEMORY, THROUGH_PIPES, allow_open_files, free_shared_memory, is_first_process, shared_memory_needed
+from landmarks.machine import SHARED_MEMORY, allow_open_files, free_shared_memory, is_first_process, through_pipes
 from landmarks.progress import say
 from landmarks.quantities import format_bytes
 
@@ -25,8 +25,8 @@ def is_shared_memory_enough(waiting: float) -> bool:
     """Whether batches can wait in shared memory; says so, once, where they cannot. waiting: bytes of those of this process, at most."""
     free, needed = free_shared_memory() or 0, shared_memory_needed(waiting)
     if free < needed and is_first_process():
-        remedy = THROUGH_PIPES.format(max(8, math.ceil(needed / 2**30)))
-        _say_once("small", f"{format_bytes(free)} free in {SHARED_MEMORY} of the {format_bytes(needed)} for pictures that wait: {remedy}")
+        found = f"{format_bytes(free)} free in {SHARED_MEMORY} of the {format_bytes(needed)} for pictures that wait"
+        _say_once("small", f"{found}: {through_pipes(needed)}")
     return free >= needed
 
 

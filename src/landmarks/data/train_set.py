@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from landmarks.config import TrainSettings
 from landmarks.config.dataset import MAX_PIXELS
+from landmarks.data.ahead import TRAINING, training_waits
 from landmarks.data.aspects import crop_shapes, shapes_of
 from landmarks.data.augment import Augmentation
 from landmarks.data.hand_over import handed_over, is_shared_memory_enough, started
@@ -28,7 +29,6 @@ from landmarks.ops.sides import ANY, Sides
 from landmarks.seeds import seed_of
 
 SHRUNK = "shrunk"  # the folder of a run with smaller copies of the training pictures
-_AHEAD = 4  # batches that each process loads ahead
 _TRIES = 8  # images in the place of one that cannot be read; as many again of other landmarks
 _REMOVED = "its row was removed from the table after the training had begun"
 
@@ -196,7 +196,7 @@ def load_batches(train_set: TrainSet, order: Iterable[list[Key]], part: int, wor
     colours.load_kernel()
     on_gpu = device.type == "cuda"
     count = loader_workers(workers, on_gpu=on_gpu)
-    shared = count == 0 or is_shared_memory_enough(part * train_set.image_bytes * _AHEAD * count)
+    shared = count == 0 or is_shared_memory_enough(training_waits(part, train_set.image_bytes, count))
 
     def loader(processes: int) -> DataLoader[tuple | UserError]:
         return DataLoader(
@@ -205,7 +205,7 @@ def load_batches(train_set: TrainSet, order: Iterable[list[Key]], part: int, wor
             num_workers=processes,
             collate_fn=partial(train_set.hand_over, shared=shared),
             pin_memory=on_gpu,  # the copy to the GPU is faster
-            prefetch_factor=_AHEAD if processes else None,
+            prefetch_factor=TRAINING if processes else None,
             worker_init_fn=start_loader_process,
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from landmarks.doctor.check import Check
 from landmarks.doctor.probes import Broken
-from landmarks.machine import LITTLE_SHARED_MEMORY, SHARED_MEMORY, THROUGH_PIPES, free_shared_memory, memory
+from landmarks.machine import SHARED_MEMORY, free_shared_memory, memory, through_pipes
 from landmarks.quantities import format_bytes
 
 if TYPE_CHECKING:
@@ -70,14 +70,16 @@ def check_torch(ask: Callable[[], dict[str, Any]], device: str) -> list[Check]:
     return [*checks, Check("CUDA", "note", f"{why}: the CPU is used")]
 
 
-def check_shared_memory(free: int | None = None) -> Check:
-    """free: bytes of /dev/shm, through which loading processes hand over pictures; None = look."""
+def check_shared_memory(needed: float, free: int | None = None) -> Check:
+    """Whether pictures can be handed over through /dev/shm. needed, free: bytes; free None = look; needed 0: none are loaded."""
     free = free_shared_memory() if free is None else free
-    if free is None:
-        return Check("shared memory", "note", f"there is no {SHARED_MEMORY}: {THROUGH_PIPES.format(8)}")
-    if free < LITTLE_SHARED_MEMORY:
-        return Check("shared memory", "note", f"{format_bytes(free)} free in {SHARED_MEMORY}: {THROUGH_PIPES.format(8)}")
-    return Check("shared memory", "ok", f"{format_bytes(free)} free in {SHARED_MEMORY}")
+    found = f"there is no {SHARED_MEMORY}" if free is None else f"{format_bytes(free)} free in {SHARED_MEMORY}"
+    if not needed:
+        return Check("shared memory", "ok", found)
+    found += f", {format_bytes(needed)} needed for pictures that wait"
+    if free is None or free < needed:
+        return Check("shared memory", "note", f"{found}: {through_pipes(needed)}")
+    return Check("shared memory", "ok", found)
 
 
 def check_faiss(ask: Callable[[], dict[str, Any]]) -> Check:

@@ -8,12 +8,12 @@ from typing import TypeVar
 import torch
 
 from landmarks.cuda import is_out_of_memory
+from landmarks.data.ahead import EXTRACTION_PIXELS, images_of_extraction
 from landmarks.data.extract_set import Batch
 from landmarks.errors import UserError
 from landmarks.progress import say
 
 Result = TypeVar("Result")
-PIXELS = 24_000_000  # of a batch: 32 photos of 1000 x 736, or 8 of 2048 x 1376, for which DELG with ResNet-50 takes 4.4 GiB in float32
 
 
 class BatchSize:
@@ -23,12 +23,12 @@ class BatchSize:
     pixels  of a batch, all its pictures together
     """
 
-    def __init__(self, most: int, pixels: int = PIXELS):
+    def __init__(self, most: int, pixels: int = EXTRACTION_PIXELS):
         self.most, self.pixels = most, pixels
 
     def images(self, shape: tuple[int, int]) -> int:
         """Pictures of this height and width in a batch, at least 1."""
-        return max(1, min(self.most, self.pixels // (shape[0] * shape[1])))
+        return images_of_extraction(shape, self.most, self.pixels)
 
     def halve(self, shape: tuple[int, int], images: int) -> None:
         """So many pictures of the shape were too many."""

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 
 from landmarks.cuda import own_cards
+from landmarks.data.ahead import EXTRACTION_PIXELS
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
-from landmarks.extraction.batch_size import PIXELS, BatchSize
+from landmarks.extraction.batch_size import BatchSize
 from landmarks.machine import keep_freed_memory
 from landmarks.models.checkpoint import load_model
 from landmarks.models.folding import fold_batchnorm
@@ -31,7 +32,7 @@ class Processor:
     def batch_size(self, most: int) -> BatchSize:
         """The size of batches of at most so many pictures; the same object each time, which remembers where the memory was not enough."""
         cards = 1 + len(self.others)
-        return self._sizes.setdefault(most, BatchSize(cards * most, cards * PIXELS))
+        return self._sizes.setdefault(most, BatchSize(cards * most, cards * EXTRACTION_PIXELS))
 
     @property
     def cards(self) -> list[Processor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from landmarks.command import next_command
 from landmarks.config import Config, DownloadSettings, ModelSettings
 from landmarks.doctor.check import Check
 from landmarks.doctor.dataset import check_dataset
+from landmarks.doctor.loading import shared_memory_need
 from landmarks.doctor.machine import check_faiss, check_memory, check_packages, check_python, check_shared_memory, check_torch
 from landmarks.doctor.needs import disk_needs, memory_need
 from landmarks.doctor.probes import Broken, probe
@@ -51,12 +52,12 @@ def doctor(config: Config) -> bool:
 
 def look(config: Config) -> list[Check]:
     """Every check, in the order of the screen."""
-    device = config.run.device
+    device, ask = config.run.device, cache(partial(probe, "torch"))
     checks = [
         *_looked_at("Python", lambda: [check_python()])[0],
         *_looked_at("packages", lambda: [check_packages()])[0],
-        *_looked_at("torch", lambda: check_torch(partial(probe, "torch"), device))[0],
-        *_looked_at("shared memory", lambda: [check_shared_memory()])[0],
+        *_looked_at("torch", lambda: check_torch(ask, device))[0],
+        *_looked_at("shared memory", lambda: [check_shared_memory(shared_memory_need(config, _cards(ask, device)))])[0],
         *_looked_at("FAISS", lambda: [check_faiss(partial(probe, "faiss"))])[0],
     ]
     models, channels = _looked_at("models", lambda: _check_models(config.models, config.run.folder))
@@ -66,6 +67,14 @@ def look(config: Config) -> list[Check]:
         images, channels = (images, _array_dimensions(config.tables_folder)) if complete else (None, {})
     needs, _ = _looked_at("memory and disk", lambda: _check_needs(config, images, channels or {}))
     return [*checks, *models, *needs, *_looked_at("Kaggle", lambda: [_check_credential(config.download, complete)])[0], *of_dataset]
+
+
+def _cards(ask: Callable[[], dict[str, Any]], device: str) -> int:
+    """GPUs that the stages use."""
+    try:
+        return 0 if device == "cpu" else len(ask()["gpus"])
+    except Broken:
+        return 0
 
 
 def _looked_at(name: str, look: Callable[[], Any]) -> tuple[list[Check], Any]:

@@ -16,6 +16,7 @@ from landmarks.config import Config
 from landmarks.datasets.images import image_path
 from landmarks.datasets.recognition import write_recognition_solution
 from landmarks.lifeline import cancelled_on_error, interrupts_held, start_pool_process
+from landmarks.machine import cores
 from landmarks.progress import progress, say
 from landmarks.store.artefact import Artefact
 from landmarks.store.csv_files import write_csv
@@ -45,7 +46,7 @@ def sample(config: Config) -> Path:
     missing = [shot for shot in shots if not image_path(folder, shot.split, shot.id).exists()]
     missing.sort(key=lambda shot: (shot.landmark is None, shot.landmark or 0))  # a worker builds a landmark once for its photos
     # spawn: a fork of a process that has threads (those of FAISS or torch, say) can hang
-    workers = ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), initializer=_start_worker)
+    workers = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), initializer=_start_worker)
     with cancelled_on_error(workers) as pool:
         job = partial(_render, folder=folder, longest_side=config.sample.longest_side)
         with interrupts_held():
