@@ -1,5 +1,8 @@
 """Chains of two steps that record what they are given: one turns every list round, the other searches in stretched vectors."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -234,6 +237,20 @@ def test_disk_is_counted_by_the_width_of_each_step(searched, monkeypatch):
     search(config)
     require_disk(config, [config.rerank])  # of 8 dimensions: 3 and 8 beside each other, then 5 for labels
     assert asked == [2 * (20 + 30 + 6) * (11 + 16 + 16)]
+
+
+def test_vectors_that_stay_as_they_are_are_counted_where_they_must_be_copied(searched, monkeypatch):
+    asked = []
+    monkeypatch.setattr(module, "require_space", lambda folder, what, needed, remedy: asked.append(needed))
+    config = searched("rerank=[expand_query]")
+    require_disk(config, [config.rerank])  # of 6 queries; twice, since the largest also lies on disk while it is made
+    monkeypatch.setattr(os, "link", no_link)
+    require_disk(config, [config.rerank])
+    assert asked == [2 * 2 * 6 * 8, 2 * 2 * (20 + 30 + 6) * 8]
+
+
+def no_link(source, target):
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 def test_much_disk_is_worth_a_line(searched, monkeypatch, capsys):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from landmarks.errors import UserError
-from landmarks.store.files import atomic_write, link_file, read_array, sweep, write_array, write_json, write_text
+from landmarks.store.files import atomic_write, has_links, link_file, read_array, sweep, write_array, write_json, write_text
 
 
 def test_a_file_that_was_not_finished_leaves_the_old_one_and_no_trace(tmp_path):
@@ -131,6 +131,7 @@ def test_a_second_name_is_the_same_file_and_what_was_there_is_gone(tmp_path):
     target.unlink()
     target.write_text("old")
     assert link_file(source, target) and target.read_text() == "new"
+    assert has_links(target.parent)
     assert [path.name for path in target.parent.iterdir()] == ["b"]
 
 
@@ -140,5 +141,5 @@ def test_where_no_second_name_can_be_given_it_is_said_and_nothing_is_left(tmp_pa
 
     monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "a").write_text("text")
-    assert not link_file(tmp_path / "a", tmp_path / "b")
+    assert not link_file(tmp_path / "a", tmp_path / "b") and not has_links(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -25,7 +25,7 @@ from landmarks.search.rankings import SPACE, chain_artefacts, read_chain_manifes
 from landmarks.search.spaces import read_base_space, read_space, search_on_gpu
 from landmarks.store.artefact import MANIFEST, Artefact, read_manifest
 from landmarks.store.disk import require_space
-from landmarks.store.files import read_array, write_text
+from landmarks.store.files import has_links, read_array, write_text
 from landmarks.store.local_features import local_model
 from landmarks.store.tables import SPLITS, positions, read_tables
 
@@ -74,19 +74,20 @@ def _inlier_counter(config: Config, ids: dict[str, np.ndarray]) -> Callable[[str
 def require_disk(config: Config, chains: Iterable[Chain]) -> None:
     """Say how much disk the vectors of the steps that are still to be made take, where that is much.
 
-    Vectors that a step leaves as they are take none. The largest count twice: they also lie on disk while they are made.
+    Vectors that a step leaves as they are take none, where the file system has hard links. The largest count twice: they also lie on disk
+    while they are made.
     Raises UserError where there is not so much.
     """
     shapes = {split: read_array(config.run.folder / "space" / split / "vectors.npy", mapped=True).shape for split in SPLITS}
     searched = shapes["test"][1]
     described = _described_width(config) or searched
-    taken: dict[Path, int] = {}
+    linked, taken = has_links(config.run.folder), dict[Path, int]()
     for chain in chains:
         width = searched
         for step, artefact in zip(chain, chain_artefacts(config, chain), strict=True):
             width = step.vector_width(width, described) if step.searches else width
             if step.searches and not artefact.is_complete():
-                taken[artefact.folder] = _FLOAT16 * width * sum(shapes[split][0] for split in step.changes)
+                taken[artefact.folder] = _FLOAT16 * width * sum(shapes[split][0] for split in (step.changes if linked else SPLITS))
     needed = sum(taken.values()) + max(taken.values(), default=0)
     remedy = "fewer steps or chains, whiten.dimensions=256, or run.folder on a larger disk"
     words = require_space(config.run.folder, f"the vectors of {len(taken)} steps", needed, remedy)

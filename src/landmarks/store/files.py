@@ -121,6 +121,20 @@ def link_file(source: Path, target: Path) -> bool:
     return True
 
 
+def has_links(folder: Path) -> bool:
+    """Whether the file system of this folder, which is there, has hard links."""
+    file, link = (folder / f".{name}.{_HOST}.{os.getpid()}{PART}" for name in ("file", "link"))
+    try:
+        file.touch()
+        os.link(file, link)
+    except OSError:
+        return False
+    finally:
+        for path in (file, link):
+            path.unlink(missing_ok=True)
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text."""
     with atomic_write(path) as aside:
