@@ -216,4 +216,6 @@ def verification(sizes, device: torch.device) -> Rows:
     verify_pairs(queries, index, pairs[:2], seeds[:2], settings)
     began = time.perf_counter()
     verify_pairs(queries, index, pairs[few], seeds[few], settings)
-    yield f"the CPU, {torch.get_num_threads()} cores: pairs/s", len(pairs[few]) / (time.perf_counter() - began), "pairs/s"
+    cores = len(pairs[few]) / (time.perf_counter() - began)
+    yield f"the CPU, {torch.get_num_threads()} cores: pairs/s", cores, "pairs/s"
+    yield "verification.cpu_share that keeps both busy", cores / (cores + best) if best else 0.0, ""

@@ -1,11 +1,17 @@
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 import torch
 
-import landmarks.rerank.verified_pairs as module
+import landmarks.rerank.pair_verifier as module
 from landmarks.config import load_config
 from landmarks.errors import UserError
 from landmarks.ops.local_features import LocalFeatures
+from landmarks.processes import Processes
+from landmarks.rerank import verified_pairs
 from landmarks.rerank.verified_pairs import VerifiedPairs
 from landmarks.store.artefact import Artefact
 from landmarks.store.local_features import local_folder, part_path, write_part
@@ -68,8 +74,8 @@ def test_every_pair_is_what_it_is_alone_whatever_the_blocks_and_the_order(config
     together = verified(config).counts(*ALL)
     same = ALL[0] % 3 == ALL[1] % 3
     assert together.inliers[same].min() > 10 and together.inliers[~same].max() < 8, "photos of one place, and of two"
-    monkeypatch.setattr(module, "VERIFIED_TOGETHER", 5)
-    monkeypatch.setattr(module, "KEPT_TOGETHER", 11)
+    monkeypatch.setattr(verified_pairs, "VERIFIED_TOGETHER", 5)
+    monkeypatch.setattr(verified_pairs, "KEPT_TOGETHER", 11)
     order = np.random.default_rng(1).permutation(36)
     moved = config.model_copy(update={"run": config.run.model_copy(update={"folder": tmp_path / "again"})})
     (tmp_path / "again").mkdir()
@@ -89,9 +95,9 @@ def test_a_pair_is_verified_once_by_whoever_asks(config, counted):
 
 
 def test_cut_off_it_goes_on_where_the_last_block_ended(config, counted, monkeypatch):
-    monkeypatch.setattr(module, "VERIFIED_TOGETHER", 4)
-    monkeypatch.setattr(module, "KEPT_TOGETHER", 8)
-    monkeypatch.setattr(module, "PARTS", 1)
+    monkeypatch.setattr(verified_pairs, "VERIFIED_TOGETHER", 4)
+    monkeypatch.setattr(verified_pairs, "KEPT_TOGETHER", 8)
+    monkeypatch.setattr(verified_pairs, "PARTS", 1)
     counting = module.verify_pairs
 
     def cut_off(*arguments, **others):
@@ -119,8 +125,10 @@ def test_no_pairs_and_images_without_features(config):
         VerifiedPairs(config.run, config.verification, "m", ("train", "train"), QUERY_IDS, QUERY_IDS)
 
 
-def test_on_a_gpu_tensors_verify_and_keep_a_table_of_their_own(config, monkeypatch):
-    on_cpu, batches = verified(config).counts(*ALL), []
+@pytest.fixture
+def a_card(monkeypatch):
+    """A GPU whose memory holds 100 pairs, played by the CPU; returns the numbers of pairs that it verified."""
+    batches, verify_pairs_torch = [], module.verify_pairs_torch
 
     def on_tensors(queries, index, pairs, seeds, settings, device, batch):
         assert device.type == "cuda"
@@ -129,13 +137,75 @@ def test_on_a_gpu_tensors_verify_and_keep_a_table_of_their_own(config, monkeypat
         batches.append(len(pairs))
         return verify_pairs_torch(queries, index, pairs, seeds, settings, "cpu")
 
-    verify_pairs_torch = module.verify_pairs_torch
     monkeypatch.setattr(module, "verify_pairs_torch", on_tensors)
-    monkeypatch.setattr(module, "choose_device", lambda requested: (torch.device("cuda"), "a card"))
+    monkeypatch.setattr(verified_pairs, "choose_device", lambda requested: (torch.device("cuda"), "a card"))
+    return batches
+
+
+def test_on_a_gpu_tensors_verify_and_keep_a_table_of_their_own(config, request):
+    on_cpu = verified(config).counts(*ALL)
+    batches = request.getfixturevalue("a_card")
     opened = verified(config)
     found = opened.counts(*ALL)
-    assert opened._on_a_gpu == 64, "halved twice, and remembered"
+    assert opened._verifier.together == 64, "halved twice, and remembered"
     assert sum(batches) == 36, "nothing of the other processor's table was taken"
     np.testing.assert_array_equal(found.matches, on_cpu.matches)
     same = ALL[0] % 3 == ALL[1] % 3
     assert np.abs(found.inliers.astype(int) - on_cpu.inliers)[same].max() <= 2 and found.inliers[~same].max() < 8
+
+
+@pytest.fixture
+def in_nine_parts(monkeypatch):
+    monkeypatch.setattr(verified_pairs, "VERIFIED_TOGETHER", 2)
+    monkeypatch.setattr(verified_pairs, "PARTS", 9)
+
+
+def test_the_cores_verify_their_share_beside_a_gpu_whatever_the_number_of_processes(config, a_card, counted, in_nine_parts, tmp_path):
+    config = config.model_copy(update={"verification": config.verification.model_copy(update={"cpu_share": 0.25})})
+    found = verified(config).counts(*ALL)
+    assert sum(a_card) == 27 and sum(counted) == 9, "one of four queries"
+    assert as_lists(verified(config).counts(*ALL)) == as_lists(found) and sum(a_card) == 27, "all of them are kept"
+    alone = [path.read_bytes() for path in sorted((tmp_path / "pairs/m").glob("*/0*.npy"))]
+    shutil.rmtree(tmp_path / "pairs")
+    halves = [VerifiedPairs(config.run, config.verification, "m", ("test", "index"), QUERY_IDS, INDEX_IDS, None, Two(n)) for n in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda half: half.counts(*ALL), halves))
+    assert [as_lists(counts) for counts in both] == [as_lists(found)] * 2
+    assert [path.read_bytes() for path in sorted((tmp_path / "pairs/m").glob("*/0*.npy"))] == alone and len(alone) == 3 + 7
+
+
+class Two(Processes):
+    """One of two processes that are threads, and meet at a barrier."""
+
+    together = Barrier(2)
+
+    def __init__(self, number):
+        super().__init__(number, 2)
+
+    def meet(self):
+        self.together.wait(60)
+
+
+@pytest.mark.parametrize("broken", ["verify_pairs", "verify_pairs_torch"])
+def test_an_error_of_the_cores_or_the_gpu_ends_the_other_and_nothing_finished_is_lost(
+    config, a_card, counted, in_nine_parts, monkeypatch, broken
+):
+    config = config.model_copy(update={"verification": config.verification.model_copy(update={"cpu_share": 0.5})})
+    working, calls = getattr(module, broken), []
+
+    def breaks(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise UserError("a damaged file")
+        return working(*arguments)
+
+    monkeypatch.setattr(module, "ON_A_GPU", 64)
+    monkeypatch.setattr(module, broken, breaks)
+    with pytest.raises(UserError, match="a damaged file"):
+        verified(config).counts(*ALL)
+    monkeypatch.setattr(module, broken, working)
+    before = sum(a_card) + sum(counted)
+    kept = len(verified(config)._table)
+    assert kept >= 4, "the first part of the one that broke"
+    verified(config).counts(*ALL)
+    assert sum(a_card) + sum(counted) - before == 36 - kept

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import landmarks.rerank.verified_pairs as verified_pairs
+import landmarks.rerank.pair_verifier as pair_verifier
 import landmarks.stages.clean as module
 from landmarks.config import load_config
 from landmarks.stages.clean import clean
@@ -75,7 +75,7 @@ def test_what_is_up_to_date_is_left_alone_and_limits_verify_nothing_again(overri
     before = path.stat().st_mtime_ns
     assert run(overrides) == path and path.stat().st_mtime_ns == before
     assert "clean: up to date" in capsys.readouterr().out
-    monkeypatch.setattr(verified_pairs, "verify_pairs", None)
+    monkeypatch.setattr(pair_verifier, "verify_pairs", None)
     monkeypatch.setattr(module, "open_index", None)
     run(overrides, "clean.min_images=4")
     assert read_train(path).landmark_ids.tolist() == [5] * 5

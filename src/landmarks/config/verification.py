@@ -19,10 +19,13 @@ class VerificationSettings(Settings):
     residual: float = Field(20.0, gt=0, description="pixels between a place and where the transform puts its match, at most")
     trials: int = Field(1000, ge=1, description="random samples of RANSAC")
     min_matches: int = Field(4, ge=1, description="a pair with fewer matches has no inliers")
+    cpu_share: float = Field(
+        0.0, ge=0, lt=1, description="share of the queries whose pairs the cores verify while the GPUs verify the others"
+    )
 
     def recipe(self) -> dict[str, Any]:
         """What shapes the inliers, for fingerprints; the names are those of version 0.1, so that pairs verified then are kept."""
-        settings = self.model_dump(mode="json", exclude={"min_matches"})
+        settings = self.model_dump(mode="json", exclude={"min_matches", "cpu_share"})
         return settings | {"least_matches": self.min_matches, "most_zoom": 8.0, "most_anisotropy": 4.0}
 
 

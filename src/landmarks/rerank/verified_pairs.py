@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from threading import Event
+from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from landmarks.config import RunSettings, VerificationSettings
 from landmarks.device import choose_device
-from landmarks.errors import UserError
-from landmarks.ops.local_features import LocalFeatures
-from landmarks.ops.verification import Verified, pair_seed, verify_pairs
-from landmarks.ops.verification_torch import verify_pairs_torch
+from landmarks.ops.verification import pair_seed
 from landmarks.processes import Processes
 from landmarks.progress import progress
+from landmarks.rerank.pair_verifier import PairVerifier
 from landmarks.store.artefact import read_manifest
 from landmarks.store.local_features import LocalStore, local_folder
 from landmarks.store.pairs import PAIR, PairTable
 
 KEPT_TOGETHER = 16384  # pairs in a file, at most: what a run that is cut off loses, for each process
 PARTS = 64  # into which few pairs are divided, whatever the number of processes: their files are the same for any
-ON_A_GPU = 256  # pairs at a time: 2 GB of similarities for 1000 features an image; halved where the memory is not enough
 VERIFIED_TOGETHER = 1024  # pairs whose features are in memory at once: 0.3 GB for 1000 float16 features of 128 dimensions an image
 
 ALONE = Processes()
@@ -33,6 +34,16 @@ class Counts(NamedTuple):
 
     matches: np.ndarray
     inliers: np.ndarray
+
+
+class _Part(NamedTuple):
+    """Pairs of one file: their images' rows (p,) among the ids of either split, and in the stores of features."""
+
+    path: Path
+    queries: np.ndarray
+    images: np.ndarray
+    query_rows: np.ndarray
+    index_rows: np.ndarray
 
 
 class VerifiedPairs:
@@ -59,10 +70,12 @@ class VerifiedPairs:
         elsewhere: Path | None = None,
         processes: Processes = ALONE,
     ):
-        self._processes, self._on_a_gpu = processes, ON_A_GPU
-        self._settings, self._what = settings, f"verify {splits[0]}-{splits[1]}"
-        self._device = choose_device(run.device)[0]
-        on_gpu = {"processor": "gpu"} if self._device.type == "cuda" else {}  # which rounds otherwise: the two are never mixed
+        self._processes, self._what = processes, f"verify {splits[0]}-{splits[1]}"
+        self._verifier = PairVerifier(settings, choose_device(run.device)[0])
+        # A GPU rounds otherwise: a pair's processor follows from these and its query, never from which was free.
+        self._cpu_share = settings.cpu_share if self._verifier.on_gpu else 0.0
+        processor: dict[str, Any] = {"processor": "gpu"} if self._verifier.on_gpu else {}
+        processor |= {"cpu_share": self._cpu_share} if self._cpu_share else {}
         self._query_ids, self._index_ids = query_ids, index_ids
         self._queries = LocalStore(local_folder(run.folder, model, splits[0]))
         self._index = LocalStore(local_folder(elsewhere or run.folder, model, splits[1]))
@@ -71,7 +84,7 @@ class VerifiedPairs:
             "-".join(splits),
             query_ids,
             index_ids,
-            {key: value for key, value in settings.recipe().items() if key != "model"} | on_gpu,
+            {key: value for key, value in settings.recipe().items() if key != "model"} | processor,
             {"query features": self._queries.fingerprint, "index features": self._index.fingerprint},
         )
 
@@ -99,68 +112,71 @@ class VerifiedPairs:
         return Counts(self._table.matches[rows], self._table.inliers[rows])
 
     def _verify(self, query: np.ndarray, index: np.ndarray) -> None:
-        """Verify them in parts of one file each, which the processes divide."""
+        """Verify them in parts of one file each, which the processes divide, and each process between its GPU and its cores."""
         processes, done, began = self._processes, len(self._table), time.perf_counter()
         each = min(KEPT_TOGETHER, max(VERIFIED_TOGETHER, -(-len(query) // PARTS)))
-        parts = [slice(start, min(start + each, len(query))) for start in range(0, len(query), each)]
-        paths = self._table.next_blocks(len(parts))
+        of_cores = _chosen(query, self._cpu_share)
+        pieces = [
+            of_all[start : start + each] for of_all in map(np.flatnonzero, (of_cores, ~of_cores)) for start in range(0, len(of_all), each)
+        ]
+        paths = self._table.next_blocks(len(pieces))
         processes.first_alone(self._table.begin)
         if not processes.first:
             self._table.begin(shared=True)
-        own = list(processes.own(list(zip(paths, parts, strict=True))))
-        total = sum(part.stop - part.start for _, part in own)
-        what = self._what + (f", 1 of {processes.count} processes" if processes.count > 1 else "")
         rows = self._rows(self._queries, self._query_ids, query), self._rows(self._index, self._index_ids, index)
-        with progress(None, what, "pair", total=done + total, done=done, hidden=not processes.first) as bar:
-            for path, part in own:
-                records = []
-                for start in range(part.start, part.stop, VERIFIED_TOGETHER):
-                    block = slice(start, min(start + VERIFIED_TOGETHER, part.stop))
-                    records.append(self._block(query[block], index[block], rows[0][block], rows[1][block]))
-                    bar.update(len(records[-1]))
-                self._table.add(path, np.concatenate(records))
+        parts = [_Part(path, *(of_all[piece] for of_all in (query, index, *rows))) for path, piece in zip(paths, pieces, strict=True)]
+        first_of_device = -(-int(of_cores.sum()) // each)
+        by_cores, by_device = processes.own(parts[:first_of_device]), processes.own(parts[first_of_device:])
+        total = sum(len(part.queries) for part in (*by_cores, *by_device))
+        what = self._what + (f", 1 of {processes.count} processes" if processes.count > 1 else "")
+        with (
+            progress(None, what, "pair", total=done + total, done=done, hidden=not processes.first) as bar,
+            ThreadPoolExecutor(1) as beside,
+        ):
+            stopped = Event()
+            try:
+                cores = beside.submit(self._make, by_cores, bar, stopped, by_cores=True)
+                cores.add_done_callback(lambda ended: stopped.set() if ended.exception() else None)
+                self._make(by_device, bar, stopped)
+                cores.result()
+            except BaseException:
+                stopped.set()
+                raise
         processes.wait_for(paths, "the pairs of the other processes")
         self._table.take_in(paths)
         if processes.first:
             self._table.finish(pairs_per_second=round(len(query) / (time.perf_counter() - began), 1))
         processes.meet()
 
-    def _block(self, query: np.ndarray, index: np.ndarray, query_rows: np.ndarray, index_rows: np.ndarray) -> np.ndarray:
+    def _make(self, parts: Sequence[_Part], bar: tqdm, stopped: Event, *, by_cores: bool = False) -> None:
+        for part in parts:
+            records = []
+            for start in range(0, len(part.queries), VERIFIED_TOGETHER):
+                if stopped.is_set():
+                    return
+                block = (of_all[start : start + VERIFIED_TOGETHER] for of_all in part[1:])
+                records.append(self._block(*block, by_cores=by_cores))
+                with bar.get_lock():
+                    bar.update(len(records[-1]))
+            self._table.add(part.path, np.concatenate(records))
+
+    def _block(self, query: np.ndarray, index: np.ndarray, query_rows: np.ndarray, index_rows: np.ndarray, *, by_cores: bool) -> np.ndarray:
         (queries, of_query), (images, of_index) = (np.unique(rows, return_inverse=True) for rows in (query_rows, index_rows))
         ids = zip(self._query_ids[query], self._index_ids[index], strict=True)
         seeds = np.array([pair_seed(*pair) for pair in ids], np.int64)
-        features = self._queries.take(queries), self._index.take(images)
         pairs = np.column_stack([of_query, of_index])
-        if self._device.type == "cuda":
-            verified = self._on_gpu(features, pairs, seeds)
-        else:
-            verified = verify_pairs(*features, pairs, seeds, self._settings)
+        verified = self._verifier.verify(self._queries.take(queries), self._index.take(images), pairs, seeds, by_cores=by_cores)
         records = np.empty(len(query), PAIR)
         records["query"], records["index"] = query, index
         records["matches"], records["inliers"], records["model"] = verified.matches, verified.inliers, verified.models
         return records
 
-    def _on_gpu(self, features: tuple[LocalFeatures, LocalFeatures], pairs: np.ndarray, seeds: np.ndarray) -> Verified:
-        import torch
-
-        from landmarks.cuda import is_out_of_memory
-
-        while True:
-            try:
-                return verify_pairs_torch(*features, pairs, seeds, self._settings, self._device, self._on_a_gpu)
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self._on_a_gpu == 1:
-                    raise UserError(
-                        "the GPU's memory is not enough for one pair of images",
-                        where="extract.local.max_features",
-                        next="fewer features, or run.device=cpu; and no other program on the GPU",
-                    ) from None
-            torch.cuda.empty_cache()
-            self._on_a_gpu //= 2
-
     def _rows(self, store: LocalStore, ids: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Where the features of the images `ids[numbers]` lie in the store."""
         wanted, back = np.unique(numbers, return_inverse=True)
         return store.require(ids[wanted])[back]
+
+
+def _chosen(queries: np.ndarray, share: float) -> np.ndarray:
+    """(p,) bool: evenly that share of row numbers of queries (p,), by these alone, so that a run that was cut off chooses the same."""
+    return np.floor((queries + 1) * share) > np.floor(queries * share)
