@@ -91,7 +91,7 @@ def world(tmp_path_factory):
     [
         (signal.SIGTERM, False, 143),
         (signal.SIGINT, True, 130),
-        (signal.SIGKILL, True, -9),
+        pytest.param(signal.SIGKILL, True, -9, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, False, 130, marks=pytest.mark.slow),
         pytest.param(signal.SIGHUP, False, 129, marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, False, -9, marks=pytest.mark.slow),

@@ -1,9 +1,17 @@
 import json
+from functools import cache
 
 import pytest
 
 from landmarks.cli import main
-from landmarks.doctor.probes import models_facts
+from landmarks.doctor.probes import models_facts, probe
+
+_asked_once = cache(probe)  # the libraries of this machine stay as they are, and a process that imports torch takes seconds
+
+
+@pytest.fixture(autouse=True)
+def probed(monkeypatch):
+    monkeypatch.setattr("landmarks.stages.doctor.probe", _asked_once)
 
 
 def doctor(tmp_path, capsys, *settings):
