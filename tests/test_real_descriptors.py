@@ -35,6 +35,7 @@ def test_scores_equal_those_of_an_independent_implementation(tmp_path, dimension
         assert found[chain] == pytest.approx(wanted, abs=tolerance), chain
 
 
+@pytest.mark.slow
 def test_the_steps_before_fuse_score_what_the_readme_says(tmp_path):
     steps = "add_labels,augment_database,expand_query,diffuse"
     *_, expanded, diffused = scores(tmp_path, f"rerank=discriminate,{steps}").values()
