@@ -15,6 +15,7 @@ the steps as in a run, and deleted as soon as no later step asks for them.
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import shutil
 import subprocess
@@ -27,19 +28,14 @@ from pathlib import Path
 import numpy as np
 from chain_cost import Meter, memory, stored
 
-from landmarks.config import load_config
+from landmarks.config import load_config, step_name
 from landmarks.ops.fusion_features import pair_similarities
 from landmarks.rerank.chain import open_context
+from landmarks.rerank.choice import WHERE_DEEP, WITH_TRAIN
 from landmarks.search.rankings import read_ranking
 from landmarks.search.spaces import keep_neighbours
 
-DEFAULT = (
-    "discriminate",
-    "add_labels",
-    "{step: expand_query, reach: 10}",
-    "{step: augment_database, mutual: true, neighbours: 3}",
-    "add_classes",
-)
+DEFAULT = (*WITH_TRAIN, *WHERE_DEEP)
 QUERIES, IMAGES_A_LANDMARK, NOISE, BLOCK = 1000, 20, 0.8, 65536
 
 
@@ -62,7 +58,7 @@ def main() -> None:
         data.mkdir()
         (data / "empty.yaml").write_text("{}\n")
         make_set(data, options.images, train, options.dimensions)
-        chain = f"[{', '.join(DEFAULT)}]" if options.default_chain else options.steps
+        chain = json.dumps([step.model_dump(mode="json") for step in DEFAULT]) if options.default_chain else options.steps
         settings = [f"dataset.folder={data}", f"run.folder={run}", "run.device=cpu", "whiten.dimensions=256", f"rerank={chain}"]
         sizes = f"{options.images:,} index and {train:,} training images of {options.dimensions} dimensions"
         print(f"{sizes}: {size_of(data):.1f} GB", flush=True)
@@ -109,7 +105,7 @@ def rerank_with_given_neighbours(settings: list[str]) -> None:
     folders = [config.run.folder / f"space {number}" for number in range(len(DEFAULT))]
     ranking = read_ranking(config.run.folder / "rankings" / "knn")
     for number, step in enumerate(config.rerank):
-        with meter.part(DEFAULT[number]):
+        with meter.part(step_name(step)):
             made = step.apply(ranking, context.after(config.rerank[:number]))
             if number == len(DEFAULT) - 1:
                 return
