@@ -10,7 +10,7 @@ from landmarks.config import ModelSettings, TrainSettings
 from landmarks.data.train_set import TrainSet
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.training import loop, memory
+from landmarks.training import frozen_norms, loop, memory
 from landmarks.training.journal import read_lines
 from landmarks.training.learner import create_learner
 from landmarks.training.loop import run_training
@@ -50,6 +50,7 @@ def test_lines_come_every_few_steps_and_at_the_last(run, tmp_path):
     ("settings", "said"),
     [
         ({}, True),
+        ({"freeze_batchnorm": False}, True),
         ({"freeze_batchnorm": True}, False),
         ({"freeze_batchnorm": (True, False), "epochs": 2}, False),
         ({"freeze_backbone_steps": 1}, False),
@@ -61,7 +62,7 @@ def test_few_images_for_batchnorm_are_said(run, capsys, settings, said):
 
 
 def test_enough_images_for_batchnorm_are_not(run, capsys, monkeypatch):
-    monkeypatch.setattr(loop, "_FEW_IMAGES", 4)
+    monkeypatch.setattr(frozen_norms, "FEW_IMAGES", 4)
     run(epochs=1)
     assert "BatchNorm" not in capsys.readouterr().out
 

@@ -64,8 +64,10 @@ class TrainSettings(Settings):
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
     weight_decay: float = Field(1e-5, ge=0, description="L2 penalty (sgd) or decoupled decay (adamw)")
     clip_norm: float | None = Field(10.0, gt=0, description="gradients are scaled down to this norm; null: never (Yokoo et al.)")
-    freeze_batchnorm: bool | Annotated[tuple[bool, ...], Field(min_length=1)] = Field(
-        False, description="the backbone's BatchNorm keeps its statistics; a list: each for an equal share of the epochs, as [false, true]"
+    freeze_batchnorm: bool | Annotated[tuple[bool, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="the backbone's BatchNorm keeps its statistics; a list: each for an equal share of the epochs, as [false, true]; "
+        "unset: where trained weights would get new ones from fewer than 16 images at a time",
     )
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="each layer of the backbone learns at this times the rate of the layer above it; 1 = at one rate"
@@ -160,7 +162,7 @@ class TrainSettings(Settings):
         return self._in(epoch, self.margin)
 
     def batchnorm_frozen_in(self, epoch: int) -> bool:
-        return self._in(epoch, self.freeze_batchnorm)
+        return bool(self._in(epoch, self.freeze_batchnorm))
 
     def _in(self, epoch: int, values: T | tuple[T, ...]) -> T:
         """What holds in the epoch: values of a list have equal shares of the epochs."""

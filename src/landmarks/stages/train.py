@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 
-from landmarks.command import configured_by, next_command
-from landmarks.config import Config, DatasetSettings, ModelSettings, TrainSettings
-from landmarks.config.read_yaml import RUN_FILE
+from landmarks.config import Config, DatasetSettings, TrainSettings
 from landmarks.data.draws import epoch_length
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import SHRUNK, TrainSet
@@ -20,43 +17,27 @@ from landmarks.machine import is_first_process
 from landmarks.models.checkpoint import copy_model, save_model
 from landmarks.ops.sides import Sides
 from landmarks.progress import say
-from landmarks.store.artefact import MANIFEST, Artefact, fingerprint_of_file, read_manifest
-from landmarks.store.manifest import read_manifest_file
-from landmarks.store.skipped_rows import is_same_but_for_skipped, skipped_facts
+from landmarks.store.artefact import MANIFEST
+from landmarks.store.skipped_rows import skipped_facts
 from landmarks.training.best import BEST
 from landmarks.training.classifier_memory import classifier_memory
+from landmarks.training.decided import DECIDED, read_decided
 from landmarks.training.hardware import start_accelerator
 from landmarks.training.images import BEGUN, TrainingImages, read_begun_shapes, training_images, weights_of, write_begun
 from landmarks.training.kept_classifier import save_classifier
 from landmarks.training.learner import Learner
 from landmarks.training.loop import run_training
 from landmarks.training.memory import FOUND
+from landmarks.training.recipe import Training, manifest_elsewhere, training_of
 from landmarks.training.resume import RESUME
-from landmarks.training.shrunk import require_shrunk, shrunk_fingerprint
+from landmarks.training.shrunk import require_shrunk
 from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped
 from landmarks.training.start import begin_learner
 from landmarks.training.tracking import require_tracker
 from landmarks.training.trained_on import START
 from landmarks.training.validation import Validation, hold_out_images
 
-# Train settings that do not change the result, or not under their own name.
-_SHAPE_NOTHING = {"workers", "log_steps", "checkpoint_minutes", "on_error", "start_from", "on_nonfinite", "track"}
-
-_WHILE_TRAINING = (RESUME, FOUND, BEGUN, SKIPPED, BEST)  # files that a finished model does not need
-
-
-@dataclass(frozen=True)
-class _Training:
-    """One model and how it is trained; `artefact` is the folder of the result."""
-
-    name: str
-    model: ModelSettings
-    settings: TrainSettings
-    artefact: Artefact
-
-    @property
-    def learns(self) -> bool:
-        return _learns(self.model, self.settings)
+_WHILE_TRAINING = (RESUME, FOUND, BEGUN, SKIPPED, BEST, DECIDED)  # files that a finished model does not need
 
 
 def train(config: Config) -> list[Path]:
@@ -69,7 +50,7 @@ def train(config: Config) -> list[Path]:
     if not config.models:
         say("train: the configuration names no model, nothing to do")
         return []
-    trainings = [_training(config, name) for name in config.models]
+    trainings = [training_of(config, name) for name in config.models]
     missing = {training.name for training in trainings if not training.artefact.is_complete()}
     for training in trainings:
         if training.name in missing:
@@ -91,58 +72,11 @@ def train(config: Config) -> list[Path]:
     return [training.artefact.folder for training in trainings]
 
 
-def _training(config: Config, name: str) -> _Training:
-    model, settings, folder = config.models[name], config.train_of(name), config.run.folder / "models" / name
-    recipe: dict[str, Any] = {"name": name, "model": model.shaping({"weight", "recipe", "checkpoint"})}
-    inputs: dict[str, str] = {}
-    if model.checkpoint is not None:
-        inputs = {"checkpoint": _manifest_elsewhere(model.checkpoint)["fingerprint"]}
-    elif _learns(model, settings):
-        recipe["train"] = settings.shaping(_SHAPE_NOTHING) | {"accumulate": settings.parts}
-        tables = [config.dataset.train_table, *([settings.clean_table] if settings.clean_table else [])]
-        inputs = {table: fingerprint_of_file(config.tables_folder / table) for table in tables}
-        if settings.start_from is not None:
-            inputs[START] = _fingerprint(settings.start_from)
-        if settings.shrunk:
-            inputs["shrunk"] = shrunk_fingerprint(config.run.folder, folder, config.tables_folder / config.dataset.train_table, settings)
-    elif model.train and settings.start_from is not None:
-        next = f"models.{name}.checkpoint={settings.start_from}, without train.start_from"
-        raise UserError("no epoch trains the weights of train.start_from", where=f"models.{name}, train.epochs=0", next=next)
-    else:  # the starting weights: no image is read
-        recipe["train"] = {"epochs": 0, "seed": settings.seed}
-    artefact = Artefact(folder, "train", recipe, inputs)
-    path, made = config.tables_folder / config.dataset.train_table, read_manifest_file(folder / MANIFEST, complete=True) or {}
-    if path.name in inputs and is_same_but_for_skipped(path, made):
-        finished = Artefact(folder, "train", recipe, inputs | {path.name: made["inputs"].get(path.name)})
-        artefact = finished if finished.is_complete() else artefact
-    return _Training(name, model, settings, artefact)
-
-
-def _fingerprint(weights: Path) -> str:
-    return fingerprint_of_file(weights) if weights.is_file() else _manifest_elsewhere(weights)["fingerprint"]
-
-
-def _learns(model: ModelSettings, settings: TrainSettings) -> bool:
-    return model.train and settings.epochs > 0
-
-
-def _manifest_elsewhere(checkpoint: Path) -> dict[str, Any]:
-    """The manifest of a model that another run trained, <run>/models/NAME; commands in its errors are those of that run."""
-    run = checkpoint.absolute().parents[1]
-    if (run / RUN_FILE).is_file():
-        with configured_by([str(run)]):
-            return read_manifest(checkpoint)
-    try:
-        return read_manifest(checkpoint)
-    except UserError as error:
-        raise UserError(error.what, where=error.where, next=f"copy the model again, or {next_command('adopt', str(checkpoint))}") from None
-
-
-def _take_over(training: _Training, checkpoint: Path, overwrite: bool, accelerator: Accelerator) -> None:
+def _take_over(training: Training, checkpoint: Path, overwrite: bool, accelerator: Accelerator) -> None:
     """Copy the trained model, with the size of its training set for the manifest."""
     artefact = training.artefact
     if accelerator.is_main_process:
-        made = _manifest_elsewhere(checkpoint)
+        made = manifest_elsewhere(checkpoint)
         artefact.begin(precious=True, overwrite=overwrite)
         copy_model(checkpoint, artefact.folder, training.model)
         artefact.finish(images=made.get("images", 0), classes=made.get("classes", 0), checkpoint=str(checkpoint.resolve()))
@@ -150,7 +84,7 @@ def _take_over(training: _Training, checkpoint: Path, overwrite: bool, accelerat
     accelerator.wait_for_everyone()
 
 
-def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, overwrite: bool, accelerator: Accelerator) -> None:
+def _train_one(training: Training, folder: Path, dataset: DatasetSettings, overwrite: bool, accelerator: Accelerator) -> None:
     """The folder is begun only after every check: what fails before can be fixed without run.overwrite."""
     name, settings, artefact = training.name, training.settings, training.artefact
     first, part, continues = accelerator.is_main_process, 0, False
@@ -189,6 +123,8 @@ def _train_one(training: _Training, folder: Path, dataset: DatasetSettings, over
         started = {START: str(settings.start_from.resolve())} if settings.start_from is not None else {}
         facts = {"images": len(images.ids), "classes": images.classes} | line | started
         accelerator.wait_for_everyone()  # until every process has listed what it skipped
+        if decided := read_decided(artefact.folder):
+            facts["decided"] = decided
         if skipped := read_skipped(artefact.folder):
             facts |= skipped_facts(skipped, folder / dataset.train_table, artefact.recipe["inputs"])
             if first:

@@ -25,6 +25,7 @@ _FACTS: Shape = {  # what only some stages write
     "table_without_skipped": str,
     "checkpoint": str,
     "start_from": str,
+    "decided": dict,
     "step_seconds": (int, float),
     "seconds_a_comparison": (int, float, type(None)),
     "peak_megabytes": (int, float, type(None)),

@@ -51,6 +51,7 @@ class Learner(nn.Module):
         )
         self.label_smoothing = settings.label_smoothing
         self.local = model_settings.local
+        self.begins_trained = model_settings.pretrained  # or with weights that are given to it afterwards
         if isinstance(self.model, DelgModel):
             self.attention_classifier = nn.Linear(self.model.local.decoder.out_channels, classes)
         self._settings, self._counts = settings, counts
@@ -82,6 +83,11 @@ class Learner(nn.Module):
                     module.eval()
         return self
 
+    @property
+    def has_batchnorm(self) -> bool:
+        """Whether there is some in the backbone."""
+        return any(isinstance(module, _BatchNorm) for module in self.model.backbone.modules())
+
     def trains_statistics(self) -> bool:
         """Whether some BatchNorm of the backbone has its statistics from the batch now."""
         return any(isinstance(module, _BatchNorm) and module.training for module in self.model.backbone.modules())
@@ -100,6 +106,10 @@ class Learner(nn.Module):
             parameter.requires_grad_(not state[0])
         self.classifier.set_margin(_margin(settings, self._counts, epoch))
         self.train()
+
+    def train_by(self, settings: TrainSettings) -> None:
+        """From the next `enter` on; settings: those that it was made with, with what they left open."""
+        self._settings = settings
 
     def _compile(self) -> None:
         if isinstance(self.model, DelgModel) or self.model.fusion is not None:  # it takes a map out of the backbone's middle, by a hook

@@ -15,12 +15,14 @@ from landmarks.command import next_command
 from landmarks.config import TrainSettings
 from landmarks.cuda import is_out_of_memory
 from landmarks.data.draws import epoch_length
+from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet, load_batches
 from landmarks.models.architectures import synchronise_batchnorm
 from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
 from landmarks.training.best import BestWeights
 from landmarks.training.ema import WeightAverage
+from landmarks.training.frozen_norms import choose_frozen_norms, few_images
 from landmarks.training.journal import append_line, remove_lines_after
 from landmarks.training.learner import Learner
 from landmarks.training.left_out import LeftOut
@@ -35,7 +37,6 @@ from landmarks.training.validation import AT, Validation
 from landmarks.training.window import Window
 from landmarks.waiting import Timed
 
-_FEW_IMAGES = 16  # for the statistics of BatchNorm: its error grows with fewer (Wu and He, ECCV 2018, figure 1)
 _MUCH_WAITING = 0.05  # of the time: worth a word
 
 
@@ -59,6 +60,9 @@ def run_training(
     learner.to(memory_format=torch.channels_last)
     drawn = epoch_length(train_set.labels, settings.sampler)
     asked, settings = settings, choose_parts(name, folder, learner, settings, drawn, accelerator)
+    part = steps_and_part(drawn, settings, accelerator.num_processes)[1]
+    counted = part * (accelerator.num_processes if device.type == "cuda" else 1)  # on CPUs BatchNorm is not synchronised
+    settings = choose_frozen_norms(name, folder, learner, settings, counted, accelerator)
     if device.type == "cuda" and accelerator.num_processes > 1:
         learner = synchronise_batchnorm(learner)
     wrapped, optimizer = accelerator.prepare(learner, create_optimizer(learner, settings))
@@ -77,12 +81,8 @@ def run_training(
             say(f"train {name}: continues after step {done} of {order.steps}")
 
     learner.enter(done, done // order.steps_per_epoch)
-    counted = order.part * (accelerator.num_processes if device.type == "cuda" else 1)
-    if first and counted < _FEW_IMAGES and learner.trains_statistics():
-        say(
-            f"train {name}: BatchNorm has its statistics from {counted} images at a time, which are few: train.freeze_batchnorm=true, or a "
-            f"train.batch_size that gives {_FEW_IMAGES} or more"
-        )
+    if first and (few := few_images(name, learner, counted)):
+        say(few)
     changed = require_processes(folder, learner, accelerator)
     if changed and first:
         say(f"train {name}: {changed}")

@@ -12,6 +12,7 @@ from landmarks.config import TrainSettings
 from landmarks.data.train_set import TrainSet, load_batches
 from landmarks.progress import progress
 from landmarks.seeds import seed_of
+from landmarks.training.frozen_norms import keeps_statistics
 from landmarks.training.learner import Learner
 from landmarks.training.optimizer import create_optimizer, set_learning_rate
 from landmarks.training.step import Broken, one_step
@@ -37,6 +38,8 @@ def measure_rates(
     learner.to(memory_format=torch.channels_last)
     wrapped, optimizer = accelerator.prepare(learner, create_optimizer(learner, settings))
     order = train_set.order(parts=settings.parts)
+    if settings.freeze_batchnorm is None:
+        learner.train_by(settings.model_copy(update={"freeze_batchnorm": keeps_statistics(settings, learner, order.part)}))
     batches = load_batches(train_set, order, order.part, settings.workers, device)
     losses: list[float] = []
     with progress(rates, f"find-lr {name}", "step") as bar:

@@ -59,6 +59,7 @@ def start_from(learner: Learner, source: Path, landmark_ids: np.ndarray) -> str:
         )
     with torch.no_grad():
         learner.model.load_state_dict(own | taken)
+        learner.begins_trained = True
         carried = load_classifier(source, learner, landmark_ids) if source.is_dir() else None
     said = [f"{len(taken)} of {len(own)} tensors"]
     anew = [name for name in missing if not name.startswith(_BACKBONE)]
