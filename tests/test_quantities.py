@@ -1,6 +1,6 @@
 import pytest
 
-from landmarks.quantities import format_bytes
+from landmarks.quantities import format_bytes, format_seconds
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,10 @@ from landmarks.quantities import format_bytes
 )
 def test_the_unit_suits_the_size(count, text):
     assert format_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    "seconds, text", [(0, "0 s"), (119.4, "119 s"), (119.6, "2 min"), (7169, "119 min"), (7171, "2.0 h"), (360_000, "100.0 h")]
+)
+def test_durations(seconds, text):
+    assert format_seconds(seconds) == text

@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 from toy_training import configure, journal, make_photos
 
+from landmarks.data import copies as module
 from landmarks.data.images import read_image
 from landmarks.data.train_set import side_needed
 from landmarks.datasets.images import image_path
 from landmarks.errors import UserError
-from landmarks.stages import shrink as module
 from landmarks.stages.shrink import shrink
 from landmarks.stages.train import train
 from landmarks.store.tables import read_train
@@ -60,22 +60,22 @@ def test_it_goes_on_with_the_next_shard_and_lists_what_cannot_be_read(dataset, t
     ids = read_train(dataset / "train.csv").ids
     broken = image_path(dataset, "train", ids[25])
     broken.write_bytes(broken.read_bytes()[:300])
-    written, write = [], module._write
+    written, write = [], module.Copies._write
 
-    def cut_off(config, id, side):
+    def cut_off(copies, id):
         written.append(id)
         if len(written) == 25:
             raise KeyboardInterrupt
-        return write(config, id, side)
+        return write(copies, id)
 
     monkeypatch.setattr(module, "cores", lambda: 1)
-    monkeypatch.setattr(module, "_write", cut_off)
+    monkeypatch.setattr(module.Copies, "_write", cut_off)
     with pytest.raises(KeyboardInterrupt):
         shrink(config)
     folder = tmp_path / "run" / "shrunk"
     assert len(list(folder.glob("shards/*.json"))) == 2 and not (folder / "manifest.json").exists()
     written.clear()
-    monkeypatch.setattr(module, "_write", lambda config, id, side: written.append(id) or write(config, id, side))
+    monkeypatch.setattr(module.Copies, "_write", lambda copies, id: written.append(id) or write(copies, id))
     shrink(config)
     assert written == ids[20:].tolist()
     manifest = json.loads((folder / "manifest.json").read_text())

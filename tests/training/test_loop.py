@@ -105,20 +105,3 @@ def test_gradients_can_be_left_as_long_as_they_are(run):
     """Without clipping the steps are those of a limit that none reaches, and the norm is still measured."""
     never, far, near = (run(epochs=2, clip_norm=limit, learning_rate=0.1) for limit in (None, 1e30, 0.01))
     assert never["loss"] == far["loss"] != near["loss"] and never["gradient_norm"] == far["gradient_norm"] > 0.1
-
-
-@pytest.mark.parametrize(
-    ("waiting", "shrunk", "device", "said"),
-    [(0.4, False, "cuda", True), (0.4, True, "cuda", False), (0.04, False, "cuda", False), (0.4, False, "cpu", False)],
-)
-def test_a_gpu_that_waits_is_told_of_smaller_copies(capsys, waiting, shrunk, device, said):
-    assert loop._advise("m", waiting, TrainSettings(shrunk=shrunk), torch.device(device)) == said
-    out = capsys.readouterr().out
-    assert ("40% of the time waiting for images" in out and " shrink" in out and "train.shrunk=true" in out) == said
-
-
-def test_it_is_told_once_and_not_by_the_first_line(run, monkeypatch):
-    asked = []
-    monkeypatch.setattr(loop, "_advise", lambda name, waiting, settings, device: asked.append(waiting) or len(asked) == 2)
-    run(epochs=4, log_steps=2)
-    assert len(asked) == 2, "of four lines the second and the third"

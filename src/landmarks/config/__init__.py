@@ -30,6 +30,7 @@ from landmarks.config.settings import (
     SearchSettings,
     WhitenSettings,
 )
+from landmarks.config.shrink import ShrinkSettings
 from landmarks.config.step import Step, step_class, step_names
 from landmarks.config.train import TrainSettings
 from landmarks.config.verification import CleanSettings, VerificationSettings
@@ -55,6 +56,7 @@ __all__ = [
     "RunSettings",
     "SampleSettings",
     "SearchSettings",
+    "ShrinkSettings",
     "Step",
     "TrainSettings",
     "VerificationSettings",

@@ -129,7 +129,11 @@ class TrainSettings(Settings):
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 on a GPU that has it, float16 on a V100 or T4, float32 on a CPU"
     )
-    shrunk: bool = Field(False, description="train on the smaller copies of the pictures that `shrink` made, which decode faster")
+    shrunk: bool | None = Field(
+        None,
+        description="train on the smaller copies of the pictures that `shrink` made, which decode faster; unset: a GPU that waits for "
+        "pictures makes them and goes over to them, where that saves more time than it takes",
+    )
     workers: int | None = Field(
         None, ge=0, description="processes that decode images, for each training process; unset: its share of the cores, 2 on a CPU"
     )

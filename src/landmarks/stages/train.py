@@ -8,9 +8,10 @@ from typing import Any
 from accelerate import Accelerator
 
 from landmarks.config import Config, DatasetSettings, TrainSettings
+from landmarks.data.copies import Copies
 from landmarks.data.draws import epoch_length
 from landmarks.data.sampler import steps_and_part
-from landmarks.data.train_set import SHRUNK, TrainSet
+from landmarks.data.train_set import SHRUNK, TrainSet, side_needed
 from landmarks.datasets.images import missing_images, require_images
 from landmarks.errors import UserError
 from landmarks.machine import is_first_process
@@ -30,7 +31,7 @@ from landmarks.training.loop import run_training
 from landmarks.training.memory import FOUND
 from landmarks.training.recipe import Training, manifest_elsewhere, training_of
 from landmarks.training.resume import RESUME
-from landmarks.training.shrunk import require_shrunk
+from landmarks.training.shrunk import copies_of, require_shrunk
 from landmarks.training.skipped import SKIPPED, SkippedImages, read_skipped
 from landmarks.training.start import begin_learner
 from landmarks.training.tracking import require_tracker
@@ -68,7 +69,9 @@ def train(config: Config) -> list[Path]:
         elif checkpoint is not None:
             _take_over(training, checkpoint, config.run.overwrite, accelerator)
         else:
-            _train_one(training, config.tables_folder, config.dataset, config.run.overwrite, accelerator)
+            _train_one(
+                training, config.tables_folder, config.dataset, config.run.overwrite, accelerator, _copies(config, training.settings)
+            )
     return [training.artefact.folder for training in trainings]
 
 
@@ -84,7 +87,15 @@ def _take_over(training: Training, checkpoint: Path, overwrite: bool, accelerato
     accelerator.wait_for_everyone()
 
 
-def _train_one(training: Training, folder: Path, dataset: DatasetSettings, overwrite: bool, accelerator: Accelerator) -> None:
+def _copies(config: Config, settings: TrainSettings) -> Copies | None:
+    """Smaller copies that this training may go over to by itself; None where it says itself, and where shrink.side is too small for it."""
+    copies = copies_of(config) if settings.shrunk is None else None
+    return copies if copies is not None and copies.side >= side_needed(settings) else None
+
+
+def _train_one(
+    training: Training, folder: Path, dataset: DatasetSettings, overwrite: bool, accelerator: Accelerator, copies: Copies | None
+) -> None:
     """The folder is begun only after every check: what fails before can be fixed without run.overwrite."""
     name, settings, artefact = training.name, training.settings, training.artefact
     first, part, continues = accelerator.is_main_process, 0, False
@@ -119,7 +130,7 @@ def _train_one(training: Training, folder: Path, dataset: DatasetSettings, overw
         if validation is not None:
             validation.skipped = SkippedImages(name, artefact.folder, validation.ids)
         train_set = _train_set(folder, artefact.folder, images, settings, dataset.max_pixels, learner.model.sides)
-        line = run_training(name, artefact.folder, learner, train_set, settings, accelerator, validation)
+        line = run_training(name, artefact.folder, learner, train_set, settings, accelerator, validation, copies)
         started = {START: str(settings.start_from.resolve())} if settings.start_from is not None else {}
         facts = {"images": len(images.ids), "classes": images.classes} | line | started
         accelerator.wait_for_everyone()  # until every process has listed what it skipped

@@ -1,7 +1,7 @@
 """Whether the backbone's BatchNorm keeps the statistics that it begins with, where the settings leave it open.
 
 Statistics of few images are far from those of all (Wu and He, ECCV 2018, figure 1), and so is what they leave for test time. Those of
-published weights come from many. EXPERIMENTS.md has what either is worth (frozen norms, 2026-11-26).
+published weights come from many. What either is worth is in EXPERIMENTS.md (2026-11-26, frozen norms).
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from landmarks.command import next_command
 from landmarks.config import TrainSettings
 from landmarks.cuda import is_out_of_memory
+from landmarks.data.copies import Copies
 from landmarks.data.draws import epoch_length
 from landmarks.data.sampler import steps_and_part
 from landmarks.data.train_set import TrainSet, load_batches
@@ -21,8 +21,10 @@ from landmarks.models.architectures import synchronise_batchnorm
 from landmarks.progress import progress, say
 from landmarks.seeds import seed_of
 from landmarks.training.best import BestWeights
+from landmarks.training.copies_pay import MUCH_WAITING
 from landmarks.training.ema import WeightAverage
 from landmarks.training.frozen_norms import choose_frozen_norms, few_images
+from landmarks.training.going_over import GoingOver
 from landmarks.training.journal import append_line, remove_lines_after
 from landmarks.training.learner import Learner
 from landmarks.training.left_out import LeftOut
@@ -37,8 +39,6 @@ from landmarks.training.validation import AT, Validation
 from landmarks.training.window import Window
 from landmarks.waiting import Timed
 
-_MUCH_WAITING = 0.05  # of the time: worth a word
-
 
 def run_training(
     name: str,
@@ -48,10 +48,12 @@ def run_training(
     settings: TrainSettings,
     accelerator: Accelerator,
     validation: Validation | None = None,
+    copies: Copies | None = None,
 ) -> dict[str, float]:
     """Train `learner` in place; its folder gets metrics.jsonl and, every few minutes, a checkpoint to resume from.
 
     name        of the model, for messages
+    copies      smaller copies of the pictures that it may go over to
     validation  measured after every epoch, or as settings say; where the best weights are to be kept, the learner has these in the end
     Returns the last line of the journal. Raises UserError for an unreadable image, a loss that is not finite, and memory that is too small.
     """
@@ -86,13 +88,14 @@ def run_training(
     changed = require_processes(folder, learner, accelerator)
     if changed and first:
         say(f"train {name}: {changed}")
+    going_over = GoingOver(name, folder, copies, train_set, accelerator)
+    going_over.repeat()
     batches = Timed(load_batches(train_set, order, order.part, settings.workers, device))
     window = Window(settings, accelerator, done, lambda *where: [str(train_set.ids[row]) for row in order.rows_of(*where)])
     left_out = LeftOut(name, folder, window, first)
     best = BestWeights(folder)
     every = settings.validation_steps or order.steps_per_epoch
     line: dict[str, float] = {}
-    advised = not first
     bar = progress(None, f"train {name}", "image", total=order.steps * images_a_step, done=done * images_a_step, hidden=not first)
     logged = saved = time.monotonic()
     with bar:
@@ -125,13 +128,18 @@ def run_training(
                     "waiting_for_images": round(batches.share_waited(), 3),
                 }
                 logged = now
-                if not advised and finished - done > settings.log_steps:  # in the first line the loading processes are started
-                    advised = _advise(name, line["waiting_for_images"], settings, device)
                 if first:
                     append_line(folder, line)
                     tracking.log(line)
                     if means:
                         _show(bar, line, learner)
+                # In the first line the loading processes are started.
+                to_come = (order.steps - finished) * images_a_step if finished - done > settings.log_steps else 0
+                if to_come and going_over.at_line(line["waiting_for_images"], speed, to_come):
+                    del batches  # whose processes end
+                    ahead = train_set.order(accelerator.process_index, accelerator.num_processes, finished, parts=settings.parts)
+                    batches = Timed(load_batches(train_set, ahead, order.part, settings.workers, device))
+                    logged = time.monotonic()
             if validation is not None and (finished % every == 0 or finished == order.steps):
                 started = time.monotonic()
                 window.require_finite()
@@ -162,20 +170,9 @@ def run_training(
     return line
 
 
-def _advise(name: str, waiting: float, settings: TrainSettings, device: torch.device) -> bool:
-    """Say what helps where a GPU waits for pictures; returns whether it did."""
-    if device.type != "cuda" or settings.shrunk or waiting <= _MUCH_WAITING:
-        return False
-    say(
-        f"train {name}: {waiting:.0%} of the time waiting for images, which the cores do not decode fast enough. Before the next training: "
-        f"{next_command('shrink')}, and train.shrunk=true"
-    )
-    return True
-
-
 def _show(bar: tqdm, line: dict[str, float], learner: Learner) -> None:
     untrained_loss = math.log(learner.classifier.classes)
     local = f", local {line['loss_attention']:.2f}, reconstruction {line['loss_reconstruction']:.3f}" if "loss_attention" in line else ""
     loss = line.get("loss_global", line["loss"])
-    waits = f", {line['waiting_for_images']:.0%} of the time waiting for images" if line["waiting_for_images"] > _MUCH_WAITING else ""
+    waits = f", {line['waiting_for_images']:.0%} of the time waiting for images" if line["waiting_for_images"] > MUCH_WAITING else ""
     bar.set_postfix_str(f"loss {loss:.2f} (ln C {untrained_loss:.2f}){local}, accuracy {line['accuracy']:.1%}{waits}", refresh=False)

@@ -64,7 +64,9 @@ def training_of(config: Config, name: str) -> Training:
 
 
 def _recipe(settings: TrainSettings) -> dict[str, Any]:
-    return settings.shaping(_SHAPE_NOTHING) | {"accumulate": settings.parts}
+    """Of smaller copies only those that are asked for: others are a matter of the machine, as its precision is."""
+    asked = {"shrunk": True} if settings.shrunk else {}
+    return settings.shaping({*_SHAPE_NOTHING, "shrunk"}) | {"accumulate": settings.parts} | asked
 
 
 def _as_earlier(settings: TrainSettings, recipe: dict[str, Any], folder: Path) -> TrainSettings:

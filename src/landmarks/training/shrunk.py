@@ -1,11 +1,12 @@
-"""Whether the smaller copies of the training pictures are those that a training needs."""
+"""Which smaller copies of the training pictures a training needs, and whether they are there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from landmarks.command import next_command
-from landmarks.config import TrainSettings
+from landmarks.config import Config, TrainSettings
+from landmarks.data.copies import Copies
 from landmarks.data.train_set import SHRUNK, side_needed
 from landmarks.errors import UserError
 from landmarks.store.artefact import MANIFEST, fingerprint_of_file, read_manifest
@@ -23,6 +24,23 @@ def shrunk_fingerprint(run_folder: Path, model: Path, table: Path, settings: Tra
         if "shrunk" in inputs and inputs.get(table.name) == fingerprint_of_file(table):
             return inputs["shrunk"]
     return require_shrunk(run_folder, table, settings)
+
+
+def copies_of(config: Config) -> Copies | None:
+    """The copies that all models of a configuration can be trained on; None where none is trained and no size is set."""
+    sides = [side_needed(config.train_of(name)) for name, model in config.models.items() if model.train and config.train_of(name).epochs]
+    side = config.shrink.side or max(sides, default=0)
+    table = config.tables_folder / config.dataset.train_table
+    return Copies(config.run.folder, table, side, config.shrink, config.dataset.max_pixels) if side else None
+
+
+def has_shrunk(copies: Copies, settings: TrainSettings) -> bool:
+    """Whether copies are there that a training with these settings can use, by `shrink` with whatever settings."""
+    try:
+        require_shrunk(copies.run_folder, copies.table, settings)
+    except UserError:
+        return False
+    return True
 
 
 def require_shrunk(run_folder: Path, table: Path, settings: TrainSettings) -> str:
