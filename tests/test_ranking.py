@@ -1,7 +1,10 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from landmarks.ranking import Ranking
+from landmarks.ranking import Ranking, Space
 
 
 def ranking(indices, scores, queries=1, images=4):
@@ -36,3 +39,10 @@ def test_a_broken_ranking_is_refused(indices, scores, message):
 def test_types_are_checked():
     with pytest.raises(ValueError, match="int32"):
         Ranking(np.array(["q"]), np.array(["i"]), np.zeros((1, 1), np.int64), np.zeros((1, 1), np.float32))
+
+
+def test_a_space_with_other_vectors_is_not_the_stored_one():
+    stored = Space.stored({split: np.eye(3) for split in ("test", "index", "train")}, Path("space"), {"ranking": "abc"})
+    assert (stored.folder, stored.made) == (Path("space"), {"ranking": "abc"})
+    changed = replace(stored, test=np.ones((2, 3)))
+    assert changed.folder is None and changed.made == {} and changed.index is stored.index

@@ -20,13 +20,14 @@ class Space:
     test (n_query, d), index (n_index, d), train (n_train, d): floating point, nearly always of length 1
     folder  where they and their neighbours are stored; None while they are only in memory
     made    fingerprints of what they were made from
+    Both belong to the stored vectors alone: `replace(space, test=...)` is a space in memory.
     """
 
     test: np.ndarray
     index: np.ndarray
     train: np.ndarray
-    folder: Path | None = None
-    made: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = field(default=None, init=False)
+    made: dict[str, str] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{split} {self.vectors(split).shape[0]:,}" for split in ("test", "index", "train"))
@@ -41,6 +42,14 @@ class Space:
     def from_splits(cls, vectors: Mapping[str, np.ndarray]) -> Space:
         """The space of "test", "index" and "train" vectors that are only in memory."""
         return cls(vectors["test"], vectors["index"], vectors["train"])
+
+    @classmethod
+    def stored(cls, vectors: Mapping[str, np.ndarray], folder: Path, made: dict[str, str]) -> Space:
+        """The space of vectors that lie in `folder`, made from what has the fingerprints `made`."""
+        space = cls.from_splits(vectors)
+        object.__setattr__(space, "folder", folder)
+        object.__setattr__(space, "made", made)
+        return space
 
     def vectors(self, split: str) -> np.ndarray:
         """Those of "test", "index" or "train"."""

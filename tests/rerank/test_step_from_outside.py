@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from landmarks.api.arrays import rerank_arrays
 from landmarks.cli import main
 from landmarks.config import load_config
 from landmarks.errors import UserError
@@ -30,6 +31,17 @@ class Turn(Step):
         indices = ranking.indices.copy()
         indices[:, : self.first] = indices[:, : self.first][:, ::-1]
         return ranking.with_order(indices)
+
+
+class Move(Step):
+    """Every query moved to the first image of its list."""
+
+    searches = True
+    changes = ("test",)
+
+    def apply(self, ranking, context):
+        space = context.space(ranking)
+        return context.search(ranking, replace(space, test=space.index[ranking.indices[:, 0]]))
 
 
 class Nothing(Step):
@@ -136,15 +148,20 @@ def test_what_is_typed_is_trusted(run, tmp_path):
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        ("nowhere:Turn", "cannot be imported: ModuleNotFoundError"),
-        ("broken:Turn", "cannot be imported: NameError"),
-        ("my_steps:Trun", "my_steps:Trun is not a step"),
+        ("nowhere:Turn", "cannot be imported: ModuleNotFoundError(.|\\n)*next:  a file nowhere.py in this folder"),
+        ("broken:Turn", "cannot be imported: NameError(.|\\n)*where: .*broken.py, line 2\\n  next:  correct that file"),
+        (
+            "needy:Turn",
+            "cannot be imported: ModuleNotFoundError: No module named 'absent'(.|\\n)*needy.py, line 1\\n  next:  correct that file",
+        ),
+        ("my_steps:Trun", "my_steps:Trun is not a step.*; did you mean Turn?"),
         ("my_steps:not_a_step", "is not a step"),
         ("my_steps:Step", "is not a step"),
     ],
 )
 def test_what_is_no_step_is_refused(run, tmp_path, step, message):
-    (tmp_path / "broken.py").write_text("undefined\n")
+    (tmp_path / "broken.py").write_text("\nundefined\n")
+    (tmp_path / "needy.py").write_text("import absent\n")
     with pytest.raises(UserError, match=message):
         load_config(None, [f"rerank={step}"])
 
@@ -153,6 +170,17 @@ def test_a_step_that_returns_no_ranking_is_named(run, capsys):
     assert run("search", "rerank=my_steps:Nothing") == 0
     assert run("rerank", "rerank=my_steps:Nothing") == 2
     assert "the step my_steps:Nothing returned NoneType, not a Ranking" in capsys.readouterr().err
+
+
+def test_the_steps_behind_it_work_on_the_vectors_that_it_made(run, tmp_path):
+    """It does not name the folder of the vectors before it, which are not taken for its own. In memory there is no such folder."""
+    for stage in ("search", "rerank"):
+        assert run(stage, "rerank=my_steps:Move,expand_query", "whiten.dimensions=0") == 0
+    arrays = [np.load(tmp_path / f"data/{split}.npy") for split in ("test", "index", "train")]
+    labels = pd.read_csv(tmp_path / "data/train.csv")["landmark_id"]
+    in_memory = rerank_arrays(*arrays, labels, chain="my_steps:Move,expand_query", neighbours=20)
+    np.testing.assert_array_equal(np.load(tmp_path / "out/rankings/my_steps:Move+expand_query/indices.npy"), in_memory.indices)
+    assert (tmp_path / "out/rankings/my_steps:Move/space/test.npy").is_file()
 
 
 def test_a_bundle_takes_its_module_along(run, tmp_path):

@@ -92,7 +92,7 @@ def test_a_gpu_that_is_asked_for_and_missing_is_an_error(monkeypatch):
 def test_vectors_that_a_step_leaves_as_they_are_take_no_disk_and_have_their_neighbours(space, tmp_path, monkeypatch):
     found = nearest(space, "index", "index", 3)
     nearest(space, "test", "index", 3)
-    moved = replace(space, test=space.test[::-1].copy(), folder=None)
+    moved = replace(space, test=space.test[::-1].copy())
     write_space(tmp_path / "moved", moved, space)
     stored = read_space(tmp_path / "moved", {"ranking": "def"})
     files = {split: [folder / f"{split}.npy" for folder in (space.folder, stored.folder)] for split in ("test", "index", "train")}
@@ -111,7 +111,7 @@ def test_vectors_that_a_step_leaves_as_they_are_take_no_disk_and_have_their_neig
 def test_without_hard_links_files_are_written_again(space, tmp_path, monkeypatch):
     found = nearest(space, "index", "index", 3)
     monkeypatch.setattr(spaces, "link_file", lambda source, target: False)
-    write_space(tmp_path / "moved", replace(space, folder=None), space)
+    write_space(tmp_path / "moved", replace(space), space)
     stored = read_space(tmp_path / "moved", {"ranking": "def"})
     share_neighbours(space, stored, "index", "index")
     monkeypatch.setattr(spaces, "search", None)

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -151,19 +152,32 @@ def _class_from_outside(name: str, module_name: str, attribute: str, code_refuse
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # a module of somebody's may raise anything when it is imported
+        missing = isinstance(error, ModuleNotFoundError) and module_name.startswith(f"{error.name}")
+        place = next((frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if _is_of(frame.filename, module_name)), None)
         raise UserError(
-            f"the step {name} cannot be imported: {type(error).__name__}: {error}",
-            where="the chain of steps",
-            next=f"a file {module_name.replace('.', '/')}.py in this folder, or its folder in PYTHONPATH",
+            f"the step {name} cannot be imported: {type(error).__name__}: {str(error).partition(chr(10))[0]}",
+            where=f"{place.filename}, line {place.lineno}" if place else "the chain of steps",
+            next=f"a file {module_name.replace('.', '/')}.py in this folder, or its folder in PYTHONPATH"
+            if missing
+            else "correct that file",
         ) from error
     found = getattr(module, attribute, None)
-    if not (inspect.isclass(found) and issubclass(found, Step) and found.apply is not Step.apply):
+    if not _is_step(found):
         raise UserError(
-            f"{name} is not a step: it should name a subclass of landmarks.config.Step with a method `apply`",
+            f"{name} is not a step: it should name a subclass of landmarks.config.Step with a method `apply`"
+            + did_you_mean(attribute, (other for other, value in vars(module).items() if _is_step(value))),
             where=getattr(module, "__file__", module_name),
             next="see CONTRIBUTING.md, a step of your own",
         )
     return found
+
+
+def _is_step(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, Step) and value.apply is not Step.apply
+
+
+def _is_of(filename: str, module_name: str) -> bool:
+    return Path(filename).stem == module_name.rpartition(".")[2]
 
 
 def _own_name(step: type[Step]) -> str:

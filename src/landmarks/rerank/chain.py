@@ -167,7 +167,11 @@ def _make(artefact: Artefact, ranking: Ranking, context: Context, step: Step) ->
     with measured() as cost:
         made = step.apply(ranking, context)
     if not isinstance(made, Ranking) or len(made.query_ids) != len(ranking.query_ids):  # a step from outside the package
-        raise UserError(f"the step {step.step} returned {type(made).__name__}, not a Ranking of the same queries", where="rerank")
+        raise UserError(
+            f"the step {step.step} returned {type(made).__name__}, not a Ranking of the same queries",
+            where="rerank",
+            next="return replace(ranking, ...), ranking.with_order(...) or context.search(...); see CONTRIBUTING.md, a step of your own",
+        )
     write_ranking(artefact.folder, made, context.space(ranking))
     for name, text in context.attachments.items():
         write_text(artefact.folder / name, text)

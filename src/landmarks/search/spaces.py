@@ -39,7 +39,7 @@ def read_base_space(folder: Path) -> tuple[Space, dict[str, np.ndarray]]:
     """The space of the first search, <run>/space, and the ids of its rows, by split. Raises UserError where it is not there."""
     made = {split: read_manifest(folder / split)["fingerprint"] for split in SPLITS}
     vectors = {split: read_array(folder / split / "vectors.npy", mapped=True) for split in SPLITS}
-    return Space(**vectors, folder=folder, made=made), {split: read_ids(folder / split / "ids.csv") for split in SPLITS}
+    return Space.stored(vectors, folder, made), {split: read_ids(folder / split / "ids.csv") for split in SPLITS}
 
 
 def write_vectors(path: Path, vectors: np.ndarray) -> None:
@@ -85,7 +85,7 @@ def write_space(folder: Path, space: Space, before: Space | None = None) -> None
 
 def read_space(folder: Path, made: dict[str, str]) -> Space:
     """The space in `folder`, memory-mapped. made: the fingerprints of what made it."""
-    return Space(**{split: read_array(folder / f"{split}.npy", mapped=True) for split in SPLITS}, folder=folder, made=made)
+    return Space.stored({split: read_array(folder / f"{split}.npy", mapped=True) for split in SPLITS}, folder, made)
 
 
 def nearest(space: Space, of: str, among: str, neighbours: int, use_gpu: bool = False) -> tuple[np.ndarray, np.ndarray]:

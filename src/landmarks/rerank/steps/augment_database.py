@@ -47,4 +47,4 @@ class AugmentDatabase(Step):
             part = slice(start, min(start + BLOCK, len(index)))
             itself = np.arange(part.start, part.stop)
             to_float16(expand(space.index[part], space.index, near[part], similarities[part], self.power, itself), index[part])
-        return context.search(ranking, replace(space, index=index, folder=None))
+        return context.search(ranking, replace(space, index=index))

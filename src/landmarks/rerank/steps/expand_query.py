@@ -41,4 +41,4 @@ class ExpandQuery(Step):
             farthest = context.nearest(space, "index", "index", self.reach)[1][:, -1]
             found = np.where((found >= 0) & (similarities >= farthest[found]), found, -1)
         test = expand(space.test, space.index, found, similarities, self.power)
-        return context.search(ranking, replace(space, test=test, folder=None))
+        return context.search(ranking, replace(space, test=test))
