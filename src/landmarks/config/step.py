@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
@@ -172,7 +172,7 @@ def _class_from_outside(name: str, module_name: str, attribute: str, code_refuse
     return found
 
 
-def _is_step(value: Any) -> bool:
+def _is_step(value: Any) -> TypeGuard[type[Step]]:
     return inspect.isclass(value) and issubclass(value, Step) and value.apply is not Step.apply
 
 
