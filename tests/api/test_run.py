@@ -95,6 +95,16 @@ def test_what_is_no_picture_is_refused(made, image, message):
         lm.open_run(made / "run").describe(image)
 
 
+def test_a_search_needs_no_vectors_of_train(made, tmp_path):
+    """Without whitening and with an empty chain `search` makes none."""
+    settings = ["search", "--config", str(made / "run/config.yaml"), f"run.folder={tmp_path}", "whiten.dimensions=0", "rerank=[]"]
+    for part in ("models", "descriptors"):
+        (tmp_path / part).symlink_to(made / "run" / part)
+    assert main(settings) == 0 and not (tmp_path / "space/train").exists()
+    found = lm.open_run(tmp_path).search(image_path(made / "data", "index", "iabc005"), neighbours=3)
+    assert found.to_frame()["index_id"][0] == "iabc005" and found.indices.shape == (1, 3)
+
+
 def test_what_is_not_there_is_answered_with_the_command(made, tmp_path):
     with pytest.raises(lm.UserError, match="no run was made here"):
         lm.open_run(tmp_path)

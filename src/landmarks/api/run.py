@@ -25,9 +25,10 @@ from landmarks.rerank.resolve import with_chosen_steps
 from landmarks.search.current import require_current_search
 from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.rankings import read_chain_ranking, read_ranking
-from landmarks.search.spaces import read_base_space, search, search_on_gpu
+from landmarks.search.spaces import search, search_on_gpu
+from landmarks.store.files import read_array
 from landmarks.store.json_files import read_object
-from landmarks.store.tables import read_tables
+from landmarks.store.tables import read_ids, read_tables
 
 
 def open_run(folder: Path | str, *, allow_code: bool = False) -> Run:
@@ -126,11 +127,11 @@ class Run:
         """The index images nearest to pictures, before any re-ranking; the queries are called "0", "1", ..."""
         with configured_by([str(self.folder)]):
             require_current_search(self.config, train=False)
-        space, ids = read_base_space(self.folder / "space")
-        queries = self.describe(images)
+        index = self.folder / "space" / "index"  # there is none of train where neither whitening nor the chain needs it
+        vectors, queries = read_array(index / "vectors.npy", mapped=True), self.describe(images)
         use_gpu = search_on_gpu(self.config.run.device)[0]
-        indices, scores = search(queries, space.index, min(neighbours, len(space.index)), "search", use_gpu)
-        return Ranking(np.arange(len(queries)).astype(str).astype(object), ids["index"], indices, scores)
+        indices, scores = search(queries, vectors, min(neighbours, len(vectors)), "search", use_gpu)
+        return Ranking(np.arange(len(queries)).astype(str).astype(object), read_ids(index / "ids.csv"), indices, scores)
 
     @cached_property
     def _processor(self) -> Any:

@@ -145,7 +145,7 @@ def _class_from_outside(name: str, module_name: str, attribute: str, code_refuse
         raise UserError(
             f"the step {name} is code from outside the package, and the configuration that names it is in a run folder",
             where=code_refused_in,
-            next="read that code; if you trust it, the same command with --allow-code",
+            next="read that code; if you trust it, the same command with --allow-code, or open_run(..., allow_code=True)",
         )
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # as with `python -m`, whichever way the program was started
