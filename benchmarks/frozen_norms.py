@@ -7,7 +7,7 @@ Splits, sizes, cells and intervals are those of recipes.py: EfficientNet-lite0, 
 has 32 images in every cell; what changes is in how many parts it is computed (train.accumulate), and so from how many images each
 statistic comes: 4, 8, 16 or 32. With frozen statistics the parts change nothing but rounding. "slow" is the recipe of
 configs/photos.yaml (AdamW 3e-5, head x 30, 4 epochs), "fast" one under which the backbone moves (3e-4, head x 10, 6 epochs), "long" the
-same for 20 epochs.
+same for 20 epochs, "same side" the fast one with crops of the size of descriptors.
 Columns: mAP@100 with learned statistics, and the change that freezing them makes, paired over the queries of all splits, with its 95 %
 interval.
 """
@@ -26,8 +26,13 @@ from recipes import GROUPS, SPLITS, cell_folder, is_finished
 from landmarks.metrics.bootstrap import mean_interval
 
 _FAST = {"train.learning_rate": 3e-4, "train.head_learning_rate_factor": 10}
-SPEEDS: dict[str, dict[str, object]] = {"slow": {}, "fast": _FAST | {"train.epochs": 6}, "long": _FAST | {"train.epochs": 20}}
-IMAGES = {"slow": (4, 8, 16, 32), "fast": (4, 8, 16, 32), "long": (8,)}
+SPEEDS: dict[str, dict[str, object]] = {
+    "slow": {},
+    "fast": _FAST | {"train.epochs": 6},
+    "long": _FAST | {"train.epochs": 20},
+    "same side": _FAST | {"train.epochs": 6, "train.image_size": 144},
+}
+IMAGES = {"slow": (4, 8, 16, 32), "fast": (4, 8, 16, 32), "long": (8,), "same side": (8, 32)}
 
 
 def cells_of(speed: str) -> dict[str, dict[str, object]]:

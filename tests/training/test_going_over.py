@@ -177,7 +177,7 @@ def test_a_folder_that_cannot_be_begun_leaves_the_pictures_as_they_are(dataset, 
     (tmp_path / "run/shrunk").mkdir(parents=True)
     (tmp_path / "run/shrunk/mine.txt").write_text("notes")
     train(configure(dataset, tmp_path / "run"))
-    assert "its pictures as they are: the folder holds files that shrink did not make" in capsys.readouterr().out
+    assert "its pictures as they are: the folder holds files that shrink did not make\n" in capsys.readouterr().out
     assert set(starved) == {False} and (tmp_path / "run/shrunk/mine.txt").is_file()
 
 

@@ -89,7 +89,7 @@ class GoingOver:
             if better and not there:
                 copies.begin()
         except (UserError, OSError) as error:  # of a folder that another run is making, or a full disk
-            better, why = False, str(error)
+            better, why = False, getattr(error, "what", str(error))
         outcome = "smaller copies of its pictures from here on (train.shrunk=false does without)" if better else "its pictures as they are"
         self._say(f"{outcome}: {why}")
         return better
