@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landmarks.errors import UserError, printable, shown
+from landmarks.errors import UserError, errors_of_model, printable, shown
 
 
 def test_the_message_has_what_where_and_next():
@@ -36,3 +37,13 @@ def test_a_password_of_an_address_is_in_no_message():
 def test_any_text_is_shown_on_one_line_of_bounded_length(text, limit):
     line = shown(text, limit)
     assert line.isprintable() and len(line) <= limit + 30
+
+
+@pytest.mark.parametrize("next", [None, "models.NAME.backbone=resnet101, or models.NAME.pretrained=false"])
+def test_an_error_names_the_settings_of_the_model_that_is_built(next):
+    with pytest.raises(UserError) as refused, errors_of_model("r101"):
+        raise UserError("no models.NAME there", where="models.NAME.backbone", next=next)
+    assert refused.value.what == "no models.NAME there" and refused.value.where == "models.r101.backbone"
+    assert refused.value.next == (next and "models.r101.backbone=resnet101, or models.r101.pretrained=false")
+    with errors_of_model("r101"):
+        pass

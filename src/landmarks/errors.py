@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _LONGEST = {"what": 1000, "where": 1000, "next": 4000}  # characters of each part of a message
 
@@ -40,6 +42,16 @@ class UserError(Exception):
         if next is not None:
             lines.append(f"  next:  {_clean(next, 'next')}")
         super().__init__("\n".join(lines))
+
+
+@contextmanager
+def errors_of_model(name: str) -> Iterator[None]:
+    """A UserError within the block names the settings of the model `name` where it says models.NAME: what builds a model knows no name."""
+    try:
+        yield
+    except UserError as error:
+        where, next = (part if part is None else str(part).replace("models.NAME", f"models.{name}") for part in (error.where, error.next))
+        raise UserError(error.what, where=where, next=next) from error
 
 
 def _without_credentials(word: str) -> str:

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from landmarks.config import ModelSettings, TrainSettings
-from landmarks.errors import UserError, shown
+from landmarks.errors import UserError, errors_of_model, shown
 from landmarks.models.checkpoint import WEIGHTS
 from landmarks.reading import require_regular
 from landmarks.training.images import TrainingImages
@@ -26,12 +26,13 @@ def begin_learner(name: str, model: ModelSettings, settings: TrainSettings, imag
     images  None: no epoch trains it, and train.start_from has no part in it
     Raises UserError as `create_learner` and `start_from` do.
     """
-    if images is None:
-        return create_learner(name, model, settings, 1, None), ""
-    source = settings.start_from
-    built = model if source is None else model.model_copy(update={"pretrained": False})
-    learner = create_learner(name, built, settings, images.classes, images.counts)
-    return learner, "" if source is None else start_from(learner, source, images.landmarks)
+    with errors_of_model(name):
+        if images is None:
+            return create_learner(name, model, settings, 1, None), ""
+        source = settings.start_from
+        built = model if source is None else model.model_copy(update={"pretrained": False})
+        learner = create_learner(name, built, settings, images.classes, images.counts)
+        return learner, "" if source is None else start_from(learner, source, images.landmarks)
 
 
 def start_from(learner: Learner, source: Path, landmark_ids: np.ndarray) -> str:
