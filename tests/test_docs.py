@@ -190,6 +190,16 @@ def test_the_first_line_of_a_configuration_is_whole(path):
     assert read(path).splitlines()[0].startswith("# ") and read(path).splitlines()[0].endswith((".", "?"))
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_command_in_the_head_of_a_configuration_is_accepted(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for line in re.sub(r"\\\n#\s*", " ", read(path)).splitlines():
+        if line.startswith("#   ./run.sh "):
+            command = re.split(r" {2,}", line.removeprefix("#   "))[0]  # what follows says what it does
+            typed = parse(arguments_of(command))
+            load_config(typed.configuration, typed.settings)
+
+
 def test_the_page_of_settings_is_what_the_settings_say():
     spec = importlib.util.spec_from_file_location("make_configuration", ROOT / "docs" / "make_configuration.py")
     script = importlib.util.module_from_spec(spec)
