@@ -10,8 +10,10 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from landmarks.api.arrays import rerank_arrays
 from landmarks.arguments import parse
 from landmarks.config import load_config, read_chain
 from landmarks.config.run_file import as_yaml
@@ -156,6 +158,17 @@ def test_every_command_is_accepted(page, command, loads, examples, monkeypatch, 
     typed = parse(arguments)
     if loads:
         load_config(typed.configuration, typed.settings, allow_code=typed.allow_code)
+
+
+def test_the_steps_that_contributing_shows_can_be_run(tmp_path, monkeypatch):
+    blocks = [text for _, text, _ in code_blocks(ROOT / "CONTRIBUTING.md") if "(Step):" in text]
+    (tmp_path / "shown_steps.py").write_text("\n\n\n".join(blocks) + "\n", encoding="utf-8")
+    names = re.findall(r"^class (\w+)\(Step\)", "\n".join(blocks), flags=re.MULTILINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    test, index = (np.random.default_rng(rows).standard_normal((rows, 8)) for rows in (5, 40))
+    ranking = rerank_arrays(test, index, chain=[f"shown_steps:{name}" for name in names], neighbours=20)
+    sys.modules.pop("shown_steps")
+    assert names == ["ShortLists", "FirstImages"] and ranking.indices.shape == (5, 10)
 
 
 def test_every_piece_of_a_configuration_is_accepted(tmp_path):
