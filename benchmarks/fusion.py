@@ -5,8 +5,9 @@
 
 A cell thins the folder (thinned_worlds.py): training images a landmark, index images a landmark (0 = all), share of the landmarks that
 train does not know, distractors or none. A row a cell: mAP@100 of every prefix of the chain, the change by fuse with its 95 % interval
-by the paired bootstrap over queries, what it announced; what auto chose, its mAP, and its distance from the best prefix. Cells that are
-in the file are not run again; --table prints the file as Markdown.
+by the paired bootstrap over queries, what it announced; what auto chose, its mAP, and its distance from the best prefix. The chain is
+all that auto chooses from in that cell, diffuse where it tries it, and fuse unless --without-fuse. Cells that are in the file are not run
+again; --table prints the file as Markdown.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from landmarks.config.chain import Chain, chain_names, step_name
 from landmarks.metrics.bootstrap import mean_interval
 from landmarks.metrics.google_landmarks import average_precision
 from landmarks.progress import say
-from landmarks.rerank.choice import WHERE_DEEP, WITH_TRAIN, choose, chosen
+from landmarks.rerank.choice import WHERE_DEEP, WITH_TRAIN, choose, chosen, diffusion
+from landmarks.rerank.index_owners import index_depth
 from landmarks.rerank.steps.auto import Auto
 from landmarks.rerank.steps.fuse import Fuse
 
@@ -35,7 +37,7 @@ GRID = [Cell(*each) for each in product((14, 0, 3, 7), (0, 15, 5), (0.15, 0.5, 0
     Cell(20, 8, 0.15, True),
     *(Cell(train, index, 0.15, False) for train, index in product((14, 0, 3), (0, 5))),
 ]
-CHAIN: Chain = (*WITH_TRAIN, *WHERE_DEEP, Fuse())  # all that auto chooses from, and fuse
+ALWAYS: Chain = (*WITH_TRAIN, *WHERE_DEEP)
 
 
 def main() -> None:
@@ -46,6 +48,7 @@ def main() -> None:
     parser.add_argument("--usages", nargs="+", default=["Public"], help="whose queries count")
     parser.add_argument("--cells", nargs="+", default=[], help="train,index,unknown,distractors: 14,0,0.15,1")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--without-fuse", action="store_true")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.table:
@@ -57,7 +60,7 @@ def main() -> None:
         if str(cell) in known:
             continue
         say(f"{cell}")
-        row = {"cell": str(cell)} | _row(descriptors.world(cell, options.landmarks, options.seed))
+        row = {"cell": str(cell)} | _row(descriptors.world(cell, options.landmarks, options.seed), not options.without_fuse)
         say("\n".join(f"  {name} {value}" for name, value in row.items()))
         with open(options.file, "a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row)
@@ -66,25 +69,29 @@ def main() -> None:
             writer.writerow(row)
 
 
-def _row(world: World) -> dict[str, Any]:
+def _row(world: World, fuses: bool) -> dict[str, Any]:
     run = _Runs(world)
-    row: dict[str, Any] = {"queries": len(world.known)}
-    for steps, name in enumerate(["knn", *map(step_name, CHAIN)]):
-        row[name] = _percent(run.precision(CHAIN[:steps]).mean())
-    change = 100 * (run.precision(CHAIN) - run.precision(CHAIN[:-1]))
+    depth = index_depth(world.context)
+    chain: Chain = (*ALWAYS, *diffusion(depth))
+    row: dict[str, Any] = {"queries": len(world.known), "depth": round(depth.images, 1)}
+    for steps, name in enumerate(["knn", *map(step_name, ALWAYS)]):
+        row[name] = _percent(run.precision(chain[:steps]).mean())
+    row["diffuse"] = _percent(run.precision(chain).mean()) if len(chain) > len(ALWAYS) else ""
+    fused = (*chain, Fuse()) if fuses else chain
+    change = 100 * (run.precision(fused) - run.precision(chain))
     row |= _interval("change", change)
     for name, side in (("known", world.known), ("unknown", ~world.known)):
         row[f"change {name}"] = round(change[side].mean(), 2) if side.any() else ""
     announced = json.loads(run.attachments.get("fusion.json", "{}")).get("announced", {})
     row |= {f"announced {name}": announced.get(name, "") for name in ("before", "after", "low", "high")}
-    row["seconds of fuse"] = round(run.seconds[chain_names(CHAIN)[-1]])
+    row["seconds of fuse"] = round(run.seconds[chain_names(fused)[-1]]) if fuses else ""
     started = time.process_time()
-    chain = chosen(choose(world.context, Auto().draw, world.ranking.indices.shape[1]))
+    auto = chosen(choose(world.context, Auto().draw, world.ranking.indices.shape[1]))
     row["seconds of choice"] = round(time.process_time() - started)
-    row |= {"auto chose": "+".join(map(step_name, chain)), "auto": _percent(run.precision(chain).mean())}
-    best = max((CHAIN[:steps] for steps in range(len(CHAIN) + 1)), key=lambda prefix: run.precision(prefix).mean())
-    row["best prefix"] = chain_names(best)[-1].rpartition("+")[2]
-    return row | _interval("auto - best", 100 * (run.precision(chain) - run.precision(best)))
+    row |= {"auto chose": "+".join(map(step_name, auto)), "auto": _percent(run.precision(auto).mean())}
+    best = max((fused[:steps] for steps in range(len(fused) + 1)), key=lambda prefix: run.precision(prefix).mean())
+    row["best prefix"] = chain_names(best)[-1].rpartition("+")[2] or "knn"
+    return row | _interval("auto - best", 100 * (run.precision(auto) - run.precision(best)))
 
 
 class _Runs:
@@ -118,7 +125,7 @@ def _percent(share: float) -> float:
 
 
 def print_table(rows: pd.DataFrame) -> None:
-    say("| cell | queries | before fuse | change | 95 % interval | announced | auto | best prefix | auto less that |")
+    say("| cell | queries | behind the steps of auto | fuse: change | 95 % interval | announced | auto | best prefix | auto less that |")
     say("|---|---:|---:|---:|---|---|---:|---:|---|")
     for _, row in rows.iterrows():
         stays = pd.isna(row["announced low"])
@@ -126,17 +133,8 @@ def print_table(rows: pd.DataFrame) -> None:
         interval = f"{row['change low']:+.2f} to {row['change high']:+.2f}"
         less = f"{row['auto - best']:+.2f} ({row['auto - best low']:+.2f} to {row['auto - best high']:+.2f})"
         best = f"{row['auto'] - row['auto - best']:.2f}"
-        cells = (
-            row["cell"],
-            row["queries"],
-            row[step_name(CHAIN[-2])],
-            f"{row['change']:+.2f}",
-            interval,
-            announced,
-            row["auto"],
-            best,
-            less,
-        )
+        before = row[step_name(ALWAYS[-1])] if pd.isna(row["diffuse"]) else row["diffuse"]
+        cells = (row["cell"], row["queries"], before, f"{row['change']:+.2f}", interval, announced, row["auto"], best, less)
         say("| " + " | ".join(map(str, cells)) + " |")
     low, mean = rows["change high"].min(), rows["change"].mean()
     say(f"\nfuse: mean change {mean:+.2f}, lowest upper end {low:+.2f}; auto less the best prefix: lowest {rows['auto - best'].min():+.2f}")

@@ -92,6 +92,10 @@ class Descriptors:
 
     def world(self, cell: Cell, landmarks: int, seed: int) -> World:
         """`landmarks` of the ground truth drawn at random, with their queries, index and training images; the rest is left out."""
+        return self._open(*self.drawn(cell, landmarks, seed))
+
+    def drawn(self, cell: Cell, landmarks: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What `world` is made of: rows of train and of the index, numbers of the queries, and of these whether train knows each."""
         rng = np.random.default_rng(seed)
         known, unknown = (rng.permutation(np.flatnonzero(side)) for side in (self.landmark_of >= 0, self.landmark_of < 0))
         landmarks = min(landmarks, len(known) + len(unknown))
@@ -106,7 +110,7 @@ class Descriptors:
             index = np.concatenate([index, rng.choice(none, round(share * len(none)), replace=False)])
         train, index = np.sort(train), np.sort(index)
         asked = np.flatnonzero(np.isin(self.query_owners, np.concatenate([kept, others])))
-        return self._open(train, index, asked, np.isin(self.query_owners[asked], kept))
+        return train, index, asked, np.isin(self.query_owners[asked], kept)
 
     def half(self, cell: Cell, number: int) -> World:
         """One half (0, 1) of the landmarks of the ground truth, always the same, with half of the distractors where the cell has any.
@@ -135,10 +139,28 @@ class Descriptors:
     def _open(self, train: np.ndarray, index: np.ndarray, asked: np.ndarray, known: np.ndarray) -> World:
         rows = {"train": train, "index": index, "test": self.queries[asked]}
         descriptors = {split: l2_normalise(self.rows[split][numbers]) for split, numbers in rows.items()}
-        whitening = learn_whitening(descriptors["train"], WHITENED)
-        space = Space.from_splits({split: whitening(matrix).astype(np.float16) for split, matrix in descriptors.items()})
-        context = Context(space, self.labels[train], descriptors.__getitem__)
-        ranking = context.search_first(self.ids["test"][rows["test"]], self.ids["index"][index], NEIGHBOURS)
-        truth = [np.flatnonzero(self.index_owners[index] == owner) for owner in self.query_owners[asked]]
-        offsets = np.concatenate([[0], np.cumsum([len(images) for images in truth])])
-        return World(context, ranking, (np.concatenate(truth), offsets), known)
+        return open_world(descriptors, self.labels[train], self.index_owners[index], self.query_owners[asked], known)
+
+
+def open_world(
+    descriptors: dict[str, np.ndarray],
+    labels: np.ndarray,
+    index_owners: np.ndarray,
+    query_owners: np.ndarray,
+    known: np.ndarray,
+    whitened: int = WHITENED,
+    neighbours: int = NEIGHBOURS,
+) -> World:
+    """Search unit rows (n, d) of each split.
+
+    labels        (n_train,) the landmark of each training image; owners: of index images, -1 = none, and of queries (n,) integers
+    whitened      dimensions of the whitening, 0 = none; neighbours: images in each list
+    """
+    whitening = learn_whitening(descriptors["train"], whitened) if whitened else lambda rows: rows
+    space = Space.from_splits({split: whitening(matrix).astype(np.float16) for split, matrix in descriptors.items()})
+    context = Context(space, labels, descriptors.__getitem__)
+    ids = (np.arange(len(descriptors[split])).astype(str) for split in ("test", "index"))
+    ranking = context.search_first(*ids, neighbours)
+    truth = [np.flatnonzero(index_owners == owner) for owner in query_owners]
+    offsets = np.concatenate([[0], np.cumsum([len(images) for images in truth])])
+    return World(context, ranking, (np.concatenate(truth), offsets), known)

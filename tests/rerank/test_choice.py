@@ -8,6 +8,7 @@ from landmarks.rerank import choice as module
 from landmarks.rerank import verdict as verdicts_module
 from landmarks.rerank.choice import WITH_TRAIN, choose, diffusion, without_train
 from landmarks.rerank.context import Context
+from landmarks.rerank.index_owners import IndexDepth
 from landmarks.rerank.parts import Draw
 from landmarks.rerank.steps.auto import Auto
 from landmarks.rerank.verdict import as_table, chosen, report
@@ -100,11 +101,30 @@ def test_of_thin_landmarks_nothing_is_measured_and_the_chain_of_other_sets_is_ta
     assert "4 training images" in verdicts[2].why and all(np.isnan(verdict.before) for verdict in verdicts)
 
 
+@pytest.mark.parametrize("train", [1, 2])
+def test_of_one_or_two_training_images_nothing_is_measured_and_the_chain_of_other_sets_is_taken(train):
+    verdicts = choose(world(noise=1.3, train=train)[1].after(()), DRAW, 20)
+    assert names(chosen(verdicts)) == [*names(WITH_TRAIN), "expand_query", "augment_database", "add_classes"]
+    assert f"landmarks have {train} training images" in verdicts[2].why
+
+
+def test_where_the_labels_are_not_seen_in_the_descriptors_nothing_is_learned():
+    _, right = world(noise=0.3, train=20, landmarks=40)
+    labels = np.random.default_rng(1).permutation(right.labels)
+    verdicts = choose(Context(right.base, labels, right.base.vectors), DRAW, 20)
+    assert chosen(verdicts) == without_train(len(right.base.index))
+    assert "train's labels are not seen in the descriptors (mAP" in verdicts[0].why and not np.isnan(verdicts[0].before)
+    half = np.where(np.arange(len(labels)) % 2, right.labels, labels)
+    assert names(chosen(choose(Context(right.base, half, right.base.vectors), DRAW, 20)))[:2] == names(WITH_TRAIN)
+
+
 def test_diffusion_is_tried_where_a_landmark_has_many_index_images(monkeypatch):
-    assert diffusion(26.9) == () and diffusion(27.0)[0].neighbours == 27 and diffusion(900.0)[0].neighbours == 100
-    verdicts = choose(world(noise=0.3, index=30, train=4)[1].after(()), DRAW, 20)
+    assert diffusion(IndexDepth(10.9, 60.0)) == () and diffusion(IndexDepth(11.0, 26.6))[0].neighbours == 27
+    assert diffusion(IndexDepth(800.0, 900.0))[0].neighbours == 100
+    monkeypatch.setattr(module, "index_depth", lambda context: IndexDepth(20.0, 30.4))
+    verdicts = choose(world(noise=1.3, index=30, train=4)[1].after(()), DRAW, 20)
     assert names(chosen(verdicts))[-2:] == ["add_classes", "diffuse"] and "4 training images" in verdicts[-2].why
-    assert chosen(verdicts)[-1].neighbours == 30, "every index image is certainly of a landmark"
+    assert chosen(verdicts)[-1].neighbours == 30
     monkeypatch.setattr(module, "_score", lambda context, chain, parts, neighbours: np.full(100, 0.5 - 0.1 * ("diffuse" in names(chain))))
     verdicts = choose(world(noise=0.3, index=30)[1].after(()), DRAW, 20)
     assert names(chosen(verdicts))[-1] == "add_classes" and verdicts[-2].step.step == "diffuse" and "surely loses" in verdicts[-2].why
@@ -145,7 +165,8 @@ def test_overfitted_descriptors_are_judged_by_the_depth_of_the_index(index, expe
 def test_of_few_landmarks_nothing_is_measured():
     _, few = world(landmarks=4)
     verdicts = choose(few, DRAW, 20)
-    assert names(chosen(verdicts)) == [*names(WITH_TRAIN), "expand_query"] and "4 landmarks" in verdicts[3].why
+    assert names(chosen(verdicts)) == [*names(WITH_TRAIN), "expand_query", "augment_database"] and "4 landmarks" in verdicts[3].why
+    assert "it cost where train knew few of the landmarks" in verdicts[4].why
 
 
 def nobody():

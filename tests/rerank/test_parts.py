@@ -3,9 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from landmarks.ranking import Space
-from landmarks.rerank.context import Context
-from landmarks.rerank.parts import Parts, index_images_a_landmark, owners_of_index, split_training, too_few_landmarks
+from landmarks.rerank.parts import Parts, split_training, too_few_landmarks
 from landmarks.rerank.steps.fuse import Fuse
 
 
@@ -119,27 +117,3 @@ def test_landmarks_of_fewer_than_three_images_play_no_part():
     for labels in (np.repeat(np.arange(9), 2), np.arange(0)):
         parts = split_training(labels, None, draw())
         assert not any(map(len, (parts.train, parts.hidden, parts.test, parts.index)))
-
-
-def test_an_index_image_is_of_the_landmark_whose_centre_is_near_and_of_none_far_from_all():
-    random = np.random.default_rng(0)
-    labels = np.repeat(np.arange(3), 20)
-    rows = np.eye(6)[labels] + 0.05 * random.standard_normal((60, 6))
-    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    index = np.eye(6, dtype=np.float32)[[1, 0, 2, 5]]
-    index[3] = np.ones(6) / 6**0.5  # between all of them
-    context = Context(Space(rows[:1], index, rows), labels * 7 - 3, lambda split: {"index": index, "train": rows}[split])
-    assert owners_of_index(context).tolist() == [1, 0, 2, -1]
-
-
-def test_the_index_images_of_a_landmark_are_counted_though_not_all_of_them_are_certain():
-    random = np.random.default_rng(0)
-    centres = random.standard_normal((20, 12))
-    for noise, certain in ((0.1, 1.0), (2.5, 0.85)):
-        labels, of_index = np.repeat(np.arange(20), 30), np.repeat(np.arange(20), 9)
-        train, index = (centres[of] + noise * random.standard_normal((len(of), 12)) for of in (labels, of_index))
-        train, index = ((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32) for rows in (train, index))
-        context = Context(Space(train[:1], index, train), labels, {"index": index, "train": train}.__getitem__)
-        share = (owners_of_index(context) >= 0).mean()
-        assert share == 1 if certain == 1 else 0.2 < share < certain
-        assert abs(index_images_a_landmark(context) - 9) < 1.5

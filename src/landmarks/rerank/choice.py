@@ -9,15 +9,8 @@ import numpy as np
 
 from landmarks.config.chain import Chain
 from landmarks.metrics.bootstrap import mean_interval
-from landmarks.rerank.parts import (
-    Draw,
-    Parts,
-    index_images_a_landmark,
-    owners_of_index,
-    split_training,
-    times_larger,
-    too_few_landmarks,
-)
+from landmarks.rerank.index_owners import IndexDepth, index_depth, owners_of_index
+from landmarks.rerank.parts import FEWEST_LANDMARKS, Draw, Parts, split_training, times_larger, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
 from landmarks.rerank.steps.add_communities import AddCommunities
@@ -36,13 +29,17 @@ if TYPE_CHECKING:
 COMMUNITY = 300  # index images to one of the resolution: between 160 and 950 they gained about as much (EXPERIMENTS.md)
 WITH_TRAIN: Chain = (Discriminate(), AddLabels())
 WHERE_DEEP: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True, neighbours=3), AddClasses())
+AVERAGES: Chain = WHERE_DEEP[:2]
 WHERE_THIN: Chain = WHERE_DEEP[:1]  # gained, or cost nothing, at every depth
-DIFFUSED = 27  # index images a landmark, from which on diffusion gained on both halves of the landmarks (EXPERIMENTS.md)
 MOST_NEIGHBOURS = 100  # of an image that diffusion passes similarity to
 VERIFY = Verify(top=100, weight=0.4)  # of configs/delg_photos.yaml
 DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few training images
-DEEP = 20  # index images a landmark, from which on these steps gain where nothing can be measured (EXPERIMENTS.md)
+DIFFUSED = 11  # index images that surely show a landmark, from which on diffusion gained (EXPERIMENTS.md)
+DEEP = 20  # index images that seem to show a landmark, from which on these steps gain where nothing can be measured (EXPERIMENTS.md)
 FEWEST_IMAGES = 5  # training images a landmark: with three, a pseudo-world keeps one, and took steps for losing that gain (EXPERIMENTS.md)
+UNSEEN_MAP = (
+    0.1  # of the pseudo-queries: where the steps that learn do not surely gain either, labels and descriptors do not belong together
+)
 OVERFIT_MAP = 0.95  # of the pseudo-queries: nearly all is found already, and steps that gained there lost on the sample's real queries
 
 
@@ -63,22 +60,27 @@ def choose(context: Context, draw: Draw, neighbours: int, protocol: str = "retri
         kept = [Verdict(step, True, f"{why}; it gained on other sets") for step in without_train(len(context.base.index))]
         return [*kept, *_last(context)]
     unmeasured = [Verdict(step, True, "gained on every set that it was measured on") for step in WITH_TRAIN]
-    owners = owners_of_index(context)
-    depth = index_images_a_landmark(context)
+    owners, depth = owners_of_index(context), index_depth(context)
+    images = float(np.median(np.bincount(context.labels)))
+    few = f"landmarks have {images:.0f} training images: too few to measure on, and it gained on other sets"
+    by_other_sets = [Verdict(step, True, few) for step in (*WHERE_DEEP, *diffusion(depth))]
     worlds = [split_training(context.labels, owners, replace(draw, seed=draw.seed + number)) for number in range(DRAWS)]
     why = too_few_landmarks(context.labels, worlds, draw.index_images)
+    if why and context.classes < FEWEST_LANDMARKS:
+        return [*unmeasured, *_averages(why), *_last(context)]
     if why:
-        return [*unmeasured, *_by_depth(depth, why), *_last(context)]
+        return [*unmeasured, *(by_other_sets if images < FEWEST_IMAGES else _by_depth(depth, why)), *_last(context)]
     tried = _tried(context, context.chain, WITH_TRAIN, worlds, neighbours)
+    if tried[-1].after < 100 * UNSEEN_MAP and not any(verdict.low > 0 for verdict in tried):
+        why = f"train's labels are not seen in the descriptors (mAP {tried[-1].after:.2f}; are they wrong?): nothing can be learned"
+        kept = [Verdict(step, True, f"{why}; it gained on other sets") for step in without_train(len(context.base.index))]
+        return [*(verdict._replace(kept=False, why=why) for verdict in tried), *kept, *_last(context)]
     overfit = _score(context, (*context.chain, *WITH_TRAIN), worlds, neighbours).mean()
     if overfit > OVERFIT_MAP:
         why = f"the descriptors are overfitted to the training images (mAP {100 * overfit:.2f}): nothing can be measured on them"
         return [*unmeasured, *_by_depth(depth, why), *_last(context)]
-    images = float(np.median(np.bincount(context.labels)))
     if images < FEWEST_IMAGES:
-        why = f"landmarks have {images:.0f} training images: too few to measure on, and it gained on other sets"
-        rest = [Verdict(step, True, why) for step in (*WHERE_DEEP, *diffusion(depth))]
-        return [*unmeasured, *rest, *_last(context)]
+        return [*unmeasured, *by_other_sets, *_last(context)]
     tried += _tried(context, (*context.chain, *chosen(tried)), (*WHERE_DEEP, *diffusion(depth)), worlds, neighbours)
     return [*tried, *_last(context)]
 
@@ -88,11 +90,11 @@ def without_train(index_images: int) -> Chain:
     return (WHERE_DEEP[0], AddCommunities(resolution=max(1, round(index_images / COMMUNITY))))
 
 
-def diffusion(depth: float) -> Chain:
-    """Diffusion among as many neighbours as a landmark has index images, `depth`; none where these are few."""
-    if depth < DIFFUSED:
+def diffusion(depth: IndexDepth) -> Chain:
+    """Diffusion among as many neighbours as there are index images that seem to show a landmark; none where it has few."""
+    if depth.images < DIFFUSED:
         return ()
-    return (Diffuse(neighbours=min(MOST_NEIGHBOURS, round(depth)), power=3.0, candidates=300, weight=0.5),)
+    return (Diffuse(neighbours=min(MOST_NEIGHBOURS, max(1, round(depth.alike))), power=3.0, candidates=300, weight=0.5),)
 
 
 def _tried(context: Context, chain: Chain, steps: Chain, worlds: list[Parts], neighbours: int) -> list[Verdict]:
@@ -120,10 +122,15 @@ def _score(context: Context, chain: Chain, worlds: list[Parts], neighbours: int)
     return np.bincount(landmarks, precision) / np.bincount(landmarks)
 
 
-def _by_depth(depth: float, why: str) -> list[Verdict]:
-    enough = f"{why}; a landmark has about {depth:.0f} index images, {'' if depth >= DEEP else 'not '}enough for it"
+def _averages(why: str) -> list[Verdict]:
+    words = {True: "it gained on other sets", False: "it cost where train knew few of the landmarks"}
+    return [Verdict(step, step in AVERAGES, f"{why}; {words[step in AVERAGES]}") for step in WHERE_DEEP]
+
+
+def _by_depth(depth: IndexDepth, why: str) -> list[Verdict]:
+    enough = f"{why}; a landmark has about {depth.alike:.0f} index images, {'' if depth.alike >= DEEP else 'not '}enough for it"
     thin = [Verdict(step, True, f"{why}; it gained or cost nothing on other sets") for step in WHERE_THIN]
-    deep = [Verdict(step, depth >= DEEP, enough) for step in WHERE_DEEP[len(WHERE_THIN) :]]
+    deep = [Verdict(step, depth.alike >= DEEP, enough) for step in WHERE_DEEP[len(WHERE_THIN) :]]
     return [*thin, *deep]
 
 

@@ -12,8 +12,9 @@ from landmarks.config.chain import Chain
 from landmarks.metrics.bootstrap import statistic_interval
 from landmarks.metrics.recognition import resampled_precisions
 from landmarks.rerank.choice import DRAWS, FEWEST_IMAGES
+from landmarks.rerank.index_owners import owners_of_index
 from landmarks.rerank.landmark_votes import landmark_votes, voters_and_others
-from landmarks.rerank.parts import Draw, Parts, owners_of_index, split_training, times_larger, too_few_landmarks
+from landmarks.rerank.parts import Draw, Parts, split_training, times_larger, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
 from landmarks.rerank.steps.add_labels import AddLabels

@@ -19,7 +19,8 @@ from landmarks.progress import progress, say
 from landmarks.ranking import Ranking
 from landmarks.rerank.classes import share_of_known_queries
 from landmarks.rerank.evidence import Evidence
-from landmarks.rerank.parts import Parts, owners_of_index, split_training, too_few_landmarks
+from landmarks.rerank.index_owners import owners_of_index
+from landmarks.rerank.parts import Parts, split_training, too_few_landmarks
 from landmarks.rerank.pseudo_world import PseudoWorld, make_pseudo_world
 from landmarks.rerank.steps.add_classes import AddClasses
 

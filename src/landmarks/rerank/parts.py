@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landmarks.ops.class_probabilities import class_centres, class_probabilities
-from landmarks.ops.vectors import CACHE_ROWS, whitened_rows
-from landmarks.rerank.vectors import train_discriminant
-
-if TYPE_CHECKING:
-    from landmarks.rerank.context import Context
-
 FEWEST_LANDMARKS, FEWEST_KNOWN = 5, 2  # with pseudo-queries, and in the pseudo-train set
-CERTAIN = 0.5  # an index image is taken for one of a landmark whose label is this probable
-_SAMPLE = 5000  # training images that the share of certain ones is estimated from
-DIMENSIONS, SCALE = 256, 16.0  # of the discriminant and of its cosines in the softmax: those of the steps discriminate and classify
 
 
 @dataclass(frozen=True)
@@ -59,51 +48,11 @@ class Parts:
         return self.train, self.hidden, self.test, self.index
 
 
-def owners_of_index(context: Context) -> np.ndarray:
-    """The label that each index image certainly has, (n_index,) int64, -1 = none.
-
-    By the class centres of train's discriminant (ops/class_probabilities.py); found once for all that ask for them.
-    Raises ValueError for fewer than two training images.
-    """
-    return context.once("owners of the index", lambda: _owners_of_index(context))
-
-
-def index_images_a_landmark(context: Context) -> float:
-    """How many index images a landmark of train seems to have on average.
-
-    Those that certainly show one, as of `owners_of_index`, over the share of training images that certainly do: with more landmarks, or
-    descriptors that tell less, fewer images of either are certain.
-    Raises ValueError for fewer than two training images.
-    """
-    certain = float((owners_of_index(context) >= 0).sum() / context.classes)
-    sample = np.sort(np.random.default_rng(0).permutation(len(context.labels))[:_SAMPLE])
-    share = float((_certain_labels(context, context.descriptors("train")[sample]) >= 0).mean())
-    return certain / share if share > 0 else certain
-
-
-def _owners_of_index(context: Context) -> np.ndarray:
-    index = context.descriptors("index")
-    owners = [_certain_labels(context, index[start : start + CACHE_ROWS]) for start in range(0, len(index), CACHE_ROWS)]
-    return np.concatenate([np.empty(0, np.int64), *owners])
-
-
-def _certain_labels(context: Context, descriptors: np.ndarray) -> np.ndarray:
-    """The label of each row (n, d) by the nearest class centre, -1 where it is not certain: (n,) integers."""
-    project = train_discriminant(context, DIMENSIONS)
-
-    def centres_of_train() -> np.ndarray:
-        return class_centres(whitened_rows(context.descriptors("train"), project), context.labels, context.classes)
-
-    centres = context.once("centres of the landmarks", centres_of_train)
-    labels, probabilities = class_probabilities(project(descriptors), centres, SCALE, 1)
-    return np.where(probabilities[:, 0] >= CERTAIN, labels[:, 0], -1)
-
-
 def split_training(labels: np.ndarray, owners: np.ndarray | None, draw: Draw) -> Parts:
     """Draw the parts. Landmarks of fewer than three training images have none.
 
     labels  (n_train,) int64, 0, 1, ...; another numbering of the same landmarks gives the same parts
-    owners  (n_index,) int64, as of `owners_of_index`; None = the pseudo-index holds training images alone
+    owners  (n_index,) int64, as of `index_owners.owners_of_index`; None = the pseudo-index holds training images alone
 
     A landmark keeps its depth: no more of its training images are hidden than it has index images, and as many of those are left out.
     Of an index that is too large some landmarks are drawn, with their index images, and the same share of those of no certain landmark.

@@ -27,7 +27,7 @@ class Auto(Step):
 
     searches: ClassVar[bool] = True
     chooses: ClassVar[bool] = True
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
 
     unknown_share: float = Field(0.3, ge=0, lt=1, description="share of the landmarks that the pseudo-train set does not know")
     queries: int = Field(3000, ge=1, description="pseudo-queries of each of the three pseudo-worlds at most")
