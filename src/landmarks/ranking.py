@@ -66,6 +66,7 @@ class Ranking:
     scores     (n_query, k) float32, non-increasing along a row (-inf where indices is -1),
                comparable only within a row
     space      the vectors it was searched with, rows in the order of query_ids and index_ids; None = those of the first search
+    before     those of the search before that one; None = those of the first search
     """
 
     query_ids: np.ndarray
@@ -73,6 +74,7 @@ class Ranking:
     indices: np.ndarray
     scores: np.ndarray
     space: Space | None = field(default=None, repr=False, compare=False)
+    before: Space | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self):
         indices, scores = self.indices, self.scores

@@ -60,6 +60,23 @@ def test_beside_the_similarity_it_counts_as_a_share_of_its_largest():
     np.testing.assert_array_equal(diffusion(indices, scores, *graph, seeds=0, weight=0.7)[0], indices)
 
 
+def test_two_graphs_add_their_shares_of_the_similarity_that_they_spread():
+    rng = np.random.default_rng(3)
+    vectors, others = (l2_normalise(rng.standard_normal((60, 4))) for _ in range(2))
+    graphs = [nearest_others(*exact_knn(rows, rows, width + 1), width) for rows, width in ((vectors, 8), (others, 5))]
+    indices, scores = exact_knn(l2_normalise(rng.standard_normal((25, 4))), vectors, 20)
+    ordered, found = diffusion(indices, scores, *graphs[0], 5, 3.0, 0.9, iterations=200, weight=0.7, second=graphs[1])
+    alone = diffusion(indices, scores, *graphs[0], 5, 3.0, 0.9, iterations=200, weight=0.7)[0]
+    for row in range(25):
+        expected = scores[row].astype(float)
+        for graph in graphs:
+            spread = solve_one(indices[row], scores[row], *graph, 5, 3.0, 0.9)
+            expected += 0.7 * spread / spread.max()
+        np.testing.assert_array_equal(ordered[row], indices[row][np.argsort(-expected)])
+        np.testing.assert_allclose(found[row], np.sort(expected)[::-1], rtol=1e-4)
+    assert (ordered != alone).any()
+
+
 def test_worked_by_hand():
     """Images 0 and 1 list each other (S = 1 between them), 2 is listed by 0 and lists no image. y = (1, 0, 0), alpha 1/2:
     f0 = 1 + f1 / 2, f1 = f0 / 2, so f0 = 4/3 and f1 = 2/3."""
@@ -100,3 +117,6 @@ def test_nothing_to_do_and_what_is_refused():
         diffusion(*none, *graph, alpha=1.0)
     with pytest.raises(ValueError, match="neighbours"):
         diffusion(*none, graph[0], graph[1][:1])
+    for second, weight in (((graph[0], graph[1]), None), ((graph[0][:1], graph[1][:1]), 0.5), ((graph[0], graph[1][:1]), 0.5)):
+        with pytest.raises(ValueError, match="second"):
+            diffusion(*none, *graph, weight=weight, second=second)

@@ -175,6 +175,23 @@ def test_a_chain_cut_off_between_two_steps_continues_with_the_second(searched, c
         assert CALLS[0][2].chain == chain[:cut]
 
 
+@pytest.mark.parametrize("cut", [Stretch(factor=2), Turn()])
+def test_the_vectors_of_the_search_before_are_those_on_disk_wherever_a_chain_was_cut_off(searched, cut):
+    config, chain = searched(), (Stretch(), Stretch(factor=2), Turn(), Turn(mark=1))
+    BROKEN.add(cut)
+    with pytest.raises(KeyboardInterrupt):
+        make(config, *chain)
+    CALLS.clear(), BROKEN.clear()
+    make(config, *chain)
+    folders = [config.run.folder / "rankings" / name / SPACE for name in chain_names(chain)]
+    _, ranking, context = CALLS[-1]
+    assert (context.space_before(ranking).folder, context.space(ranking).folder) == (folders[1], folders[2])
+    CALLS.clear()
+    make(config, Turn(), Stretch(factor=5), Turn(mark=4))
+    before = [context.space_before(ranking) for _, ranking, context in CALLS]
+    assert all(space is context.base for space, (_, _, context) in zip(before, CALLS, strict=True)), "that of the first search"
+
+
 def test_a_chain_that_begins_as_an_earlier_one_makes_its_own_steps_alone(searched):
     config = searched()
     make(config, Stretch(), Turn())
@@ -330,7 +347,8 @@ def test_the_discriminant_is_projected_once_and_searched_where_it_is_stored(sear
 
 def test_nothing_is_searched_twice_and_vectors_that_stay_take_no_disk(searched, monkeypatch):
     averages = "{step: expand_query, reach: 3}, {step: augment_database, mutual: true, neighbours: 3}"
-    steps = f"rerank=[{{step: discriminate}}, {{step: add_labels, neighbours: 3}}, {averages}, {{step: add_classes, neighbours: 3}}]"
+    last = "{step: diffuse, neighbours: 3, candidates: 8, weight: 0.5, earlier: true}"
+    steps = f"rerank=[{{step: discriminate}}, {{step: add_labels, neighbours: 3}}, {averages}, {{step: add_classes, neighbours: 3}}, {last}]"
     made, searches, find = {}, [], spaces_module.search
     monkeypatch.setattr(spaces_module, "search", lambda *given: searches.append(given[3]) or find(*given))
     for name in ("kept", "forgotten"):
@@ -345,7 +363,7 @@ def test_nothing_is_searched_twice_and_vectors_that_stay_take_no_disk(searched, 
         made[name] = read_ranking(artefacts[-1].folder), searches.count("search index in index"), searches.count("search test in index")
     np.testing.assert_array_equal(made["kept"][0].indices, made["forgotten"][0].indices)
     np.testing.assert_array_equal(made["kept"][0].scores, made["forgotten"][0].scores)
-    assert made["kept"][1:] == (3, 0), "in the discriminant's vectors, with labels, and averaged"
+    assert made["kept"][1:] == (4, 0), "in the discriminant's vectors, with labels, averaged, and with classes"
     files = [[artefact.folder / SPACE / f"{split}.npy" for split in ("test", "index", "train")] for artefact in artefacts[1:4]]
     assert [[one.samefile(other) for one, other in zip(*pair, strict=True)] for pair in zip(files, files[1:])] == [
         [False, True, True],

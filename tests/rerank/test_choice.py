@@ -121,6 +121,7 @@ def test_where_the_labels_are_not_seen_in_the_descriptors_nothing_is_learned():
 def test_diffusion_is_tried_where_a_landmark_has_many_index_images(monkeypatch):
     assert diffusion(IndexDepth(10.9, 60.0)) == () and diffusion(IndexDepth(11.0, 26.6))[0].neighbours == 27
     assert diffusion(IndexDepth(800.0, 900.0))[0].neighbours == 100
+    assert diffusion(IndexDepth(11.0, 26.6))[0].earlier, "with classes and without"
     monkeypatch.setattr(module, "index_depth", lambda context: IndexDepth(20.0, 30.4))
     verdicts = choose(world(noise=1.3, index=30, train=4)[1].after(()), DRAW, 20)
     assert names(chosen(verdicts))[-2:] == ["add_classes", "diffuse"] and "4 training images" in verdicts[-2].why

@@ -15,9 +15,9 @@ def searched():
     return context, context.search_first(np.arange(15).astype(str), np.arange(60).astype(str), 12)
 
 
-def diffused(query, index, candidates, neighbours):
-    """f of a query's candidates, on the dense graph of these alone, in float64."""
-    cosines = index @ index.T
+def diffused(query, index, candidates, neighbours, edges_in=None):
+    """f of a query's candidates, on the dense graph of these alone, in float64. edges_in: the vectors that the edges are of."""
+    cosines = index @ index.T if edges_in is None else edges_in @ edges_in.T
     np.fill_diagonal(cosines, -np.inf)
     lists = [set(row[:neighbours]) for row in np.argsort(-cosines, axis=1).tolist()]
     found = np.argsort(-(index @ query))[:candidates]
@@ -51,6 +51,33 @@ def test_without_both_it_orders_the_list_by_diffusion_alone(searched):
         found, spread = diffused(row, context.base.index.astype(float), 12, 8)
         np.testing.assert_array_equal(np.sort(made.indices[query]), np.sort(ranking.indices[query]))
         np.testing.assert_allclose(made.scores[query], np.sort(spread)[::-1], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("searches", [0, 1, 2])
+def test_similarity_is_passed_on_along_the_neighbours_of_the_search_before_as_well(searched, searches):
+    context, ranking = searched
+    spaces = [context.base]
+    for factor in (2.0, 0.5)[:searches]:
+        stretched = [np.ascontiguousarray(spaces[-1].vectors(split) * np.float32([factor, 1, 1, 1, 1, 1])) for split in ("test", "index")]
+        stretched = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in stretched]
+        spaces.append(Space(*stretched, context.base.train))
+        ranking = context.search(ranking, spaces[-1])
+    step = Diffuse(neighbours=8, seeds=4, power=3.0, candidates=30, weight=0.6, earlier=True)
+    made = step.apply(ranking.with_order(ranking.indices[:, ::-1].copy()), context)  # a step between that only orders changes nothing
+    index, before = spaces[-1].index.astype(float), spaces[max(0, searches - 1)].index.astype(float)
+    for query, row in enumerate(spaces[-1].test.astype(float)):
+        found, spread = diffused(row, index, 30, 8)
+        other = diffused(row, index, 30, 8, before)[1]
+        scores = index[found] @ row + 0.6 * spread / spread.max() + 0.6 * other / other.max()
+        np.testing.assert_array_equal(made.indices[query], found[np.argsort(-scores)[:12]])
+        np.testing.assert_allclose(made.scores[query], np.sort(scores)[::-1][:12], rtol=1e-4)
+    alone = step.model_copy(update={"earlier": False}).apply(ranking, context)
+    assert searches == 0 or (made.indices != alone.indices).any()
+
+
+def test_earlier_neighbours_count_beside_the_similarity_alone():
+    with pytest.raises(ValueError, match="earlier needs a weight"):
+        Diffuse(earlier=True)
 
 
 def test_fewer_candidates_than_the_list_holds_are_those_of_the_list_and_an_index_may_hold_fewer(searched):

@@ -20,6 +20,7 @@ def diffusion(
     alpha: float = 0.99,
     iterations: int = 20,
     weight: float | None = None,
+    second: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Candidates by f, the solution of (I - alpha S) f = y on the graph of the query's candidates alone.
 
@@ -33,6 +34,8 @@ def diffusion(
     neighbours, similarities  (n_index, width) int32 and float32: each index image's nearest others, the nearest first, -1 = none; the
                               width is the k of the mutual kNN graph (50 in the source). An image's edge to itself is ignored
     weight                    None = by f alone; else by cos(q, i) + weight * f_i / (the largest f of the query) (ours)
+    second                    with `weight`: neighbours and similarities (n_index, any width) of the same images in other vectors; their f,
+                              from the same y, is added in the same way
     Returns (indices, scores), the best first; a candidate that no path leads to has f = 0, and keeps its order among those.
     Source: Iscen et al., "Efficient diffusion on region manifolds", CVPR 2017 (power 3, alpha 0.99, 20 iterations, 10 seeds).
     """
@@ -42,11 +45,17 @@ def diffusion(
         )
     if not 0 <= alpha < 1:
         raise ValueError(f"alpha must be in [0, 1), not {alpha}")
-    spread = _diffuse(indices, scores, neighbours, similarities, seeds, power, alpha, iterations, numba.get_num_threads())
-    if weight is not None:
-        largest = spread.max(axis=1, keepdims=True, initial=0)
-        spread = scores + np.float32(weight) * spread / np.where(largest > 0, largest, 1)
-    return best_first(indices, spread)
+    if second is not None and (weight is None or second[0].shape != second[1].shape or len(second[0]) != len(neighbours)):
+        raise ValueError(f"second: {second[0].shape} and {second[1].shape} beside {neighbours.shape}, weight {weight}")
+    graphs = [(neighbours, similarities)] if second is None else [(neighbours, similarities), second]
+    spread = [_diffuse(indices, scores, *graph, seeds, power, alpha, iterations, numba.get_num_threads()) for graph in graphs]
+    if weight is None:
+        return best_first(indices, spread[0])
+    total = scores
+    for one in spread:
+        largest = one.max(axis=1, keepdims=True, initial=0)
+        total = total + np.float32(weight) * one / np.where(largest > 0, largest, 1)
+    return best_first(indices, total)
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)

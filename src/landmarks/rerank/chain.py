@@ -126,8 +126,9 @@ def make_chain(config: Config, chain: Chain, context: Callable[[], Context]) -> 
             made = _make(artefact, ranking, own, chain[steps])
             if made.space is not None and made.space.folder is None:
                 own.store(own.space(ranking), made.space, _space_of(artefact))
-        space = _space_of(artefact) if (artefact.folder / SPACE).is_dir() else ranking.space
-        ranking = replace(read_ranking(artefact.folder), space=space)
+        searched = (artefact.folder / SPACE).is_dir()
+        space, before = (_space_of(artefact), ranking.space) if searched else (ranking.space, ranking.before)
+        ranking = replace(read_ranking(artefact.folder), space=space, before=before)
     return artefacts[-1].folder
 
 

@@ -91,10 +91,14 @@ def without_train(index_images: int) -> Chain:
 
 
 def diffusion(depth: IndexDepth) -> Chain:
-    """Diffusion among as many neighbours as there are index images that seem to show a landmark; none where it has few."""
+    """Diffusion among as many neighbours as there are index images that seem to show a landmark; none where it has few.
+
+    With classes in the vectors and without: each graph has its own mistakes (EXPERIMENTS.md).
+    """
     if depth.images < DIFFUSED:
         return ()
-    return (Diffuse(neighbours=min(MOST_NEIGHBOURS, max(1, round(depth.alike))), power=3.0, candidates=300, weight=0.5),)
+    among = min(MOST_NEIGHBOURS, max(1, round(depth.alike)))
+    return (Diffuse(neighbours=among, power=3.0, candidates=300, weight=0.5, earlier=True),)
 
 
 def _tried(context: Context, chain: Chain, steps: Chain, worlds: list[Parts], neighbours: int) -> list[Verdict]:

@@ -85,6 +85,10 @@ class Context:
         """The vectors that the ranking was searched with."""
         return self.base if ranking.space is None else ranking.space
 
+    def space_before(self, ranking: Ranking) -> Space:
+        """The vectors of the search before the one that the ranking was searched with; those of the first search have none before them."""
+        return self.base if ranking.before is None else ranking.before
+
     def descriptors(self, split: str) -> Rows:
         """The split's descriptors (n, d) float32 as they were before whitening: "test", "index" or "train".
 
@@ -147,7 +151,7 @@ class Context:
                 if _are_the_same(before, space, pair):
                     known.setdefault(pair, found)
             known["test", "index"] = indices, scores
-        return Ranking(ranking.query_ids, ranking.index_ids, indices, scores, space)
+        return Ranking(ranking.query_ids, ranking.index_ids, indices, scores, space, ranking.space)
 
     def search_first(self, query_ids: np.ndarray, index_ids: np.ndarray, neighbours: int) -> Ranking:
         """The ranking that a chain begins with: the queries searched in the base space."""

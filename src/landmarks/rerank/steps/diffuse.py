@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from landmarks.config.step import Step
 
@@ -19,7 +19,8 @@ class Diffuse(Step):
     score = f, the solution of (I - alpha S) f = y: S = the normalised graph of the query's candidates, y = the similarities of the
     first of them (ops/diffusion.py). With `candidates` these are searched anew, more of them than the list holds, so that similarity
     reaches images that the list lacks: with 300 that is as good as all of the index (EXPERIMENTS.md). With `weight` the score is
-    the similarity + weight * f, where f is scaled to at most one. What steps before it did to the order alone is lost.
+    the similarity + weight * f, where f is scaled to at most one. With `earlier`, + weight * f' as well: f' is f on the neighbours in
+    the vectors before the last search (ours). What steps before it did to the order alone is lost.
     """
 
     neighbours: int = Field(20, ge=1, description="nearest images that an image has edges to, where the edge is mutual")
@@ -28,6 +29,13 @@ class Diffuse(Step):
     alpha: float = Field(0.9, ge=0, lt=1, description="share that is passed on")
     candidates: int = Field(0, ge=0, description="images searched for a query that similarity is passed on among; 0 = those of the list")
     weight: float = Field(0.0, ge=0, description="of f beside the similarity; 0 = f alone counts")
+    earlier: bool = Field(False, description="pass similarity on among neighbours in the vectors before the last search, too; needs weight")
+
+    @model_validator(mode="after")
+    def _earlier_is_beside_the_similarity(self) -> Diffuse:
+        if self.earlier and not self.weight:
+            raise ValueError("earlier needs a weight above 0")
+        return self
 
     def apply(self, ranking: Ranking, context: Context) -> Ranking:
         from dataclasses import replace
@@ -42,5 +50,6 @@ class Diffuse(Step):
             found = context.nearest(space, "test", "index", max(self.candidates, kept))
         else:
             found = context.nearest_first(ranking)
-        indices, scores = diffusion(*found, *near, self.seeds, self.power, self.alpha, weight=self.weight or None)
+        second = context.nearest(context.space_before(ranking), "index", "index", self.neighbours) if self.earlier else None
+        indices, scores = diffusion(*found, *near, self.seeds, self.power, self.alpha, weight=self.weight or None, second=second)
         return replace(ranking, indices=np.ascontiguousarray(indices[:, :kept]), scores=np.ascontiguousarray(scores[:, :kept]))
