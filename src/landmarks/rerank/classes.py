@@ -44,7 +44,7 @@ def space_with_classes(space: Space, context: Context, settings: AddClasses) -> 
     labels, known, share = known_labels(context, settings)
     context.once((_SHARE, settings), lambda: share)
     depth = max(1.0, float(labels["index"].shares.sum()) / context.classes)
-    context.nearest(space, "index", "index", min(_MOST, max(_EDGES, round(depth))))  # as many as diffuse asks for later, in one search
+    context.nearest(space, "index", "index", min(_MOST, max(_EDGES, round(1.5 * depth))))  # diffuse asks for so many later
     communities, count = community_shares(space, context, max(1.0, len(space.index) / (settings.members * depth)))
     classifier = closed_form_classifier(context, settings.kept)
     ratio = np.float32(settings.community_weight / settings.weight) ** 0.5
