@@ -347,8 +347,8 @@ def test_the_discriminant_is_projected_once_and_searched_where_it_is_stored(sear
 
 def test_nothing_is_searched_twice_and_vectors_that_stay_take_no_disk(searched, monkeypatch):
     averages = "{step: expand_query, reach: 3}, {step: augment_database, mutual: true, neighbours: 3}"
-    last = "{step: diffuse, neighbours: 3, candidates: 8, weight: 0.5, earlier: true}"
-    steps = f"rerank=[{{step: discriminate}}, {{step: add_labels, neighbours: 3}}, {averages}, {{step: add_classes, neighbours: 3}}, {last}]"
+    last = "{step: add_classes, neighbours: 3}, {step: diffuse, neighbours: 3, candidates: 8, weight: 0.5, earlier: true}"
+    steps = f"rerank=[{{step: discriminate}}, {{step: add_labels, neighbours: 3}}, {averages}, {last}]"
     made, searches, find = {}, [], spaces_module.search
     monkeypatch.setattr(spaces_module, "search", lambda *given: searches.append(given[3]) or find(*given))
     for name in ("kept", "forgotten"):
