@@ -18,7 +18,7 @@ SCRIPT = """
 import os, signal, sys
 from landmarks.cli import main
 from landmarks.extraction.outputs import DescriptorOutput
-from landmarks.rerank import verified_pairs
+from landmarks.rerank import pair_verifier, verified_pairs
 from landmarks.stages import clean, search
 
 clean.BLOCK, search.QUERIES_TOGETHER = 3, 2
@@ -31,7 +31,7 @@ def fatal(known, number):
             os.kill(os.getpid(), signal.SIGKILL)
         return known(*arguments, **others)
     return called
-verified_pairs.verify_pairs = fatal(verified_pairs.verify_pairs, 3)
+pair_verifier.verify_pairs = fatal(pair_verifier.verify_pairs, 3)
 DescriptorOutput.write = fatal(DescriptorOutput.write, 2)
 for stage in os.environ["STAGES"].split():
     code = main([stage, *sys.argv[1:]])
