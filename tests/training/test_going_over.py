@@ -181,17 +181,23 @@ def test_a_folder_that_cannot_be_begun_leaves_the_pictures_as_they_are(dataset, 
     assert set(starved) == {False} and (tmp_path / "run/shrunk/mine.txt").is_file()
 
 
-def test_a_disk_that_fills_up_is_said_and_the_same_command_goes_on_without(dataset, tmp_path, starved, monkeypatch):
+@pytest.mark.parametrize("error", [UserError("the disk is full"), OSError(5, "the disk is full")], ids=["full", "broken"])
+def test_a_disk_that_fills_up_is_said_and_the_same_command_goes_on_without(dataset, tmp_path, starved, monkeypatch, error):
     config = configure(dataset, tmp_path / "run", checkpoint_minutes=0)
-    with monkeypatch.context() as patch, pytest.raises(UserError, match="the disk is full"):
-        patch.setattr(Copies, "_write", lambda self, id: full())
+    write, written = Copies._write, []
+
+    def fails(self, id):
+        if len(written) == 3:
+            raise error
+        written.append(id)
+        return write(self, id)
+
+    with monkeypatch.context() as patch, pytest.raises((UserError, OSError), match="the disk is full"):
+        patch.setattr(Copies, "_write", fails)
         train(config)
+    assert not (tmp_path / "run" / "shrunk").exists(), "the training needs the room"
     train(config)
     assert set(starved) == {False} and decided(tmp_path / "run")["shrunk"] is False
-
-
-def full():
-    raise UserError("the disk is full")
 
 
 def test_the_cost_is_measured_on_pictures_of_the_training(dataset, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -42,8 +44,10 @@ class GoingOver:
         if decided:
             self._say("on smaller copies of its pictures, as this training began")
             if not self._are_there(copies):
-                self._processes.first_alone(copies.begin)
-                copies.make(self._processes)
+                begun = self._accelerator.is_main_process and self._begins_again(copies)
+                if not self._most(float(begun)):
+                    return
+                self._make(copies)
             self._train_set.shrunk = copies.artefact.folder
 
     def at_line(self, waiting: float, images_per_second: float, left: int) -> bool:
@@ -52,7 +56,7 @@ class GoingOver:
         waiting            share of the time since the line before that this process waited for pictures
         images_per_second  of all processes
         left               images that are still to be trained on
-        Raises UserError where the copies cannot be written to the end; the same command then goes on without them.
+        Raises UserError or OSError where the copies cannot be written to the end; the same command then goes on without them.
         """
         if self._copies is None:
             return False
@@ -67,11 +71,7 @@ class GoingOver:
             self._keep(False)
             return False
         if not there:
-            try:
-                copies.make(self._processes)
-            except UserError:
-                keep_decided(self._folder, "shrunk", False)
-                raise
+            self._make(copies)
         self._keep(True)
         self._train_set.shrunk = copies.artefact.folder
         return True
@@ -93,6 +93,25 @@ class GoingOver:
         outcome = "smaller copies of its pictures from here on (train.shrunk=false does without)" if better else "its pictures as they are"
         self._say(f"{outcome}: {why}")
         return better
+
+    def _begins_again(self, copies: Copies) -> bool:
+        """On the first process: as `_begins`, where that was decided before."""
+        try:
+            copies.begin()
+        except (UserError, OSError) as error:
+            self._say(f"its pictures as they are: {getattr(error, 'what', str(error))}")
+            return False
+        return True
+
+    def _make(self, copies: Copies) -> None:
+        """Make them; where they cannot be written to the end, none stays, and the same command trains without them."""
+        try:
+            copies.make(self._processes)
+        except (UserError, OSError):
+            shutil.rmtree(copies.artefact.folder, ignore_errors=True)  # the disk may be full: room for the checkpoints, and for this:
+            with suppress(UserError, OSError):
+                keep_decided(self._folder, "shrunk", False)
+            raise
 
     def _are_there(self, copies: Copies) -> bool:
         """Whether they are, for the first process: others may look at another time, and all must do the same."""

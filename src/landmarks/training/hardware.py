@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
 from landmarks.device import choose_device, resolve_precision
 from landmarks.errors import UserError
 from landmarks.machine import cores, keep_freed_memory, local_processes
+from landmarks.processes import PATIENCE
 from landmarks.progress import say
 
 _ACCELERATE_NAMES = {"float32": "no", "float16": "fp16", "bfloat16": "bf16"}
@@ -37,7 +38,10 @@ def start_accelerator(device: str, precision: str, *, some_unused: bool = False)
     accelerator = Accelerator(
         mixed_precision=_ACCELERATE_NAMES[format],
         cpu=chosen.type == "cpu",
-        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True, find_unused_parameters=some_unused)],
+        kwargs_handlers=[
+            DistributedDataParallelKwargs(gradient_as_bucket_view=True, find_unused_parameters=some_unused),
+            InitProcessGroupKwargs(timeout=PATIENCE),
+        ],
     )
     if accelerator.is_main_process:
         count = accelerator.num_processes
