@@ -37,9 +37,8 @@ DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few tra
 DIFFUSED = 11  # index images that surely show a landmark, from which on diffusion gained (EXPERIMENTS.md)
 DEEP = 20  # index images that seem to show a landmark, from which on these steps gain where nothing can be measured (EXPERIMENTS.md)
 FEWEST_IMAGES = 5  # training images a landmark: with three, a pseudo-world keeps one, and took steps for losing that gain (EXPERIMENTS.md)
-UNSEEN_MAP = (
-    0.1  # of the pseudo-queries: where the steps that learn do not surely gain either, labels and descriptors do not belong together
-)
+# Of the pseudo-queries: where the steps that learn do not surely gain either, labels and descriptors do not belong together.
+UNSEEN_MAP = 0.1
 OVERFIT_MAP = 0.95  # of the pseudo-queries: nearly all is found already, and steps that gained there lost on the sample's real queries
 
 

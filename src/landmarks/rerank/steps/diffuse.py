@@ -51,5 +51,7 @@ class Diffuse(Step):
         else:
             found = context.nearest_first(ranking)
         second = context.nearest(context.space_before(ranking), "index", "index", self.neighbours) if self.earlier else None
+        if second is not None and all(map(np.array_equal, near, second)):  # the last search changed the queries alone, or is the first
+            second = None
         indices, scores = diffusion(*found, *near, self.seeds, self.power, self.alpha, weight=self.weight or None, second=second)
         return replace(ranking, indices=np.ascontiguousarray(indices[:, :kept]), scores=np.ascontiguousarray(scores[:, :kept]))
