@@ -218,4 +218,6 @@ def verification(sizes, device: torch.device) -> Rows:
     verify_pairs(queries, index, pairs[few], seeds[few], settings)
     cores = len(pairs[few]) / (time.perf_counter() - began)
     yield f"the CPU, {torch.get_num_threads()} cores: pairs/s", cores, "pairs/s"
-    yield "verification.cpu_share that keeps both busy", cores / (cores + best) if best else 0.0, ""
+    if device.type == "cuda" and best:
+        gpus = best * torch.cuda.device_count()
+        yield "verification.cpu_share that keeps all cores and GPUs busy", cores / (cores + gpus), ""

@@ -150,9 +150,12 @@ def test_what_is_typed_is_trusted(run, tmp_path):
     [
         ("nowhere:Turn", "cannot be imported: ModuleNotFoundError(.|\\n)*next:  a file nowhere.py in this folder"),
         ("broken:Turn", "cannot be imported: NameError(.|\\n)*where: .*broken.py, line 2\\n  next:  correct that file"),
-        (
-            "needy:Turn",
-            "cannot be imported: ModuleNotFoundError: No module named 'absent'(.|\\n)*needy.py, line 1\\n  next:  correct that file",
+        *(
+            (
+                f"{name}:Turn",
+                f"imported: ModuleNotFoundError: No module named 'absent'(.|\\n)*{name}.py, line 1\\n  next:  correct that file",
+            )
+            for name in ("needy", "absent_steps")
         ),
         ("my_steps:Trun", "my_steps:Trun is not a step.*; did you mean Turn?"),
         ("my_steps:not_a_step", "is not a step"),
@@ -161,7 +164,8 @@ def test_what_is_typed_is_trusted(run, tmp_path):
 )
 def test_what_is_no_step_is_refused(run, tmp_path, step, message):
     (tmp_path / "broken.py").write_text("\nundefined\n")
-    (tmp_path / "needy.py").write_text("import absent\n")
+    for name in ("needy", "absent_steps"):
+        (tmp_path / f"{name}.py").write_text("import absent\n")
     with pytest.raises(UserError, match=message):
         load_config(None, [f"rerank={step}"])
 

@@ -152,7 +152,7 @@ def _class_from_outside(name: str, module_name: str, attribute: str, code_refuse
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # a module of somebody's may raise anything when it is imported
-        missing = isinstance(error, ModuleNotFoundError) and module_name.startswith(f"{error.name}")
+        missing = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}.")
         place = next((frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if _is_of(frame.filename, module_name)), None)
         raise UserError(
             f"the step {name} cannot be imported: {type(error).__name__}: {str(error).partition(chr(10))[0]}",
