@@ -25,10 +25,9 @@ from landmarks.rerank.resolve import with_chosen_steps
 from landmarks.search.current import require_current_search
 from landmarks.search.descriptor_source import DescriptorSource
 from landmarks.search.rankings import read_chain_ranking, read_ranking
-from landmarks.search.spaces import search, search_on_gpu
-from landmarks.store.files import read_array
+from landmarks.search.spaces import read_base_split, search, search_on_gpu
 from landmarks.store.json_files import read_object
-from landmarks.store.tables import read_ids, read_tables
+from landmarks.store.tables import read_tables
 
 
 def open_run(folder: Path | str, *, allow_code: bool = False) -> Run:
@@ -127,11 +126,11 @@ class Run:
         """The index images nearest to pictures, before any re-ranking; the queries are called "0", "1", ..."""
         with configured_by([str(self.folder)]):
             require_current_search(self.config, train=False)
-        index = self.folder / "space" / "index"  # there is none of train where neither whitening nor the chain needs it
-        vectors, queries = read_array(index / "vectors.npy", mapped=True), self.describe(images)
+        vectors, ids = read_base_split(self.folder / "space", "index")
+        queries = self.describe(images)
         use_gpu = search_on_gpu(self.config.run.device)[0]
         indices, scores = search(queries, vectors, min(neighbours, len(vectors)), "search", use_gpu)
-        return Ranking(np.arange(len(queries)).astype(str).astype(object), read_ids(index / "ids.csv"), indices, scores)
+        return Ranking(np.arange(len(queries)).astype(str).astype(object), ids, indices, scores)
 
     @cached_property
     def _processor(self) -> Any:

@@ -163,6 +163,12 @@ class Config(Settings):
         return TrainSettings.model_validate(self.train.model_dump() | recipe) if recipe else self.train
 
     @property
+    def trained_models(self) -> list[str]:
+        """Those that learn in this run: not taken over from another one, nor left as they start."""
+        models = self.models.items()
+        return [name for name, model in models if model.train and model.checkpoint is None and self.train_of(name).epochs > 0]
+
+    @property
     def tables_folder(self) -> Path:
         """Where the GLDv2-layout tables are: photos and benchmarks are read into the run folder, the user's own stays untouched."""
         return self.run.folder / "dataset" if self.dataset.kind.has_tables_in_run else self.dataset.folder

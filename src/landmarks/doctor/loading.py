@@ -20,10 +20,7 @@ def shared_memory_need(config: Config, cards: int) -> float:
         return 0.0
     processes = config.run.processes or max(1, cards)
     waiting = [_of_extraction(config, processes, cards > 0)]
-    for name, model in config.models.items():
-        settings = config.train_of(name)
-        if model.train and model.checkpoint is None and settings.epochs:
-            waiting.append(_of_training(settings, processes, config.run.machines, cards > 0))
+    waiting += [_of_training(config.train_of(name), processes, config.run.machines, cards > 0) for name in config.trained_models]
     return shared_memory_needed(max(waiting), processes)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from landmarks.config.chain import Chain
 from landmarks.metrics.bootstrap import mean_interval
+from landmarks.rerank.classes import MOST_NEIGHBOURS
 from landmarks.rerank.index_owners import IndexDepth, index_depth, owners_of_index
 from landmarks.rerank.parts import FEWEST_LANDMARKS, Draw, Parts, split_training, times_larger, too_few_landmarks
 from landmarks.rerank.pseudo_world import make_pseudo_world
@@ -31,7 +32,6 @@ WITH_TRAIN: Chain = (Discriminate(), AddLabels())
 WHERE_DEEP: Chain = (ExpandQuery(reach=10), AugmentDatabase(mutual=True, neighbours=3), AddClasses())
 AVERAGES: Chain = WHERE_DEEP[:2]
 WHERE_THIN: Chain = WHERE_DEEP[:1]  # gained, or cost nothing, at every depth
-MOST_NEIGHBOURS = 100  # of an image that diffusion passes similarity to
 VERIFY = Verify(top=100, weight=0.4)  # of configs/delg_photos.yaml
 DRAWS = 3  # pseudo-worlds: one has too few queries where landmarks have few training images
 DIFFUSED = 11  # index images that surely show a landmark, from which on diffusion gained (EXPERIMENTS.md)
@@ -56,8 +56,7 @@ def choose(context: Context, draw: Draw, neighbours: int, protocol: str = "retri
         return [*(Verdict(step, False, why) for step in without_train(len(context.base.index))), *_last(context)]
     if context.classes < 2:
         why = "train has no two landmarks: nothing can be learned"
-        kept = [Verdict(step, True, f"{why}; it gained on other sets") for step in without_train(len(context.base.index))]
-        return [*kept, *_last(context)]
+        return [*_without_train(context, why), *_last(context)]
     unmeasured = [Verdict(step, True, "gained on every set that it was measured on") for step in WITH_TRAIN]
     owners, depth = owners_of_index(context), index_depth(context)
     images = float(np.median(np.bincount(context.labels)))
@@ -72,8 +71,7 @@ def choose(context: Context, draw: Draw, neighbours: int, protocol: str = "retri
     tried = _tried(context, context.chain, WITH_TRAIN, worlds, neighbours)
     if tried[-1].after < 100 * UNSEEN_MAP and not any(verdict.low > 0 for verdict in tried):
         why = f"train's labels are not seen in the descriptors (mAP {tried[-1].after:.2f}; are they wrong?): nothing can be learned"
-        kept = [Verdict(step, True, f"{why}; it gained on other sets") for step in without_train(len(context.base.index))]
-        return [*(verdict._replace(kept=False, why=why) for verdict in tried), *kept, *_last(context)]
+        return [*(verdict._replace(kept=False, why=why) for verdict in tried), *_without_train(context, why), *_last(context)]
     overfit = _score(context, (*context.chain, *WITH_TRAIN), worlds, neighbours).mean()
     if overfit > OVERFIT_MAP:
         why = f"the descriptors are overfitted to the training images (mAP {100 * overfit:.2f}): nothing can be measured on them"
@@ -123,6 +121,10 @@ def _score(context: Context, chain: Chain, worlds: list[Parts], neighbours: int)
     precision = np.concatenate([world.average_precision(world.ranking.indices) for world in made])
     _, landmarks = np.unique(np.concatenate([world.query_labels for world in made]), return_inverse=True)
     return np.bincount(landmarks, precision) / np.bincount(landmarks)
+
+
+def _without_train(context: Context, why: str) -> list[Verdict]:
+    return [Verdict(step, True, f"{why}; it gained on other sets") for step in without_train(len(context.base.index))]
 
 
 def _averages(why: str) -> list[Verdict]:

@@ -24,7 +24,7 @@ DIMENSIONS = 256  # of the discriminant, as in the step discriminate
 _SAMPLE = 5000  # training images from whose shares it is learned how known an image is
 _WIDER = 4  # times as many training images are searched for them: those of their own landmark are left out
 _SHARE = "share of known queries"  # in what a context keeps
-_MOST = 100  # neighbours of an index image that diffuse has in the chain of auto
+MOST_NEIGHBOURS = 100  # of an index image that diffusion passes similarity to in the chain of auto
 _EDGES, _EDGE_POWER, _NEAREST, _COMMUNITIES = 20, 3.0, 10, 10  # of the communities: those of the step add_communities
 
 
@@ -44,7 +44,7 @@ def space_with_classes(space: Space, context: Context, settings: AddClasses) -> 
     labels, known, share = known_labels(context, settings)
     context.once((_SHARE, settings), lambda: share)
     depth = max(1.0, float(labels["index"].shares.sum()) / context.classes)
-    context.nearest(space, "index", "index", min(_MOST, max(_EDGES, round(1.5 * depth))))  # diffuse asks for so many later
+    context.nearest(space, "index", "index", min(MOST_NEIGHBOURS, max(_EDGES, round(1.5 * depth))))  # diffuse asks for so many later
     communities, count = community_shares(space, context, max(1.0, len(space.index) / (settings.members * depth)))
     classifier = closed_form_classifier(context, settings.kept)
     ratio = np.float32(settings.community_weight / settings.weight) ** 0.5

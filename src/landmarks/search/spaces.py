@@ -38,8 +38,14 @@ def search_on_gpu(requested: str) -> tuple[bool, str]:
 def read_base_space(folder: Path) -> tuple[Space, dict[str, np.ndarray]]:
     """The space of the first search, <run>/space, and the ids of its rows, by split. Raises UserError where it is not there."""
     made = {split: read_manifest(folder / split)["fingerprint"] for split in SPLITS}
-    vectors = {split: read_array(folder / split / "vectors.npy", mapped=True) for split in SPLITS}
-    return Space.stored(vectors, folder, made), {split: read_ids(folder / split / "ids.csv") for split in SPLITS}
+    splits = {split: read_base_split(folder, split) for split in SPLITS}
+    vectors, ids = ({split: both[which] for split, both in splits.items()} for which in (0, 1))
+    return Space.stored(vectors, folder, made), ids
+
+
+def read_base_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors, memory-mapped, and ids of one split of the space of the first search: train has none where nothing needs it."""
+    return read_array(folder / split / "vectors.npy", mapped=True), read_ids(folder / split / "ids.csv")
 
 
 def write_vectors(path: Path, vectors: np.ndarray) -> None:

@@ -59,8 +59,7 @@ def show_batch(config: Config, step: int, model: str | None = None) -> Path:
 
 
 def _trained(config: Config, model: str | None) -> tuple[str, TrainSettings]:
-    names = [name for name in config.models if config.models[name].train and config.models[name].checkpoint is None]
-    names = [name for name in names if config.train_of(name).epochs > 0]
+    names = config.trained_models
     if model is None and names:
         model = names[0]
     if model is None or model not in names:

@@ -126,13 +126,12 @@ def has_links(folder: Path) -> bool:
     file, link = (folder / f".{name}.{_HOST}.{os.getpid()}{PART}" for name in ("file", "link"))
     try:
         file.touch()
-        os.link(file, link)
+        return link_file(file, link)
     except OSError:
         return False
     finally:
         for path in (file, link):
             path.unlink(missing_ok=True)
-    return True
 
 
 def write_text(path: Path, text: str) -> None:

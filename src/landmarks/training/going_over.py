@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,8 +45,7 @@ class GoingOver:
         if decided:
             self._say("on smaller copies of its pictures, as this training began")
             if not self._are_there(copies):
-                begun = self._accelerator.is_main_process and self._begins_again(copies)
-                if not self._most(float(begun)):
+                if not self._as_first(lambda: self._begins_again(copies)):
                     return
                 self._make(copies)
             self._train_set.shrunk = copies.artefact.folder
@@ -66,8 +66,7 @@ class GoingOver:
             return False
         copies, self._copies = self._copies, None
         there = self._are_there(copies)
-        begun = self._accelerator.is_main_process and self._begins(copies, there, waiting, images_per_second, left)
-        if not self._most(float(begun)):
+        if not self._as_first(lambda: self._begins(copies, there, waiting, images_per_second, left)):
             self._keep(False)
             return False
         if not there:
@@ -114,12 +113,15 @@ class GoingOver:
             raise
 
     def _are_there(self, copies: Copies) -> bool:
-        """Whether they are, for the first process: others may look at another time, and all must do the same."""
-        return bool(self._most(float(self._accelerator.is_main_process and has_shrunk(copies, self._train_set.settings))))
+        return self._as_first(lambda: has_shrunk(copies, self._train_set.settings))
 
     def _keep(self, shrunk: bool) -> None:
         if self._accelerator.is_main_process:
             keep_decided(self._folder, "shrunk", shrunk)
+
+    def _as_first(self, decide: Callable[[], bool]) -> bool:
+        """What the first process decides, for all: others may look at another time, and must do the same."""
+        return bool(self._most(float(self._accelerator.is_main_process and decide())))
 
     def _most(self, number: float) -> float:
         """Of all processes."""

@@ -28,8 +28,7 @@ def shrunk_fingerprint(run_folder: Path, model: Path, table: Path, settings: Tra
 
 def copies_of(config: Config) -> Copies | None:
     """The copies that all models of a configuration can be trained on; None where none is trained and no size is set."""
-    trained = (name for name, model in config.models.items() if model.train and model.checkpoint is None and config.train_of(name).epochs)
-    sides = [side_needed(config.train_of(name)) for name in trained]
+    sides = [side_needed(config.train_of(name)) for name in config.trained_models]
     side = config.shrink.side or max(sides, default=0)
     table = config.tables_folder / config.dataset.train_table
     return Copies(config.run.folder, table, side, config.shrink, config.dataset.max_pixels) if side else None
